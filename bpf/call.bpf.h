@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The allocator call that a thread is in. Only the outermost one is followed: what an allocator
+ * does to serve it (malloc -> mmap, reallocarray -> realloc) is the same memory.
+ *
+ * State is per task, not per CPU: uprobe programs can be preempted by another thread's hit. It
+ * repairs itself when a return is never seen (longjmp, the kernel's limit of pending returns). */
+#pragma once
+
+#include "counters.bpf.h"
+#include "target.bpf.h"
+
+struct call {
+  __u64 stack_pointer; /* at entry, where the return address lies; 0: in no call */
+  __u64 size;
+  __u64 pointer;           /* the block or range that the call was given */
+  __u64 cookie;
+  __u32 target;
+  __u32 holds_block;       /* realloc: block was taken out of the live table */
+  struct leakbpf_block block;
+};
+
+struct task_state {
+  struct call call;
+  struct leakbpf_stack stack; /* scratch for the walker */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct task_state);
+} task_states SEC(".maps");
+
+static __always_inline struct task_state *task_state(void)
+{
+  return bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0, 0);
+}
+
+/* Where the kernel makes hijacked calls return to; 0 before the first return probe fired. */
+static __always_inline __u64 return_trampoline(void)
+{
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+  struct xol_area *area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
+  return area ? BPF_CORE_READ(area, vaddr) : 0;
+}
+
+static __always_inline bool call_is_free(const struct call *call)
+{
+  return LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_FREE;
+}
+
+/* True when the call that `call` tells of has not returned: its frame lies below the new call's
+ * (or is shared with it, by a tail call), and its return address is still there: the hijacked one,
+ * or for free, whose return is not probed, the one kept in `pointer`. */
+static NO_INLINE bool call_is_pending(const struct call *call, __u64 stack_pointer)
+{
+  __u64 return_address = 0;
+  if (!call || stack_pointer > call->stack_pointer)
+    return false;
+  if (bpf_probe_read_user(&return_address, sizeof(return_address), (void *)call->stack_pointer))
+    return false;
+  return return_address == (call_is_free(call) ? call->pointer : return_trampoline());
+}
+
+/* A thread's first free may set up the thread's arena, with mmap: that is the allocator's own. Later
+ * ones are not worth the cost of following. */
+static __always_inline void call_begin_first_free(const struct pt_regs *regs)
+{
+  if (likely(task_state()))
+    return;
+  struct task_state *state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
+                                                  BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!state) {
+    count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
+    return;
+  }
+  if (bpf_probe_read_user(&state->call.pointer, sizeof(__u64), (void *)regs->sp))
+    return;
+  state->call.cookie = LEAKBPF_OP_FREE;
+  state->call.stack_pointer = regs->sp;
+}
+
+/* Begins to follow the call at hand. NULL when it belongs to a call that is followed already, or
+ * cannot be followed. */
+static __always_inline struct task_state *call_begin(const struct pt_regs *regs, __u32 target,
+                                                     __u64 cookie)
+{
+  struct task_state *state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
+                                                  BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (unlikely(!state)) {
+    count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
+    return 0;
+  }
+  if (unlikely(state->call.stack_pointer)) {
+    if (call_is_pending(&state->call, regs->sp))
+      return 0;
+    if (!call_is_free(&state->call))
+      count_loss(LEAKBPF_LOSS_MISSED_RETURNS);
+  }
+  state->call.stack_pointer = regs->sp;
+  state->call.target = target;
+  state->call.cookie = cookie;
+  state->call.holds_block = 0;
+  return state;
+}
+
+/* The state of the call that returns here, or NULL when that call is not the followed one. */
+static __always_inline struct task_state *call_end(const struct pt_regs *regs)
+{
+  struct task_state *state = task_state();
+  if (!state || state->call.stack_pointer + sizeof(__u64) != regs->sp)
+    return 0;
+  state->call.stack_pointer = 0;
+  return state;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Knobs that user space sets before the programs are loaded. The verifier knows their values, so a
+ * feature that is off costs nothing. */
+#pragma once
+
+#include "kernel.bpf.h"
+
+const volatile __u64 config_min_size = 0;
+const volatile __u64 config_max_size = ~0ULL;
+const volatile __u32 config_max_frames = LEAKBPF_MAX_FRAMES;
+const volatile bool config_follow_forks = true;

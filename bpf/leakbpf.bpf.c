@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Entry points only. Each function that is traced at entry and return has three programs: one for a
+ * uprobe session (both ways in one), and a pair for multi links and perf events. User space loads
+ * those that the kernel can attach. */
+#include "heap.bpf.h"
+#include "process.bpf.h"
+#include "range.bpf.h"
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+SEC("uprobe")
+int on_allocate_entry(struct pt_regs *ctx)
+{
+  allocate_entry(ctx);
+  return 0; /* older kernels would take 1 for "remove this probe" */
+}
+
+SEC("uretprobe")
+int on_allocate_return(struct pt_regs *ctx)
+{
+  return allocate_return(ctx);
+}
+
+SEC("uprobe")
+int on_allocate_session(struct pt_regs *ctx)
+{
+  return bpf_session_is_return() ? allocate_return(ctx) : allocate_entry(ctx);
+}
+
+SEC("uprobe")
+int on_reallocate_entry(struct pt_regs *ctx)
+{
+  reallocate_entry(ctx);
+  return 0; /* older kernels would take 1 for "remove this probe" */
+}
+
+SEC("uretprobe")
+int on_reallocate_return(struct pt_regs *ctx)
+{
+  return reallocate_return(ctx);
+}
+
+SEC("uprobe")
+int on_reallocate_session(struct pt_regs *ctx)
+{
+  return bpf_session_is_return() ? reallocate_return(ctx) : reallocate_entry(ctx);
+}
+
+SEC("uprobe")
+int on_range_entry(struct pt_regs *ctx)
+{
+  range_entry(ctx);
+  return 0; /* older kernels would take 1 for "remove this probe" */
+}
+
+SEC("uretprobe")
+int on_range_return(struct pt_regs *ctx)
+{
+  return range_return(ctx);
+}
+
+SEC("uprobe")
+int on_range_session(struct pt_regs *ctx)
+{
+  return bpf_session_is_return() ? range_return(ctx) : range_entry(ctx);
+}
+
+SEC("uprobe")
+int on_free(struct pt_regs *ctx)
+{
+  return free_entry(ctx);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+  return process_forked(parent, child);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task) { return process_executed(task); }
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task) { return process_exited(task); }
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The life of target processes. A child or a new program is a target of its own, with a new id,
+ * before it can run: nothing of its parent or its past is charged to it. */
+#pragma once
+
+#include "call.bpf.h"
+#include "config.bpf.h"
+#include "events.bpf.h"
+
+static __always_inline int process_forked(struct task_struct *parent, struct task_struct *child)
+{
+  __u32 parent_tgid = parent->tgid;
+  __u32 child_tgid = child->tgid;
+  if (!config_follow_forks || parent_tgid == child_tgid) /* a thread */
+    return 0;
+  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &parent_tgid);
+  if (!target)
+    return 0;
+  struct leakbpf_target fresh = {.id = next_target_id(), .maps_memory = target->maps_memory};
+  if (bpf_map_update_elem(&targets, &child_tgid, &fresh, BPF_ANY)) {
+    count_loss(LEAKBPF_LOSS_TARGETS_FULL);
+    return 0;
+  }
+  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_FORK, fresh.id);
+  if (!event)
+    return 0;
+  event->tgid = child_tgid;
+  event->peer_tgid = parent_tgid;
+  event->peer_target = target->id;
+  bpf_ringbuf_submit(event, 0);
+  return 0;
+}
+
+static __always_inline int process_executed(struct task_struct *task)
+{
+  __u32 tgid = task->tgid;
+  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &tgid);
+  if (!target)
+    return 0;
+  /* The old stack is gone, and with it any call that was in progress on it. */
+  bpf_task_storage_delete(&task_states, (struct task_struct *)bpf_get_current_task_btf());
+  __u32 old = target->id;
+  struct leakbpf_target fresh = {.id = next_target_id()};
+  bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
+  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_EXEC, fresh.id);
+  if (!event)
+    return 0;
+  event->peer_target = old;
+  bpf_ringbuf_submit(event, 0);
+  return 0;
+}
+
+static __always_inline int process_exited(struct task_struct *task)
+{
+  __u32 tgid = task->tgid;
+  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &tgid);
+  if (!target || task->signal->live.counter != 0) /* other threads go on */
+    return 0;
+  __u32 id = target->id;
+  __u32 status = task->signal->group_exit_code ? task->signal->group_exit_code : task->exit_code;
+  bpf_map_delete_elem(&targets, &tgid);
+  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_EXIT, id);
+  if (!event)
+    return 0;
+  event->argument = status;
+  bpf_ringbuf_submit(event, 0);
+  return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The one definition of every record that the BPF programs and user space share. Plain C, so that
+ * both languages read it; fixed widths, no implicit padding; sizes are asserted below. */
+#ifndef LEAKBPF_ABI_H
+#define LEAKBPF_ABI_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define LEAKBPF_STATIC_ASSERT static_assert
+#else
+#define LEAKBPF_STATIC_ASSERT _Static_assert
+#endif
+
+/* Most frames kept of one stack trace. */
+#define LEAKBPF_MAX_FRAMES 127
+
+/* What an outstanding block is. Values are in map keys. */
+enum leakbpf_kind {
+  LEAKBPF_KIND_HEAP = 0,
+  LEAKBPF_KIND_MMAP = 1,
+  LEAKBPF_KIND_BRK = 2,
+  LEAKBPF_KIND_COUNT = 3,
+};
+
+/* What a probed function does with memory; the attach cookie carries it. */
+enum leakbpf_operation {
+  LEAKBPF_OP_ALLOCATE = 1,
+  LEAKBPF_OP_REALLOCATE = 2,
+  LEAKBPF_OP_FREE = 3,
+  LEAKBPF_OP_MMAP = 4,
+  LEAKBPF_OP_MUNMAP = 5,
+  LEAKBPF_OP_MREMAP = 6,
+  LEAKBPF_OP_BRK = 7, /* brk and sbrk: what they did is read from the kernel's own mm->brk */
+};
+
+/* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
+ * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
+ * result is stored where argument 0 points and the function returns an error number. */
+#define LEAKBPF_NO_ARGUMENT 15ULL
+#define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
+  ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \
+   ((__u64)(pointer_arg) << 16) | ((__u64)(result_in_memory) << 20))
+#define LEAKBPF_COOKIE_OPERATION(cookie) ((__u32)((cookie)&0xff))
+#define LEAKBPF_COOKIE_SIZE_ARG(cookie) ((__u32)(((cookie) >> 8) & 0xf))
+#define LEAKBPF_COOKIE_COUNT_ARG(cookie) ((__u32)(((cookie) >> 12) & 0xf))
+#define LEAKBPF_COOKIE_POINTER_ARG(cookie) ((__u32)(((cookie) >> 16) & 0xf))
+#define LEAKBPF_COOKIE_RESULT_IN_MEMORY(cookie) ((__u32)(((cookie) >> 20) & 1))
+
+/* Everything that can be missed. One counter each; user/core/losses maps them to words. */
+enum leakbpf_loss {
+  LEAKBPF_LOSS_LIVE_TABLE_FULL = 0,  /* a block that could not be followed */
+  LEAKBPF_LOSS_STACK_TABLE_FULL = 1, /* its bytes are counted, in the row "stack not recorded" */
+  LEAKBPF_LOSS_SITE_TABLE_FULL = 2,  /* an allocation that could not be counted */
+  LEAKBPF_LOSS_UNWIND_TRUNCATED = 3, /* stacks deeper than the limit */
+  LEAKBPF_LOSS_UNWIND_FAILED = 4,    /* stacks that end before the thread's first function */
+  LEAKBPF_LOSS_MISSED_RETURNS = 5,   /* calls whose return was not seen */
+  LEAKBPF_LOSS_EVENTS_DROPPED = 6,   /* ring buffer full: mappings, forks, execs, exits */
+  LEAKBPF_LOSS_MISSED_FREES = 7,     /* found when the address was handed out again; corrected */
+  LEAKBPF_LOSS_NO_TASK_STATE = 8,    /* calls not followed: no memory for a thread's state */
+  LEAKBPF_LOSS_STACK_COLLISIONS = 9, /* two stacks with one 64-bit hash */
+  LEAKBPF_LOSS_TARGETS_FULL = 10,    /* children not followed */
+  LEAKBPF_LOSS_COUNT = 11,
+};
+
+/* Value of the map `counters` (per CPU, one element). */
+struct leakbpf_counters {
+  __u64 hits; /* uprobe hits in targets, entries and returns */
+  __u64 losses[LEAKBPF_LOSS_COUNT];
+};
+
+/* Value of `targets`, keyed by tgid. `id` is unique for each process image: fork and exec make a
+ * new one, so that a child and a new program begin with nothing outstanding. */
+struct leakbpf_target {
+  __u32 id;
+  __u32 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
+};
+
+/* Key of `live`. */
+struct leakbpf_block_key {
+  __u64 address;
+  __u32 target;
+  __u32 reserved; /* zero */
+};
+
+/* Value of `live`: one outstanding heap block. */
+struct leakbpf_block {
+  __u64 size;       /* bytes asked for */
+  __u64 stack_hash; /* 0: the stack was not recorded */
+  __u64 time_ns;    /* CLOCK_MONOTONIC */
+};
+
+/* Key of `sites`: a call stack of one target. */
+struct leakbpf_site_key {
+  __u64 stack_hash;
+  __u32 target;
+  __u32 kind;
+};
+
+/* Value of `sites` (per CPU): totals since attach. Outstanding is allocated minus freed. */
+struct leakbpf_site_totals {
+  __u64 allocated_bytes;
+  __u64 allocated_count;
+  __u64 freed_bytes;
+  __u64 freed_count;
+};
+
+/* How a stack walk ended. */
+enum leakbpf_stack_end {
+  LEAKBPF_STACK_COMPLETE = 0,
+  LEAKBPF_STACK_TRUNCATED = 1, /* more frames than the limit */
+  LEAKBPF_STACK_BROKEN = 2,    /* the next frame could not be found */
+};
+
+/* Value of `stacks`, keyed by the 64-bit hash of its frames. */
+struct leakbpf_stack {
+  __u32 depth;
+  __u32 end;   /* enum leakbpf_stack_end */
+  __u64 check; /* a second hash: tells a collision from the same stack seen again */
+  __u64 pc[LEAKBPF_MAX_FRAMES]; /* innermost first; all are return addresses */
+};
+
+/* Records of the ring buffer `events`. */
+enum leakbpf_event_type {
+  LEAKBPF_EVENT_NEW_STACK = 1,  /* stack_hash was seen for the first time, in target */
+  LEAKBPF_EVENT_FORK = 2,       /* tgid, a child of peer_tgid, is target */
+  LEAKBPF_EVENT_EXEC = 3,       /* tgid runs a new program: target; before: peer_target */
+  LEAKBPF_EVENT_EXIT = 4,       /* target ended; argument is the wait status */
+  LEAKBPF_EVENT_RANGE_TAKE = 5, /* tid is about to unmap or move [address, address + length) */
+  LEAKBPF_EVENT_RANGE_DONE = 6, /* tid's call ended: argument is 1 when it succeeded; then, when
+                                   length is not 0, [address, address + length) is new */
+  LEAKBPF_EVENT_BREAK = 7,      /* the program break moved from argument to address */
+};
+
+struct leakbpf_event {
+  __u32 type;
+  __u32 target;
+  __u32 tgid;
+  __u32 tid;
+  __u32 peer_tgid;
+  __u32 peer_target;
+  __u64 time_ns;
+  __u64 address;
+  __u64 length;
+  __u64 argument;
+  __u64 stack_hash;
+};
+
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 8, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 24, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_key) == 16, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_totals) == 32, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1032, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_event) == 64, "abi");
+
+#endif

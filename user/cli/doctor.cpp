@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+#include "kernel/features.h"
+#include "plan/probe_plan.h"
+#include "store/output_file.h"
+#include "target/process.h"
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+std::string check_line(bool good, const std::string& name, const std::string& detail) {
+  return fmt::format("  {:<3} {:<24} {}\n", good ? "yes" : "NO", name, detail);
+}
+
+std::string describe_backends(std::string& chosen) {
+  std::string text = "\nWays to attach\n";
+  for (const Backend backend : {Backend::session, Backend::multi, Backend::perf}) {
+    const BackendCheck check = check_backend(backend);
+    if (check.works && chosen.empty())
+      chosen = backend_name(backend);
+    text += check_line(check.works, std::string(backend_name(backend)),
+                       check.works ? fmt::format("{:.0f} ns for a call's entry and return", check.hit_ns)
+                                   : check.reason);
+  }
+  return text + fmt::format("  leakbpf uses: {}\n", chosen.empty() ? "none of them" : chosen);
+}
+
+std::string describe_probe(const PlannedProbe& probe, std::string_view backend) {
+  return fmt::format("    {:<16} +{:<4} {:<28} {:<16} {:<8} {}\n", probe.symbol,
+                     probe.point.offset, probe.point.instruction,
+                     probe.point.cost == ProbeCost::emulated ? "emulated" : "single-stepped",
+                     backend, probe.point.reason);
+}
+
+Result<std::string> describe_plan(pid_t pid, std::string_view backend) {
+  const ProcFs proc;
+  auto process = inspect_process(proc, pid);
+  if (!process)
+    return process.error();
+  auto mappings = proc.mappings(pid);
+  if (!mappings)
+    return mappings.error();
+  std::string text = fmt::format("\nProbes for PID {} ({})\n", pid, process->comm);
+  bool found = false;
+  for (const MappedFile& file : executable_files(proc, pid, *mappings)) {
+    const auto allocator = find_allocator(file, {});
+    if (!allocator) {
+      text += fmt::format("  {}: {}\n", file.path, allocator.error().message);
+      continue;
+    }
+    if (allocator->functions.empty())
+      continue;
+    found = true;
+    text += fmt::format("  {}\n", file.path);
+    for (const PlannedProbe& probe : plan_probes(*allocator).probes)
+      text += describe_probe(probe, backend);
+  }
+  if (!found)
+    text += "  no file of it defines malloc or mmap\n";
+  return text;
+}
+
+} // namespace
+
+Result<ExitCode> run_doctor(const Options& options) {
+  std::string text = "This machine\n";
+  for (const FeatureCheck& check : check_features())
+    text += check_line(check.available, check.name, check.detail);
+  std::string backend;
+  text += describe_backends(backend);
+  for (const pid_t pid : options.pids) {
+    auto plan = describe_plan(pid, backend);
+    if (!plan)
+      return plan.error();
+    text += *plan;
+  }
+  if (auto written = write_output("", text); !written)
+    return written.error();
+  if (auto able = check_preconditions(); !able)
+    return able.error();
+  if (backend.empty())
+    return ExitCode::cannot_trace;
+  return ExitCode::ok;
+}
+
+} // namespace leakbpf

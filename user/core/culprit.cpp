@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/culprit.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+// Files that are never the application: loaders, C and C++ libraries, allocators. A name ends at a
+// dot or a dash, so that libc.so.6 and libc-2.31.so are libc and libcrypto is not.
+constexpr std::array<std::string_view, 16> runtime_modules{
+    "libc",      "libstdc++",  "libc++",     "libc++abi",  "libgcc_s", "libm",
+    "libpthread", "ld",        "ld-linux-x86-64", "ld-musl-x86_64", "libjemalloc", "libtcmalloc",
+    "libtcmalloc_minimal", "libmimalloc", "[vdso]", "libdl"};
+
+constexpr std::array<std::string_view, 16> runtime_functions{
+    "operator new", "std::",   "__gnu_cxx::", "__cxa_",     "alloc::",  "<alloc::",
+    "core::",       "<core::", "<std::",      "__rust_",    "hashbrown::", "malloc",
+    "calloc",       "realloc", "posix_memalign", "strdup"};
+
+bool is_runtime_module(std::string_view module) {
+  const std::string_view name = base_name(module);
+  return std::any_of(runtime_modules.begin(), runtime_modules.end(), [&](std::string_view runtime) {
+    return name.starts_with(runtime) &&
+           (name.size() == runtime.size() || name[runtime.size()] == '.' ||
+            name[runtime.size()] == '-');
+  });
+}
+
+bool is_runtime_function(std::string_view function) {
+  return std::any_of(runtime_functions.begin(), runtime_functions.end(),
+                     [&](std::string_view prefix) { return function.starts_with(prefix); });
+}
+
+} // namespace
+
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+std::size_t find_culprit(const std::vector<Frame>& frames) {
+  std::optional<std::size_t> named;
+  std::optional<std::size_t> in_application;
+  for (std::size_t i = 0; i < frames.size(); i++) {
+    const Frame& frame = frames[i];
+    if (frame.kind == FrameKind::note)
+      continue;
+    const bool runtime = is_runtime_module(frame.module) || is_runtime_function(frame.function);
+    if (!runtime && !frame.function.empty())
+      return i;
+    if (!runtime && !frame.module.empty() && !in_application)
+      in_application = i;
+    if (!frame.function.empty() && !named)
+      named = i;
+  }
+  return in_application.value_or(named.value_or(0));
+}
+
+std::string describe_frame(const Frame& frame) {
+  if (frame.kind == FrameKind::note)
+    return "[" + frame.function + "]";
+  const std::string place =
+      frame.offset ? fmt::format("{}+{:#x}", base_name(frame.module), *frame.offset) : frame.module;
+  if (frame.function.empty())
+    return place.empty() ? "[unknown]" : place;
+  if (frame.file.empty())
+    return fmt::format("{} ({})", frame.function, base_name(frame.module));
+  return fmt::format("{} at {}:{}", frame.function, base_name(frame.file), frame.line);
+}
+
+} // namespace leakbpf

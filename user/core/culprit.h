@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which frame of a stack a person would open first.
+#pragma once
+
+#include "core/report.h"
+
+#include <string_view>
+
+namespace leakbpf {
+
+/// Index of the first frame from the inside that is not the allocator, not a language runtime and
+/// not the standard library; the innermost named frame when all are; 0 when none has a name.
+[[nodiscard]] std::size_t find_culprit(const std::vector<Frame>& frames);
+
+/// "function at file:line", as far as known; else "module+0xoffset".
+[[nodiscard]] std::string describe_frame(const Frame& frame);
+
+/// The last part of a path.
+[[nodiscard]] std::string_view base_name(std::string_view path);
+
+} // namespace leakbpf

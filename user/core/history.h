@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outstanding bytes of every site and resident bytes of every target over time, in bounded memory.
+#pragma once
+
+#include "core/site.h"
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace leakbpf {
+
+/// Part of a run at its beginning that growth is not computed from: the working set that churns
+/// through the allocator becomes visible in it.
+[[nodiscard]] double warm_up_seconds(double run_seconds);
+
+/// Slope of the least-squares line through (times[i], values[i]) in units per second, leaving out
+/// times below `from`; nothing when fewer than three points remain.
+[[nodiscard]] std::optional<double> slope_per_second(const std::vector<double>& times,
+                                                     const std::vector<double>& values,
+                                                     double from);
+
+/// Series that share their times. When there are `max_points` of them, every other one is dropped
+/// and from then on half as many are kept.
+template <class Key, class Hash = std::hash<Key>> class SeriesTable {
+public:
+  explicit SeriesTable(std::size_t max_points = 128) : max_points_(max_points) {}
+
+  /// Begins a sample at `t` seconds. False when it is not to be kept (thinned out).
+  bool begin_sample(double t) {
+    if (skipped_++ % stride_ != 0)
+      return false;
+    if (times_.size() >= max_points_)
+      thin();
+    times_.push_back(t);
+    return true;
+  }
+  /// The value of `key` in the sample that was begun last. A key that was absent before was 0.
+  void put(const Key& key, double value) {
+    std::vector<double>& series = series_[key];
+    series.resize(times_.size(), series.empty() ? 0.0 : series.back());
+    series.back() = value;
+  }
+  void forget(const Key& key) { series_.erase(key); }
+
+  [[nodiscard]] const std::vector<double>& times() const { return times_; }
+  /// Values for the first of times(); may be shorter when the key was not put lately.
+  [[nodiscard]] const std::vector<double>* values(const Key& key) const {
+    const auto found = series_.find(key);
+    return found == series_.end() ? nullptr : &found->second;
+  }
+  /// Growth of `key` per minute after warm-up; nothing while there is too little to tell.
+  [[nodiscard]] std::optional<double> growth_per_minute(const Key& key) const {
+    const std::vector<double>* series = values(key);
+    if (!series || times_.empty())
+      return std::nullopt;
+    const auto slope = slope_per_second(times_, *series, warm_up_seconds(times_.back()));
+    return slope ? std::optional(*slope * 60) : std::nullopt;
+  }
+
+private:
+  template <class T> static void keep_even(std::vector<T>& items) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < items.size(); i += 2)
+      items[kept++] = items[i];
+    items.resize(kept);
+  }
+  void thin() {
+    keep_even(times_);
+    for (auto& [key, series] : series_)
+      keep_even(series);
+    stride_ *= 2;
+  }
+
+  std::size_t max_points_;
+  std::size_t stride_ = 1;
+  std::size_t skipped_ = 0;
+  std::vector<double> times_;
+  std::unordered_map<Key, std::vector<double>, Hash> series_;
+};
+
+using SiteHistory = SeriesTable<SiteKey, SiteKeyHash>;
+using TargetHistory = SeriesTable<std::uint32_t>;
+
+} // namespace leakbpf

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/losses.h"
+
+#include <array>
+
+namespace leakbpf {
+
+namespace {
+
+// In the order of enum leakbpf_loss.
+constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
+    {"live_table_full", "blocks not followed: the table of outstanding blocks is full",
+     "raise --max-live"},
+    {"stack_table_full", "allocations without a stack: the table of stacks is full",
+     "raise --max-stacks"},
+    {"site_table_full", "allocations not counted: the table of sites is full",
+     "raise --max-stacks"},
+    {"unwind_truncated", "stacks cut off at the deepest frame that is kept", "raise --max-depth"},
+    {"unwind_failed", "stacks that end before the thread's first function", ""},
+    {"missed_returns", "calls whose return was not seen", ""},
+    {"events_dropped", "events dropped: mappings or processes may be missing", ""},
+    {"missed_frees", "frees that were missed and found later; totals are corrected", ""},
+    {"no_task_state", "calls not followed: the kernel had no memory for a thread's state", ""},
+    {"stack_collisions", "stacks that share another one's row: equal 64-bit hashes", ""},
+    {"targets_full", "child processes not followed: too many targets", ""},
+}};
+
+} // namespace
+
+const LossText& loss_text(leakbpf_loss loss) { return texts.at(loss); }
+
+} // namespace leakbpf

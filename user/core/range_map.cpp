@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/range_map.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace leakbpf {
+
+void RangeMap::add(std::uint64_t address, std::uint64_t length, const RangeOwner& owner) {
+  if (length == 0)
+    return;
+  remove(address, length);
+  const RangeId id = next_id_++;
+  ranges_.emplace(id, Range{owner, length});
+  pieces_.emplace(address, Piece{address, address + length, id});
+  observer_.taken(owner, length);
+}
+
+void RangeMap::begin_take(std::uint32_t tid, std::uint64_t address, std::uint64_t length) {
+  finish_take(tid, true); // an earlier call whose end was missed most likely succeeded
+  auto pieces = cut(address, address + length);
+  if (!pieces.empty())
+    being_taken_.emplace(tid, std::move(pieces));
+}
+
+void RangeMap::finish_take(std::uint32_t tid, bool succeeded) {
+  auto found = being_taken_.find(tid);
+  if (found == being_taken_.end())
+    return;
+  const std::vector<Piece> pieces = std::move(found->second);
+  being_taken_.erase(found);
+  if (succeeded) {
+    give_back(pieces);
+    return;
+  }
+  for (const Piece& piece : pieces)
+    pieces_.emplace(piece.start, piece);
+}
+
+void RangeMap::remove(std::uint64_t address, std::uint64_t length) {
+  give_back(cut(address, address + length));
+}
+
+void RangeMap::each(
+    const std::function<void(const RangeOwner&, std::uint64_t bytes)>& visit) const {
+  for (const auto& [id, range] : ranges_)
+    visit(range.owner, range.remaining);
+}
+
+/// Takes what lies in [start, end) out of `pieces_`, splitting pieces that reach beyond it.
+std::vector<RangeMap::Piece> RangeMap::cut(std::uint64_t start, std::uint64_t end) {
+  std::vector<Piece> taken;
+  auto at = pieces_.upper_bound(start);
+  if (at != pieces_.begin() && std::prev(at)->second.end > start)
+    --at;
+  while (at != pieces_.end() && at->second.start < end) {
+    const Piece piece = at->second;
+    at = pieces_.erase(at);
+    if (piece.start < start)
+      pieces_.emplace(piece.start, Piece{piece.start, start, piece.range});
+    if (piece.end > end)
+      at = pieces_.emplace(end, Piece{end, piece.end, piece.range}).first;
+    taken.push_back({std::max(piece.start, start), std::min(piece.end, end), piece.range});
+  }
+  return taken;
+}
+
+void RangeMap::give_back(const std::vector<Piece>& pieces) {
+  for (const Piece& piece : pieces) {
+    const std::uint64_t bytes = piece.end - piece.start;
+    auto found = ranges_.find(piece.range);
+    found->second.remaining -= bytes;
+    const bool last = found->second.remaining == 0;
+    observer_.given_back(found->second.owner, bytes, last ? 1 : 0);
+    if (last)
+      ranges_.erase(found);
+  }
+}
+
+} // namespace leakbpf

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/features.h"
+
+#include "kernel/attach.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/selftest.h"
+#include "selftest.skel.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr const char* kernel_btf = "/sys/kernel/btf/vmlinux";
+constexpr int selftest_calls = 500;
+constexpr ino_t initial_pid_namespace = 0xEFFFFFFC; // PROC_PID_INIT_INO, linux/proc_ns.h
+// Numbers newer than some distributions' linux/capability.h.
+constexpr int cap_perfmon = 38;
+constexpr int cap_bpf = 39;
+
+struct SelftestCloser {
+  void operator()(selftest_bpf* skeleton) const { selftest_bpf__destroy(skeleton); }
+};
+
+std::uint64_t effective_capabilities() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::uint64_t bits = 0;
+    if (word == "CapEff:" && status >> std::hex >> bits)
+      return bits;
+  }
+  return 0;
+}
+
+bool has_capability(int number) { return (effective_capabilities() >> number & 1) != 0; }
+
+std::string lockdown_mode() {
+  std::ifstream file("/sys/kernel/security/lockdown");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t open = line.find('[');
+  const std::size_t close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos)
+    return "none";
+  return line.substr(open + 1, close - open - 1);
+}
+
+bool in_initial_pid_namespace() {
+  struct stat info {};
+  return stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == initial_pid_namespace;
+}
+
+/// Calls the probed function from a new thread, because some kernels filter by thread where they
+/// should filter by process. Returns nanoseconds per call.
+double call_from_thread() {
+  std::chrono::duration<double, std::nano> elapsed{};
+  std::thread([&] {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < selftest_calls; i++)
+      call_selftest_function();
+    elapsed = std::chrono::steady_clock::now() - start;
+  }).join();
+  return elapsed.count() / selftest_calls;
+}
+
+std::string try_backend(Backend backend, double& hit_ns) {
+  const QuietLibbpf quiet; // a failure here is an answer, not an error
+  const std::unique_ptr<selftest_bpf, SelftestCloser> skeleton(selftest_bpf__open());
+  if (!skeleton)
+    return "the test program cannot be opened";
+  bpf_program* program = skeleton->progs.on_selftest;
+  prepare_program(program, backend, backend == Backend::session);
+  if (const int error = selftest_bpf__load(skeleton.get()))
+    return fmt::format("the kernel refuses to load it ({})", std::strerror(-error));
+  const SelftestPlace place = selftest_place();
+  const ProgramSet programs{program, program, backend == Backend::session ? program : nullptr};
+  const std::array points{AttachPoint{place.file_offset, 0}};
+  std::vector<Link> links;
+  if (auto attached = attach(backend, programs, getpid(), place.path, points, links); !attached)
+    return attached.error().message;
+  hit_ns = call_from_thread();
+  const std::uint32_t zero = 0;
+  std::uint64_t hits = 0;
+  bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hits), &zero, &hits);
+  if (hits != 2 * selftest_calls)
+    return fmt::format("saw {} of {} hits of another thread", hits, 2 * selftest_calls);
+  return "";
+}
+
+} // namespace
+
+BackendCheck check_backend(Backend backend) {
+  BackendCheck check;
+  check.backend = backend;
+  check.reason = try_backend(backend, check.hit_ns);
+  check.works = check.reason.empty();
+  return check;
+}
+
+Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
+  std::string reasons;
+  for (const Backend backend : {Backend::session, Backend::multi, Backend::perf}) {
+    if (forced && *forced != backend)
+      continue;
+    BackendCheck check = check_backend(backend);
+    if (check.works)
+      return check;
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
+  }
+  return Error{ExitCode::cannot_trace, "this kernel attaches no uprobes (" + reasons + ")",
+               forced ? "leave --backend out to use what works here"
+                      : "leakbpf needs Linux 6.1 or later with CONFIG_UPROBE_EVENTS"};
+}
+
+Result<void> check_preconditions() {
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"}, {cap_perfmon, "CAP_PERFMON"},
+                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
+    if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
+      return Error{ExitCode::cannot_trace, fmt::format("{} is missing", name),
+                   "run as root (sudo leakbpf ...)"};
+  if (lockdown_mode() == "confidentiality")
+    return Error{ExitCode::cannot_trace, "the kernel is locked down (confidentiality): BPF may not read memory",
+                 "start the machine with lockdown=integrity or without lockdown"};
+  if (access(kernel_btf, R_OK) != 0)
+    return Error{ExitCode::cannot_trace, fmt::format("this kernel has no type information ({})", kernel_btf),
+                 "use a kernel with CONFIG_DEBUG_INFO_BTF, and mount /sys"};
+  if (!in_initial_pid_namespace())
+    return Error{ExitCode::cannot_trace, "leakbpf runs in a PID namespace of its own",
+                 "start it on the host, or in a container with the host's PIDs (hostPID, --pid=host)"};
+  return {};
+}
+
+std::vector<FeatureCheck> check_features() {
+  utsname kernel{};
+  uname(&kernel);
+  std::vector<FeatureCheck> checks;
+  checks.push_back({"kernel", true, fmt::format("{} {}", kernel.release, kernel.machine)});
+  checks.push_back({"kernel types (BTF)", access(kernel_btf, R_OK) == 0, kernel_btf});
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"}, {cap_perfmon, "CAP_PERFMON"},
+                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}, {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}})
+    checks.push_back({name, has_capability(number), ""});
+  checks.push_back({"lockdown", lockdown_mode() != "confidentiality", lockdown_mode()});
+  checks.push_back({"initial PID namespace", in_initial_pid_namespace(), ""});
+  return checks;
+}
+
+} // namespace leakbpf

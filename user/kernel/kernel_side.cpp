@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/kernel_side.h"
+
+#include "kernel/map_batch.h"
+#include "leakbpf.skel.h"
+
+#include <array>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+// Ids given out here have this bit, those given out by the BPF programs (fork, exec) do not.
+constexpr std::uint32_t first_own_id = 1U << 31;
+
+struct SkeletonCloser {
+  void operator()(leakbpf_bpf* skeleton) const { leakbpf_bpf__destroy(skeleton); }
+};
+
+struct RingCloser {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+
+using EventHandler = std::function<void(const leakbpf_event&)>;
+
+std::size_t per_cpu_value_bytes(std::size_t value_bytes) {
+  return value_bytes * static_cast<std::size_t>(libbpf_num_possible_cpus());
+}
+
+Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) {
+  for (bpf_program* program :
+       {skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_exit}) {
+    bpf_link* link = bpf_program__attach(program);
+    if (!link)
+      return Error{ExitCode::cannot_trace,
+                   fmt::format("cannot attach to the kernel's {}: {}",
+                               bpf_program__section_name(program), std::strerror(errno)),
+                   ""};
+    links.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
+  }
+  return {};
+}
+
+void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
+  skeleton->rodata->config_min_size = config.min_size;
+  skeleton->rodata->config_max_size = config.max_size;
+  skeleton->rodata->config_max_frames = config.max_frames;
+  skeleton->rodata->config_follow_forks = config.follow_forks;
+  bpf_map__set_max_entries(skeleton->maps.live, config.max_live);
+  bpf_map__set_max_entries(skeleton->maps.stacks, config.max_stacks);
+  // More sites than stacks, so that what fills first is the table with a fallback: the row of
+  // stacks that were not recorded.
+  bpf_map__set_max_entries(skeleton->maps.sites, config.max_stacks * 2);
+  const auto& progs = skeleton->progs;
+  for (bpf_program* program :
+       {progs.on_allocate_entry, progs.on_allocate_return, progs.on_reallocate_entry,
+        progs.on_reallocate_return, progs.on_range_entry, progs.on_range_return})
+    prepare_program(program, config.backend, false);
+  for (bpf_program* program :
+       {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session})
+    prepare_program(program, config.backend, true);
+  // free has no return, so it is an ordinary multi link where there are sessions too.
+  prepare_program(progs.on_free,
+                  config.backend == Backend::session ? Backend::multi : config.backend, false);
+}
+
+bool kind_wanted(const KernelConfig& config, leakbpf_kind kind) {
+  switch (kind) {
+  case LEAKBPF_KIND_MMAP:
+    return config.mmap;
+  case LEAKBPF_KIND_BRK:
+    return config.brk;
+  default:
+    return config.heap;
+  }
+}
+
+} // namespace
+
+struct KernelSide::Impl {
+  KernelConfig config;
+  std::unique_ptr<leakbpf_bpf, SkeletonCloser> skeleton;
+  std::vector<Link> life_cycle_links;
+  // The callback's context must not move, hence the box.
+  std::unique_ptr<const EventHandler*> handler = std::make_unique<const EventHandler*>(nullptr);
+  std::unique_ptr<ring_buffer, RingCloser> ring;
+  std::uint32_t next_own_id = first_own_id;
+};
+
+namespace {
+
+int handle_record(void* context, void* data, std::size_t size) {
+  const EventHandler* handler = *static_cast<const EventHandler**>(context);
+  if (handler && size >= sizeof(leakbpf_event))
+    (*handler)(*static_cast<const leakbpf_event*>(data));
+  return 0;
+}
+
+} // namespace
+
+KernelSide::KernelSide(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KernelSide::KernelSide(KernelSide&&) noexcept = default;
+KernelSide& KernelSide::operator=(KernelSide&&) noexcept = default;
+KernelSide::~KernelSide() = default;
+
+Result<KernelSide> KernelSide::load(const KernelConfig& config) {
+  auto impl = std::make_unique<Impl>();
+  impl->config = config;
+  impl->skeleton.reset(leakbpf_bpf__open());
+  if (!impl->skeleton)
+    return Error{ExitCode::cannot_trace, "cannot open the BPF programs", "run `leakbpf doctor`"};
+  configure(impl->skeleton.get(), config);
+  if (const int error = leakbpf_bpf__load(impl->skeleton.get())) {
+    const char* hint = error == -ENOMEM || error == -E2BIG
+                           ? "not enough kernel memory: lower --max-live or --max-stacks"
+                           : "-v shows the kernel's own message; `leakbpf doctor` tells what is missing";
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("the kernel refuses the BPF programs: {}", std::strerror(-error)), hint};
+  }
+  if (auto attached = attach_life_cycle(impl->skeleton.get(), impl->life_cycle_links); !attached)
+    return attached.error();
+  impl->ring.reset(ring_buffer__new(bpf_map__fd(impl->skeleton->maps.events), &handle_record,
+                                    impl->handler.get(), nullptr));
+  if (!impl->ring)
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot map the event buffer: {}", std::strerror(errno)), ""};
+  return KernelSide(std::move(impl));
+}
+
+Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t pid) const {
+  const auto& progs = impl_->skeleton->progs;
+  const ProgramSet free_programs{progs.on_free, nullptr, nullptr};
+  const ProgramSet reallocate_programs{progs.on_reallocate_entry, progs.on_reallocate_return,
+                                       progs.on_reallocate_session};
+  const ProgramSet range_programs{progs.on_range_entry, progs.on_range_return,
+                                  progs.on_range_session};
+  const ProgramSet allocate_programs{progs.on_allocate_entry, progs.on_allocate_return,
+                                     progs.on_allocate_session};
+  const auto is_operation = [](leakbpf_operation operation) {
+    return [operation](const PlannedProbe& p) { return p.function->operation == operation; };
+  };
+  const auto is_range = [](const PlannedProbe& p) {
+    return p.function->kind != LEAKBPF_KIND_HEAP;
+  };
+  std::vector<Link> links;
+  const auto attach_those = [&](const ProgramSet& programs, const auto& wanted) {
+    std::vector<AttachPoint> points;
+    for (const PlannedProbe& probe : plan.probes) {
+      if (kind_wanted(impl_->config, probe.function->kind) && wanted(probe))
+        points.push_back({probe.file_offset, probe.function->cookie});
+    }
+    return attach(impl_->config.backend, programs, pid, plan.file.open_path, points, links);
+  };
+  if (auto done = attach_those(free_programs, is_operation(LEAKBPF_OP_FREE)); !done)
+    return done.error();
+  if (auto done = attach_those(reallocate_programs, is_operation(LEAKBPF_OP_REALLOCATE)); !done)
+    return done.error();
+  if (auto done = attach_those(range_programs, is_range); !done)
+    return done.error();
+  if (auto done = attach_those(allocate_programs, is_operation(LEAKBPF_OP_ALLOCATE)); !done)
+    return done.error();
+  return links;
+}
+
+Result<std::uint32_t> KernelSide::start_target(pid_t pid) {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  const leakbpf_target target{impl_->next_own_id++, 0};
+  if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
+    return Error{ExitCode::cannot_trace, fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
+                 "too many targets at once"};
+  return target.id;
+}
+
+std::optional<std::uint32_t> KernelSide::target_id(pid_t pid) const {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  leakbpf_target target{};
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target))
+    return std::nullopt;
+  return target.id;
+}
+
+void KernelSide::stop_target(pid_t pid) const {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid);
+}
+
+std::vector<SiteSample> KernelSide::read_sites() const {
+  std::vector<SiteSample> samples;
+  const std::size_t value_bytes = per_cpu_value_bytes(sizeof(leakbpf_site_totals));
+  const auto sum = [&](const leakbpf_site_key& key, const std::uint8_t* values) {
+    SiteSample& sample = samples.emplace_back();
+    sample.key = key;
+    for (std::size_t at = 0; at < value_bytes; at += sizeof(leakbpf_site_totals)) {
+      leakbpf_site_totals part;
+      std::memcpy(&part, values + at, sizeof(part));
+      sample.totals.allocated_bytes += part.allocated_bytes;
+      sample.totals.allocated_count += part.allocated_count;
+      sample.totals.freed_bytes += part.freed_bytes;
+      sample.totals.freed_count += part.freed_count;
+    }
+  };
+  each_element<leakbpf_site_key>(bpf_map__fd(impl_->skeleton->maps.sites), value_bytes, sum);
+  return samples;
+}
+
+std::optional<leakbpf_stack> KernelSide::read_stack(std::uint64_t hash) const {
+  leakbpf_stack stack{};
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &hash, &stack))
+    return std::nullopt;
+  if (stack.depth > LEAKBPF_MAX_FRAMES)
+    stack.depth = LEAKBPF_MAX_FRAMES;
+  return stack;
+}
+
+leakbpf_counters KernelSide::read_counters() const {
+  leakbpf_counters total{};
+  const std::uint32_t zero = 0;
+  std::vector<leakbpf_counters> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &zero, values.data()))
+    return total;
+  for (const leakbpf_counters& value : values) {
+    total.hits += value.hits;
+    for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++)
+      total.losses[loss] += value.losses[loss];
+  }
+  return total;
+}
+
+std::size_t KernelSide::each_block(
+    const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const {
+  return each_element<leakbpf_block_key>(
+      bpf_map__fd(impl_->skeleton->maps.live), sizeof(leakbpf_block),
+      [&](const leakbpf_block_key& key, const std::uint8_t* value) {
+        leakbpf_block block;
+        std::memcpy(&block, value, sizeof(block));
+        visit(key, block);
+      });
+}
+
+void KernelSide::forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const {
+  const int map = bpf_map__fd(impl_->skeleton->maps.live);
+  std::vector<leakbpf_block_key> keys;
+  each_block([&](const leakbpf_block_key& key, const leakbpf_block& /*block*/) {
+    if (gone(key.target))
+      keys.push_back(key);
+  });
+  for (const leakbpf_block_key& key : keys)
+    bpf_map_delete_elem(map, &key);
+}
+
+int KernelSide::events_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+
+void KernelSide::consume_events(const EventHandler& handle) const {
+  *impl_->handler = &handle;
+  ring_buffer__consume(impl_->ring.get());
+  *impl_->handler = nullptr;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loaded BPF programs and their maps.
+#pragma once
+
+#include "kernel/attach.h"
+#include "plan/probe_plan.h"
+
+#include <leakbpf/abi.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+struct leakbpf_bpf;
+
+namespace leakbpf {
+
+struct KernelConfig {
+  Backend backend = Backend::perf;
+  std::uint32_t max_live = 1 << 20;  ///< outstanding blocks that can be followed
+  std::uint32_t max_stacks = 1 << 15;
+  std::uint32_t max_frames = LEAKBPF_MAX_FRAMES;
+  std::uint64_t min_size = 0;
+  std::uint64_t max_size = ~0ULL;
+  bool follow_forks = true;
+  bool heap = true;   ///< probe the heap functions
+  bool mmap = true;   ///< probe mmap, munmap, mremap
+  bool brk = true;    ///< probe brk and sbrk
+};
+
+struct SiteSample {
+  leakbpf_site_key key{};
+  leakbpf_site_totals totals{}; ///< summed over CPUs
+};
+
+class KernelSide {
+public:
+  [[nodiscard]] static Result<KernelSide> load(const KernelConfig& config);
+  KernelSide(KernelSide&&) noexcept;
+  KernelSide& operator=(KernelSide&&) noexcept;
+  ~KernelSide();
+
+  /// Attaches to every place of `plan` in process `pid`. What frees memory is attached before what
+  /// takes it, so that no block is seen to be born whose end is missed.
+  [[nodiscard]] Result<std::vector<Link>> attach_plan(const ProbePlan& plan, pid_t pid) const;
+
+  /// From here on the process counts. Returns its target id. Fails when the table is full.
+  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid);
+  /// The target's present id, which exec changes; nothing when it is not traced (any more).
+  [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const;
+  /// From here on nothing of the process counts.
+  void stop_target(pid_t pid) const;
+
+  [[nodiscard]] std::vector<SiteSample> read_sites() const;
+  /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
+  [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const;
+  [[nodiscard]] leakbpf_counters read_counters() const;
+
+  /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
+  /// how many were visited.
+  std::size_t
+  each_block(const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
+  /// Frees the table space of the blocks of targets for which `gone` is true.
+  void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
+
+  /// A descriptor that polls readable when there are events.
+  [[nodiscard]] int events_fd() const;
+  /// Hands over the events there are, in order.
+  void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
+
+private:
+  struct Impl;
+  explicit KernelSide(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace leakbpf

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render/table.h"
+
+#include "core/culprit.h"
+#include "core/losses.h"
+#include "render/units.h"
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+class Painter {
+public:
+  explicit Painter(const TableStyle& style) : style_(style) {}
+
+  void line(const std::string& text) { out_ += cut(text) + "\n"; }
+  void bold_line(const std::string& text) { escaped_line("\x1b[1m", text); }
+  void dim_line(const std::string& text) { escaped_line("\x1b[2m", text); }
+  void alarm_line(const std::string& text) { escaped_line("\x1b[33m", text); }
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+private:
+  void escaped_line(const char* escape, const std::string& text) {
+    out_ += style_.color ? escape + cut(text) + "\x1b[0m\n" : cut(text) + "\n";
+  }
+  /// Cuts to the width, never inside a UTF-8 character.
+  [[nodiscard]] std::string cut(const std::string& text) const {
+    if (style_.width == 0 || text.size() <= style_.width)
+      return text;
+    std::size_t end = style_.width;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+      end--;
+    return text.substr(0, end);
+  }
+
+  const TableStyle& style_;
+  std::string out_;
+};
+
+std::string describe_target(const TargetReport& target) {
+  std::string text = fmt::format("PID {} {}", target.pid, target.comm);
+  if (target.rss_end_bytes)
+    text += fmt::format("   RSS {}", format_bytes(static_cast<double>(*target.rss_end_bytes)));
+  if (target.rss_growth_bytes_per_minute)
+    text += fmt::format(" ({}/min)", format_change(target.rss_growth_bytes_per_minute));
+  text += fmt::format("   outstanding {} in {} blocks",
+                      format_bytes(static_cast<double>(target.outstanding_bytes)),
+                      format_count(target.outstanding_count));
+  if (target.ended)
+    text += fmt::format("   {} after {}", target.ended->how,
+                        format_duration(target.ended->at_seconds));
+  return text;
+}
+
+std::string frame_line(const Frame& frame, bool culprit) {
+  return fmt::format("      {} {}{}", culprit ? ">" : " ", describe_frame(frame),
+                     frame.inlined ? " (inlined)" : "");
+}
+
+void paint_site(Painter& painter, const SiteReport& site, bool many_targets, bool stacks) {
+  const std::string age =
+      site.oldest_age_seconds ? format_duration(*site.oldest_age_seconds) : "-";
+  const std::string culprit =
+      site.frames.empty() ? "[unknown]" : describe_frame(site.frames[site.culprit]);
+  const std::string row = fmt::format(
+      "{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", site.rank, "",
+      format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
+      format_count(site.totals.outstanding_count()), format_change(site.growth_bytes_per_minute),
+      age, kind_name(site.key.kind), many_targets ? fmt::format("{:>7}  ", site.pid) : "", culprit);
+  painter.line(row);
+  if (!stacks)
+    return;
+  for (std::size_t i = 0; i < site.frames.size(); i++)
+    painter.dim_line(frame_line(site.frames[i], i == site.culprit));
+}
+
+void paint_losses(Painter& painter, const Report& report) {
+  for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++) {
+    const auto which = static_cast<leakbpf_loss>(loss);
+    if (report.losses.at(which) == 0)
+      continue;
+    const LossText& text = loss_text(which);
+    painter.alarm_line(fmt::format("lost: {} {}{}", format_count(report.losses.at(which)),
+                                   text.meaning,
+                                   text.remedy.empty() ? "" : fmt::format(" ({})", text.remedy)));
+  }
+}
+
+} // namespace
+
+std::string render_table(const Report& report, const TableStyle& style) {
+  Painter painter(style);
+  const bool many = report.targets.size() > 1;
+  for (const TargetReport& target : report.targets)
+    painter.bold_line(describe_target(target));
+  const std::string overhead =
+      report.overhead.percent_of_one_core
+          ? fmt::format(", at least {:.1f}% of one core", *report.overhead.percent_of_one_core)
+          : "";
+  painter.dim_line(fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
+                               format_duration(report.duration_seconds),
+                               format_count(report.overhead.probe_hits), overhead));
+  painter.line(fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", "#",
+                           "severity", "outstanding", "count", "growth/min", "oldest", "kind",
+                           many ? "    PID  " : "", "culprit"));
+  for (const SiteReport& site : report.sites)
+    paint_site(painter, site, many, style.stacks);
+  if (report.sites.empty())
+    painter.line("      nothing outstanding that was allocated since leakbpf attached");
+  else if (report.site_count > report.sites.size())
+    painter.dim_line(fmt::format("      {} more rows (-n shows more)",
+                                 format_count(report.site_count - report.sites.size())));
+  paint_losses(painter, report);
+  return painter.take();
+}
+
+} // namespace leakbpf

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/attachments.h"
+
+namespace leakbpf {
+
+Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> mappings) {
+  AttachSummary summary;
+  Process& process = processes_[pid];
+  for (const MappedFile& file : executable_files(proc_, pid, mappings)) {
+    const FileId id{file.device, file.inode};
+    if (process.files.contains(id))
+      continue;
+    auto planned = plans_.find(id);
+    if (planned == plans_.end()) {
+      const auto allocator = find_allocator(file, hints_);
+      if (!allocator)
+        return allocator.error();
+      planned = plans_.emplace(id, plan_probes(*allocator)).first;
+    }
+    process.files.insert(id);
+    if (planned->second.probes.empty())
+      continue;
+    ProbePlan plan = planned->second;
+    plan.file = file; // the path through this process
+    auto links = kernel_.attach_plan(plan, pid);
+    if (!links) {
+      process.files.erase(id);
+      return links.error();
+    }
+    for (Link& link : *links)
+      process.links.push_back(std::move(link));
+    summary.files++;
+    summary.probes += plan.probes.size();
+  }
+  return summary;
+}
+
+void Attachments::detach(pid_t pid) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end())
+    return;
+  reaper_.close(std::move(found->second.links));
+  processes_.erase(found);
+}
+
+bool Attachments::has_probes(pid_t pid) const {
+  const auto found = processes_.find(pid);
+  return found != processes_.end() && !found->second.links.empty();
+}
+
+} // namespace leakbpf

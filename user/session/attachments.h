@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which probes are attached in which process.
+#pragma once
+
+#include "kernel/kernel_side.h"
+#include "session/link_reaper.h"
+
+#include <map>
+#include <set>
+
+namespace leakbpf {
+
+struct AttachSummary {
+  std::size_t files = 0;
+  std::size_t probes = 0;
+};
+
+class Attachments {
+public:
+  Attachments(const ProcFs& proc, const KernelSide& kernel, AllocatorHints hints)
+      : proc_(proc), kernel_(kernel), hints_(std::move(hints)) {}
+
+  /// Attaches to each allocator among `mappings` that process `pid` has no probes in yet. Nothing
+  /// found is not an error here.
+  [[nodiscard]] Result<AttachSummary> attach(pid_t pid, std::span<const Mapping> mappings);
+  /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
+  void detach(pid_t pid);
+  [[nodiscard]] bool has_probes(pid_t pid) const;
+
+private:
+  using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
+  struct Process {
+    std::set<FileId> files;
+    std::vector<Link> links;
+  };
+
+  const ProcFs& proc_;
+  const KernelSide& kernel_;
+  AllocatorHints hints_;
+  std::map<FileId, ProbePlan> plans_; ///< by file, empty ones too: each file is searched once
+  std::map<pid_t, Process> processes_;
+  LinkReaper reaper_;
+};
+
+} // namespace leakbpf

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of one target while it is traced: one image of one process.
+#pragma once
+
+#include "core/ages.h"
+#include "core/range_map.h"
+#include "core/report.h"
+#include "symbol/address_space.h"
+#include "target/process.h"
+
+#include <memory>
+#include <unordered_map>
+
+namespace leakbpf {
+
+struct TargetState {
+  std::uint32_t id = 0;
+  ProcessInfo process;
+  AddressSpace space;
+  std::string maps_text; ///< as read last: parsed only when it changed
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
+  std::unique_ptr<RangeMap> ranges;
+  std::optional<std::uint64_t> rss_start;
+  std::optional<std::uint64_t> rss_now;
+  std::optional<TargetEnd> ended;
+
+  [[nodiscard]] bool alive() const { return !ended; }
+};
+
+/// Makes the range map of `target`, with its totals kept in `target.range_sites`. The target must
+/// stay at its address.
+void start_range_map(TargetState& target);
+
+/// "exited with 3", "killed by signal 9 (Killed)" from a wait status.
+[[nodiscard]] std::string describe_wait_status(std::uint32_t status);
+
+} // namespace leakbpf

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start, the event loop, and the life of targets. Sampling and reporting are in tracer_report.cpp.
+#include "session/tracer.h"
+
+#include "kernel/libbpf_log.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+
+namespace leakbpf {
+
+namespace {
+
+// A new process maps its libraries during its first milliseconds.
+constexpr std::array new_image_delays{0.02, 0.25};
+
+/// Room for the blocks of processes of this size: one for each 128 bytes, within limits that cost
+/// 4 to 64 MiB of kernel memory before the first block.
+std::uint32_t live_table_size(std::uint64_t resident_bytes) {
+  constexpr std::uint64_t smallest = 1 << 18;
+  constexpr std::uint64_t largest = 1 << 22;
+  return static_cast<std::uint32_t>(std::clamp(resident_bytes / 128, smallest, largest));
+}
+
+/// Perf events need a descriptor for each probe.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+Error no_allocator_error(const ProcessInfo& process) {
+  return Error{ExitCode::no_target,
+               fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
+                           process.pid, process.comm),
+               "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
+}
+
+} // namespace
+
+Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel)
+    : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
+      kernel_(std::move(kernel)), attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
+
+Tracer::~Tracer() { freeze(); }
+
+Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions options) {
+  std::uint64_t resident = 0;
+  std::optional<Error> first_error;
+  std::vector<pid_t> pids;
+  for (const pid_t pid : options.pids) {
+    if (auto process = inspect_process(proc, pid); process) {
+      pids.push_back(pid);
+      resident += proc.resident_bytes(pid) ? *proc.resident_bytes(pid) : 0;
+    } else {
+      first_error = first_error.value_or(process.error());
+      if (options.pids.size() > 1)
+        options.warn(process.error().message);
+    }
+  }
+  if (pids.empty())
+    return first_error.value_or(Error{ExitCode::usage, "no target given", "use -p PID"});
+  if (auto able = check_preconditions(); !able)
+    return able.error();
+  raise_descriptor_limit();
+  auto backend = choose_backend(options.backend);
+  if (!backend)
+    return backend.error();
+  options.kernel.backend = backend->backend;
+  options.kernel.max_live = options.max_live.value_or(live_table_size(resident));
+  auto kernel = KernelSide::load(options.kernel);
+  if (!kernel)
+    return kernel.error();
+  std::unique_ptr<Tracer> tracer(
+      new Tracer(proc, std::move(options), std::move(*backend), std::move(*kernel)));
+  tracer->started_ = Clock::now();
+  tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
+  for (const pid_t pid : pids) {
+    auto followed = tracer->follow(pid);
+    if (followed)
+      continue;
+    first_error = first_error.value_or(followed.error());
+    if (pids.size() > 1)
+      tracer->options_.warn(followed.error().message);
+  }
+  if (tracer->targets_.empty())
+    return *first_error;
+  tracer->started_ = Clock::now();
+  return tracer;
+}
+
+Result<void> Tracer::follow(pid_t pid) {
+  auto process = inspect_process(proc_, pid);
+  if (!process)
+    return process.error();
+  auto mappings = proc_.mappings(pid);
+  if (!mappings)
+    return mappings.error();
+  auto attached = attachments_.attach(pid, *mappings);
+  if (!attached)
+    return attached.error();
+  if (!attachments_.has_probes(pid))
+    return no_allocator_error(*process);
+  auto id = kernel_.start_target(pid);
+  if (!id)
+    return id.error();
+  const TargetState& target = add_target(*id, pid);
+  options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
+                              target.process.comm, attached->probes, attached->files,
+                              backend_name(backend_.backend)));
+  return {};
+}
+
+TargetState& Tracer::add_target(std::uint32_t id, pid_t pid) {
+  TargetState& target = targets_[id];
+  target.id = id;
+  if (auto process = inspect_process(proc_, pid))
+    target.process = std::move(*process);
+  target.process.pid = pid;
+  if (auto resident = proc_.resident_bytes(pid))
+    target.rss_start = target.rss_now = *resident;
+  start_range_map(target);
+  refresh_mappings(target);
+  return target;
+}
+
+TargetState* Tracer::find_target(std::uint32_t id) {
+  const auto found = targets_.find(id);
+  return found == targets_.end() ? nullptr : &found->second;
+}
+
+double Tracer::elapsed() const {
+  return std::chrono::duration<double>(Clock::now() - started_).count();
+}
+
+bool Tracer::all_ended() const {
+  return std::none_of(targets_.begin(), targets_.end(),
+                      [](const auto& entry) { return entry.second.alive(); });
+}
+
+bool Tracer::run_until(double deadline, int interrupt_fd) {
+  for (;;) {
+    kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+    attach_pending();
+    double until = deadline;
+    for (const Pending& pending : pending_)
+      until = std::min(until, pending.due);
+    const double wait = until - elapsed();
+    if (all_ended() || elapsed() >= deadline)
+      return !all_ended();
+    std::array<pollfd, 2> fds{pollfd{kernel_.events_fd(), POLLIN, 0},
+                              pollfd{interrupt_fd, POLLIN, 0}};
+    poll(fds.data(), fds.size(), std::max(1, static_cast<int>(wait * 1000)));
+    if (fds[1].revents != 0)
+      return false;
+  }
+}
+
+void Tracer::handle(const leakbpf_event& event) {
+  TargetState* target = find_target(event.target);
+  switch (event.type) {
+  case LEAKBPF_EVENT_NEW_STACK:
+    on_new_stack(event);
+    break;
+  case LEAKBPF_EVENT_FORK:
+    on_fork(event);
+    break;
+  case LEAKBPF_EVENT_EXEC:
+    on_exec(event);
+    break;
+  case LEAKBPF_EVENT_EXIT:
+    on_exit(event.target, describe_wait_status(static_cast<std::uint32_t>(event.argument)));
+    break;
+  case LEAKBPF_EVENT_RANGE_TAKE:
+    if (target)
+      target->ranges->begin_take(event.tid, event.address, event.length);
+    break;
+  case LEAKBPF_EVENT_RANGE_DONE:
+    if (!target)
+      break;
+    target->ranges->finish_take(event.tid, event.argument != 0);
+    target->ranges->add(event.address, event.length,
+                        {event.stack_hash, LEAKBPF_KIND_MMAP, event.time_ns});
+    break;
+  case LEAKBPF_EVENT_BREAK:
+    if (!target)
+      break;
+    if (event.address > event.argument)
+      target->ranges->add(event.argument, event.address - event.argument,
+                          {event.stack_hash, LEAKBPF_KIND_BRK, event.time_ns});
+    else
+      target->ranges->remove(event.address, event.argument - event.address);
+    break;
+  default:
+    break;
+  }
+}
+
+/// A library may be mapped, leak and be gone again: look at once, not at the next refresh.
+void Tracer::on_new_stack(const leakbpf_event& event) {
+  TargetState* target = find_target(event.target);
+  const auto stack = kernel_.read_stack(event.stack_hash);
+  if (!target || !stack || !target->alive())
+    return;
+  stacks_.emplace(event.stack_hash, *stack);
+  if (!target->space.find(stack->pc[0]))
+    refresh_mappings(*target);
+  for (std::uint32_t i = 0; i < stack->depth; i++)
+    if (const Mapping* mapping = target->space.find(stack->pc[i]))
+      namer_.remember(target->process.pid, *mapping);
+}
+
+void Tracer::on_fork(const leakbpf_event& event) {
+  const auto pid = static_cast<pid_t>(event.tgid);
+  add_target(event.target, pid);
+  for (const double delay : new_image_delays)
+    pending_.push_back({elapsed() + delay, pid});
+}
+
+void Tracer::on_exec(const leakbpf_event& event) {
+  const auto pid = static_cast<pid_t>(event.tgid);
+  if (TargetState* before = find_target(event.peer_target))
+    before->ended = TargetEnd{"ran another program (exec)", elapsed()};
+  add_target(event.target, pid);
+  for (const double delay : new_image_delays)
+    pending_.push_back({elapsed() + delay, pid});
+}
+
+void Tracer::on_exit(std::uint32_t id, std::string how) {
+  TargetState* target = find_target(id);
+  if (!target || !target->alive())
+    return;
+  target->ended = TargetEnd{std::move(how), elapsed()};
+  attachments_.detach(target->process.pid);
+}
+
+void Tracer::attach_pending() {
+  const double now = elapsed();
+  std::erase_if(pending_, [&](const Pending& pending) {
+    if (pending.due > now)
+      return false;
+    const auto id = kernel_.target_id(pending.pid);
+    TargetState* target = id ? find_target(*id) : nullptr;
+    if (!target || !target->alive())
+      return true; // a short life
+    refresh_mappings(*target);
+    return true;
+  });
+}
+
+/// Reads the target's mappings; attaches to allocators that are new in it.
+void Tracer::refresh_mappings(TargetState& target) {
+  const pid_t pid = target.process.pid;
+  auto text = proc_.read(pid, "maps");
+  if (!text || *text == target.maps_text)
+    return;
+  target.maps_text = std::move(*text);
+  const auto mappings = parse_mappings(target.maps_text);
+  target.space.update(mappings);
+  const auto attached = attachments_.attach(pid, mappings);
+  if (!attached)
+    options_.warn(attached.error().message);
+  else if (attached->probes > 0)
+    options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files", pid,
+                                target.process.comm, attached->probes, attached->files));
+}
+
+/// Ends of processes are events, and events can be dropped.
+void Tracer::notice_vanished() {
+  for (auto& [id, target] : targets_) {
+    if (!target.alive())
+      continue;
+    const auto stat = proc_.stat(target.process.pid);
+    if (!stat || stat->state == 'Z' || stat->start_ticks != target.process.start_ticks)
+      on_exit(id, "ended");
+  }
+}
+
+void Tracer::freeze() {
+  for (const auto& [id, target] : targets_)
+    if (target.alive())
+      kernel_.stop_target(target.process.pid);
+  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+}
+
+} // namespace leakbpf

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traces processes: attaches, follows their life, samples what is outstanding, and reports it.
+#pragma once
+
+#include "core/history.h"
+#include "core/report.h"
+#include "kernel/features.h"
+#include "session/attachments.h"
+#include "session/target_state.h"
+#include "symbol/namer.h"
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+
+namespace leakbpf {
+
+struct TraceOptions {
+  std::vector<pid_t> pids;
+  KernelConfig kernel;                    ///< backend and max_live are filled in by the tracer
+  std::optional<std::uint32_t> max_live;  ///< else by the size of the targets
+  std::optional<Backend> backend;         ///< else the best that works
+  AllocatorHints hints;
+  std::uint64_t sample_bytes = 16384;
+  double min_age_seconds = 0;
+  /// Called with things worth telling while tracing goes on (a child that cannot be followed).
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
+  std::function<void(const std::string&)> inform = [](const std::string&) {};
+};
+
+class Tracer {
+public:
+  /// Everything is attached and counting when this returns.
+  [[nodiscard]] static Result<std::unique_ptr<Tracer>> start(const ProcFs& proc,
+                                                             TraceOptions options);
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+  ~Tracer();
+
+  /// Seconds since tracing started.
+  [[nodiscard]] double elapsed() const;
+  /// Follows events until `deadline` (in elapsed() seconds), or until `interrupt_fd` is readable, or
+  /// until the last target ended. True when the deadline was reached.
+  bool run_until(double deadline, int interrupt_fd);
+  [[nodiscard]] bool all_ended() const;
+  /// Reads what is outstanding now and adds it to the histories.
+  void sample();
+  /// The same with the ages of all blocks, however long that takes.
+  void sample_whole();
+  /// Stops counting in every target, so that what is read next is one moment's truth.
+  void freeze();
+  /// What was found so far: the `rows` sites that `order` puts first (0: all), of the kinds wanted,
+  /// with names.
+  [[nodiscard]] Report report(std::size_t rows,
+                              const std::function<bool(const SiteReport&, const SiteReport&)>& order);
+
+private:
+  using Clock = std::chrono::steady_clock;
+  struct Pending {
+    double due = 0;
+    pid_t pid = 0;
+  };
+
+  Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel);
+
+  Result<void> follow(pid_t pid);
+  TargetState& add_target(std::uint32_t id, pid_t pid);
+  TargetState* find_target(std::uint32_t id);
+  void handle(const leakbpf_event& event);
+  void on_new_stack(const leakbpf_event& event);
+  void on_fork(const leakbpf_event& event);
+  void on_exec(const leakbpf_event& event);
+  void on_exit(std::uint32_t id, std::string how);
+  void attach_pending();
+  void notice_vanished();
+  void refresh_mappings(TargetState& target);
+  void read_sites();
+  void read_ages();
+  void scan_ages();
+  void sample_targets(double now, bool keep);
+  [[nodiscard]] std::vector<SiteReport> site_rows() const;
+  void fill_host(Report& report) const;
+  void name_frames(SiteReport& site);
+
+  const ProcFs& proc_;
+  TraceOptions options_;
+  BackendCheck backend_;
+  KernelSide kernel_;
+  Attachments attachments_;
+  Namer namer_;
+  Clock::time_point started_;
+  std::string started_at_;
+  std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
+  std::deque<Pending> pending_;
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> heap_sites_;
+  std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
+  double next_age_scan_ = 0;
+  SiteHistory site_history_;
+  TargetHistory rss_history_;
+  std::vector<HistoryPoint> history_;
+  std::size_t history_stride_ = 1;
+  std::size_t samples_ = 0;
+  std::unordered_map<std::uint64_t, leakbpf_stack> stacks_;
+};
+
+} // namespace leakbpf

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sampling and reporting of a Tracer.
+#include "core/culprit.h"
+#include "session/tracer.h"
+#include "version.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+// Reading every outstanding block may take this share of one core.
+constexpr double age_scan_share = 0.01;
+constexpr std::size_t max_history_points = 4096;
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
+  return now_ns > time_ns ? now_ns - time_ns : 0;
+}
+
+} // namespace
+
+void Tracer::sample() {
+  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  notice_vanished();
+  for (auto& [id, target] : targets_)
+    if (target.alive())
+      refresh_mappings(target);
+  read_sites();
+  const double now = elapsed();
+  if (site_history_.begin_sample(now)) {
+    for (const auto& [key, totals] : heap_sites_)
+      site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
+    for (const auto& [id, target] : targets_)
+      for (const auto& [key, totals] : target.range_sites)
+        site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
+  }
+  sample_targets(now, rss_history_.begin_sample(now));
+  read_ages();
+}
+
+void Tracer::read_sites() {
+  for (const SiteSample& sample : kernel_.read_sites()) {
+    const SiteKey key{sample.key.target, static_cast<leakbpf_kind>(sample.key.kind),
+                      sample.key.stack_hash};
+    heap_sites_[key] = {sample.totals.allocated_bytes, sample.totals.allocated_count,
+                        sample.totals.freed_bytes, sample.totals.freed_count};
+  }
+}
+
+void Tracer::sample_whole() {
+  sample();
+  scan_ages();
+}
+
+void Tracer::read_ages() {
+  const double begin = elapsed();
+  if (begin < next_age_scan_)
+    return;
+  scan_ages();
+  const double end = elapsed();
+  next_age_scan_ = end + (end - begin) / age_scan_share;
+}
+
+void Tracer::scan_ages() {
+  ages_.clear();
+  const std::uint64_t now = monotonic_ns();
+  kernel_.each_block([&](const leakbpf_block_key& key, const leakbpf_block& block) {
+    ages_[{key.target, LEAKBPF_KIND_HEAP, block.stack_hash}].add(age_at(now, block.time_ns));
+  });
+  for (const auto& [id, target] : targets_)
+    target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
+      ages_[{id, owner.kind, owner.stack_hash}].add(age_at(now, owner.time_ns));
+    });
+}
+
+void Tracer::sample_targets(double now, bool keep) {
+  std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
+  for (const auto& [key, totals] : heap_sites_)
+    outstanding[key.target] += totals.outstanding_bytes();
+  const bool keep_point = samples_++ % history_stride_ == 0;
+  for (auto& [id, target] : targets_) {
+    if (!target.alive())
+      continue;
+    const auto resident = proc_.resident_bytes(target.process.pid);
+    if (resident && *resident > 0) {
+      target.rss_now = *resident;
+      if (keep)
+        rss_history_.put(id, static_cast<double>(*resident));
+    }
+    for (const auto& [key, totals] : target.range_sites)
+      outstanding[id] += totals.outstanding_bytes();
+    if (keep_point)
+      history_.push_back({now, target.process.pid, target.rss_now, outstanding[id]});
+  }
+  if (history_.size() > max_history_points * std::max<std::size_t>(targets_.size(), 1)) {
+    std::size_t kept = 0;
+    double last = -1;
+    bool on = false;
+    for (const HistoryPoint& point : history_) { // every other time, all targets of it
+      on = point.t_seconds == last ? on : !on;
+      last = point.t_seconds;
+      if (on)
+        history_[kept++] = point;
+    }
+    history_.resize(kept);
+    history_stride_ *= 2;
+  }
+}
+
+std::vector<SiteReport> Tracer::site_rows() const {
+  std::vector<SiteReport> rows;
+  const auto add = [&](const TargetState& target, const SiteKey& key, const SiteTotals& totals) {
+    SiteReport& row = rows.emplace_back();
+    row.pid = target.process.pid;
+    row.key = key;
+    row.totals = totals;
+    row.growth_bytes_per_minute = site_history_.growth_per_minute(key);
+    if (const auto ages = ages_.find(key); ages != ages_.end() && !ages->second.empty()) {
+      row.oldest_age_seconds = ages->second.oldest_seconds();
+      row.median_age_seconds = ages->second.median_seconds();
+    }
+  };
+  for (const auto& [key, totals] : heap_sites_)
+    if (const auto target = targets_.find(key.target); target != targets_.end())
+      add(target->second, key, totals);
+  for (const auto& [id, target] : targets_)
+    for (const auto& [key, totals] : target.range_sites)
+      add(target, key, totals);
+  return rows;
+}
+
+void Tracer::name_frames(SiteReport& site) {
+  const TargetState& target = targets_.at(site.key.target);
+  auto known = stacks_.find(site.key.stack_hash);
+  if (known == stacks_.end())
+    if (const auto stack = kernel_.read_stack(site.key.stack_hash))
+      known = stacks_.emplace(site.key.stack_hash, *stack).first;
+  if (known == stacks_.end()) {
+    Frame note;
+    note.kind = FrameKind::note;
+    note.function = "stack not recorded";
+    site.frames = {note};
+  } else {
+    site.frames = namer_.name(target.process.pid, target.space, known->second);
+  }
+  site.culprit = find_culprit(site.frames);
+}
+
+void Tracer::fill_host(Report& report) const {
+  utsname kernel{};
+  uname(&kernel);
+  report.version = version;
+  report.host = {kernel.nodename, kernel.release, kernel.machine,
+                 static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN))};
+  report.started_at = started_at_;
+  report.duration_seconds = elapsed();
+  report.requested_mean_bytes = options_.sample_bytes;
+  report.backend = backend_name(backend_.backend);
+  const leakbpf_counters counters = kernel_.read_counters();
+  std::copy(std::begin(counters.losses), std::end(counters.losses), report.losses.begin());
+  report.overhead.probe_hits = counters.hits;
+  if (report.duration_seconds > 0) // the self-test measured an entry and a return
+    report.overhead.percent_of_one_core = static_cast<double>(counters.hits) * backend_.hit_ns / 2 /
+                                          1e9 / report.duration_seconds * 100;
+}
+
+Report Tracer::report(std::size_t rows,
+                      const std::function<bool(const SiteReport&, const SiteReport&)>& order) {
+  Report report;
+  fill_host(report);
+  std::vector<SiteReport> sites = site_rows();
+  std::unordered_map<std::uint32_t, SiteTotals> totals;
+  for (const SiteReport& site : sites) {
+    totals[site.key.target].allocated_bytes += site.totals.outstanding_bytes();
+    totals[site.key.target].allocated_count += site.totals.outstanding_count();
+  }
+  std::unordered_map<std::uint32_t, std::size_t> target_index;
+  for (const auto& [id, target] : targets_) {
+    target_index[id] = report.targets.size();
+    const ProcessInfo& process = target.process;
+    TargetReport& row = report.targets.emplace_back();
+    row.pid = process.pid;
+    row.ppid = process.ppid;
+    row.comm = process.comm;
+    row.command_line = process.command_line;
+    row.executable = process.executable;
+    row.cgroup = process.cgroup;
+    row.started_at = process.started_at;
+    row.ended = target.ended;
+    row.rss_start_bytes = target.rss_start;
+    row.rss_end_bytes = target.rss_now;
+    row.rss_growth_bytes_per_minute = rss_history_.growth_per_minute(id);
+    row.outstanding_bytes = totals[id].allocated_bytes;
+    row.outstanding_count = totals[id].allocated_count;
+  }
+  std::erase_if(sites, [&](const SiteReport& site) {
+    return options_.min_age_seconds > 0 &&
+           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
+  });
+  report.site_count = sites.size();
+  const std::size_t shown = rows == 0 ? sites.size() : std::min(rows, sites.size());
+  std::partial_sort(sites.begin(), sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end(),
+                    order);
+  sites.resize(shown);
+  for (std::size_t i = 0; i < sites.size(); i++) {
+    sites[i].rank = i + 1;
+    sites[i].target = target_index[sites[i].key.target];
+    name_frames(sites[i]);
+  }
+  report.sites = std::move(sites);
+  report.history = history_;
+  return report;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Source lines and inlined calls at an address, from the DWARF of one ELF file.
+#pragma once
+
+#include "symbol/elf_file.h"
+#include "symbol/interval_index.h"
+#include "symbol/module.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <elfutils/libdw.h>
+
+namespace leakbpf {
+
+/// What DWARF knows of one address.
+struct DwarfPlace {
+  std::vector<SourceFrame> frames; ///< innermost first; empty when DWARF does not know the place
+  /// The outermost frame's name comes from a mangled one, so no symbol can know better.
+  bool full_name = false;
+  std::uint64_t function_low = 0; ///< start of the outermost function's part with the address
+};
+
+/// The compilation units are indexed by their own ranges, not by .debug_aranges: clang leaves that
+/// section out, and a program linked from several compilers has it for some units only.
+class DwarfLines {
+public:
+  /// Nothing when `file` has no DWARF. `file` must outlive the result.
+  static std::unique_ptr<DwarfLines> open(const ElfFile& file, const std::string& root);
+  [[nodiscard]] DwarfPlace find(std::uint64_t address);
+  /// As ElfFile::unchanged, for the file that `open` found in addition.
+  [[nodiscard]] bool unchanged() const { return !alternate_file_ || alternate_file_->unchanged(); }
+
+private:
+  struct DwarfEnd {
+    void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }
+  };
+  using DwarfHandle = std::unique_ptr<Dwarf, DwarfEnd>;
+  /// Functions and units are kept as offsets into .debug_info.
+  using DieIndex = IntervalIndex<Dwarf_Off>;
+
+  DwarfLines() = default;
+  void link_alternate(const ElfFile& file, const std::string& root);
+  void index_units();
+  const DieIndex& functions_of(Dwarf_Off unit_offset, Dwarf_Die& unit);
+
+  // In this order, so that the main handle ends before the alternate one it points to.
+  std::optional<ElfFile> alternate_file_;
+  DwarfHandle alternate_;
+  DwarfHandle dwarf_;
+  DieIndex units_;
+  std::unordered_map<Dwarf_Off, DieIndex> functions_; ///< by unit; made when a unit is first asked
+};
+
+} // namespace leakbpf

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names for places in one ELF file: function, file:line, inlined frames.
+#pragma once
+
+#include <leakbpf/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace leakbpf {
+
+/// One source-level frame at a place in a module.
+struct SourceFrame {
+  std::string function;   ///< demangled; empty when unknown
+  std::string file;       ///< source file as in the line table; empty when unknown
+  std::uint32_t line = 0; ///< 1-based; 0 when unknown
+  bool inlined = false;   ///< inlined into the frame that follows in the list
+};
+
+/// A mapped ELF file, opened for naming. Move-only; holds the file open and its debug
+/// information in memory only as far as it was asked for.
+class Module {
+public:
+  /// Opens the ELF file `path`. Separate debug files are looked for by build-id and by
+  /// .gnu_debuglink below `root` first ("" or "/proc/PID/root"), then on this machine
+  /// (/usr/lib/debug, and beside the file). Never goes to the network.
+  static Result<Module> open(const std::string& path, const std::string& root);
+  /// The same from the bytes of an ELF image held in memory (the vDSO). `image` must outlive it.
+  static Result<Module> open_image(const void* image, std::size_t size);
+
+  Module(Module&&) noexcept;
+  Module& operator=(Module&&) noexcept;
+  ~Module();
+
+  /// Frames at `file_offset`, innermost first; more than one when calls were inlined there.
+  /// `return_address`: the place is where a call returns to, so the call before it is named.
+  /// Always at least one frame; its function is empty when no symbol covers the place
+  /// (a symbol covers only [value, value + size), never the gap after it).
+  [[nodiscard]] std::vector<SourceFrame> resolve(std::uint64_t file_offset,
+                                                 bool return_address) const;
+
+  /// Lower-case hex; empty when the file has none.
+  [[nodiscard]] const std::string& build_id() const;
+  /// ELF virtual address of a file offset in a PT_LOAD segment; ~0 when no segment holds it.
+  [[nodiscard]] std::uint64_t address_of(std::uint64_t file_offset) const;
+
+private:
+  struct Impl;
+  explicit Module(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Demangles a C++ (Itanium) or Rust (v0 and legacy, without its hash) symbol; other names come
+/// back unchanged.
+[[nodiscard]] std::string demangle(const std::string& symbol);
+/// Whether `symbol` looks like a name that `demangle` changes.
+[[nodiscard]] bool is_mangled(std::string_view symbol);
+
+} // namespace leakbpf

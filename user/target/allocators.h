@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of a process's mapped files define allocation functions.
+#pragma once
+
+#include "target/elf_file.h"
+#include "target/functions.h"
+#include "target/proc_fs.h"
+
+#include <span>
+
+namespace leakbpf {
+
+/// A file that a process has mapped, under a path that leakbpf can open.
+struct MappedFile {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::string path;         ///< as the target sees it
+  std::string open_path;    ///< through /proc/PID/root, or /proc/PID/map_files when it was replaced
+};
+
+struct AllocatorFunction {
+  const AllocationFunction* function = nullptr;
+  std::string symbol; ///< its name in the file, with the prefix if it has one
+  std::uint64_t file_offset = 0;
+  std::vector<std::uint8_t> code;
+};
+
+/// A mapped file with the allocation functions it defines; never empty.
+struct Allocator {
+  MappedFile file;
+  std::vector<AllocatorFunction> functions;
+};
+
+/// What the user said about allocators that are not found by themselves.
+struct AllocatorHints {
+  std::vector<std::string> objects; ///< paths as the target sees them: only these are searched
+  std::string symbol_prefix;        ///< such as "je_": these names are searched too
+};
+
+/// The files of `mappings` that have code in them, each once.
+[[nodiscard]] std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
+                                                       std::span<const Mapping> mappings);
+
+/// The allocation functions that `file` defines. A file without any is not an error.
+[[nodiscard]] Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints);
+
+} // namespace leakbpf

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/elf_file.h"
+
+#include "kernel/unique_fd.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gelf.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+// Longer functions are cut: the planner only looks at the beginning, and at branches back to it.
+constexpr std::uint64_t max_code_bytes = 16384;
+
+struct ElfCloser {
+  void operator()(Elf* elf) const { elf_end(elf); }
+};
+
+class ElfReader {
+public:
+  ElfReader(UniqueFd fd, Elf* elf) : fd_(std::move(fd)), elf_(elf) {}
+
+  [[nodiscard]] bool is_64_bit_elf() const {
+    return elf_ && elf_kind(elf_.get()) == ELF_K_ELF && gelf_getclass(elf_.get()) == ELFCLASS64;
+  }
+
+  /// A program names its interpreter, or has none and no shared-object name (static).
+  [[nodiscard]] bool is_program() const {
+    bool dynamic = false;
+    bool interpreter = false;
+    each_segment([&](const GElf_Phdr& segment) {
+      interpreter |= segment.p_type == PT_INTERP;
+      dynamic |= segment.p_type == PT_DYNAMIC;
+    });
+    GElf_Ehdr header;
+    const bool fixed = gelf_getehdr(elf_.get(), &header) && header.e_type == ET_EXEC;
+    return interpreter || fixed || (dynamic && !has_shared_object_name());
+  }
+
+  template <class Visitor> void each_symbol(unsigned section_type, const Visitor& visit) const {
+    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf_.get(), section));) {
+      GElf_Shdr header;
+      if (!gelf_getshdr(section, &header) || header.sh_type != section_type || !header.sh_entsize)
+        continue;
+      Elf_Data* data = elf_getdata(section, nullptr);
+      const std::size_t count = data ? data->d_size / header.sh_entsize : 0;
+      for (std::size_t i = 0; i < count; i++) {
+        GElf_Sym symbol;
+        if (!gelf_getsym(data, static_cast<int>(i), &symbol))
+          break;
+        const char* name = elf_strptr(elf_.get(), header.sh_link, symbol.st_name);
+        if (name)
+          visit(symbol, std::string_view(name));
+      }
+    }
+  }
+
+  /// File offset of a virtual address, with the bytes that follow it in the file; 0: not in a file.
+  [[nodiscard]] std::uint64_t file_offset(std::uint64_t address) const {
+    std::uint64_t offset = 0;
+    each_segment([&](const GElf_Phdr& segment) {
+      if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+          address - segment.p_vaddr < segment.p_filesz)
+        offset = address - segment.p_vaddr + segment.p_offset;
+    });
+    return offset;
+  }
+
+  [[nodiscard]] std::vector<std::uint8_t> bytes(std::uint64_t offset, std::uint64_t size) const {
+    std::vector<std::uint8_t> code(std::min(size, max_code_bytes));
+    const ssize_t got = pread(fd_.get(), code.data(), code.size(), static_cast<off_t>(offset));
+    code.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return code;
+  }
+
+private:
+  template <class Visitor> void each_segment(const Visitor& visit) const {
+    std::size_t count = 0;
+    if (elf_getphdrnum(elf_.get(), &count))
+      return;
+    for (std::size_t i = 0; i < count; i++) {
+      GElf_Phdr segment;
+      if (gelf_getphdr(elf_.get(), static_cast<int>(i), &segment))
+        visit(segment);
+    }
+  }
+
+  [[nodiscard]] bool has_shared_object_name() const {
+    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf_.get(), section));) {
+      GElf_Shdr header;
+      if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC || !header.sh_entsize)
+        continue;
+      Elf_Data* data = elf_getdata(section, nullptr);
+      const std::size_t count = data ? data->d_size / header.sh_entsize : 0;
+      for (std::size_t i = 0; i < count; i++) {
+        GElf_Dyn entry;
+        if (gelf_getdyn(data, static_cast<int>(i), &entry) && entry.d_tag == DT_SONAME)
+          return true;
+      }
+    }
+    return false;
+  }
+
+  UniqueFd fd_;
+  std::unique_ptr<Elf, ElfCloser> elf_;
+};
+
+bool is_defined_function(const GElf_Sym& symbol) {
+  return GELF_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx != SHN_UNDEF &&
+         symbol.st_value != 0;
+}
+
+} // namespace
+
+Result<std::vector<ElfFunction>>
+find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted) {
+  elf_version(EV_CURRENT);
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd)
+    return Error{ExitCode::cannot_trace, fmt::format("cannot open {}: {}", path, std::strerror(errno)),
+                 ""};
+  Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
+  const ElfReader reader(std::move(fd), elf);
+  std::vector<ElfFunction> functions;
+  if (!reader.is_64_bit_elf())
+    return functions; // a mapped data file
+  const auto collect = [&](const GElf_Sym& symbol, std::string_view name) {
+    name = name.substr(0, name.find('@'));
+    if (!is_defined_function(symbol) || !wanted(name))
+      return;
+    const std::uint64_t offset = reader.file_offset(symbol.st_value);
+    if (offset)
+      functions.push_back({std::string(name), offset, reader.bytes(offset, symbol.st_size)});
+  };
+  reader.each_symbol(SHT_DYNSYM, collect);
+  if (reader.is_program())
+    reader.each_symbol(SHT_SYMTAB, collect);
+  return functions;
+}
+
+} // namespace leakbpf

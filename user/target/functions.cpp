@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/functions.h"
+
+#include <algorithm>
+#include <array>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr std::uint64_t none = LEAKBPF_NO_ARGUMENT;
+
+constexpr AllocationFunction allocate(std::string_view name, std::uint64_t size_arg,
+                                      std::uint64_t count_arg, std::uint8_t arguments,
+                                      bool result_in_memory = false) {
+  return {name, LEAKBPF_OP_ALLOCATE,
+          LEAKBPF_COOKIE(LEAKBPF_OP_ALLOCATE, size_arg, count_arg, none, result_in_memory),
+          arguments, LEAKBPF_KIND_HEAP};
+}
+
+constexpr AllocationFunction reallocate(std::string_view name, std::uint64_t count_arg,
+                                        std::uint8_t arguments) {
+  return {name, LEAKBPF_OP_REALLOCATE,
+          LEAKBPF_COOKIE(LEAKBPF_OP_REALLOCATE, 1, count_arg, 0, 0), arguments, LEAKBPF_KIND_HEAP};
+}
+
+constexpr AllocationFunction release(std::string_view name) {
+  return {name, LEAKBPF_OP_FREE, LEAKBPF_COOKIE(LEAKBPF_OP_FREE, none, none, 0, 0), 0b1,
+          LEAKBPF_KIND_HEAP};
+}
+
+constexpr AllocationFunction range(std::string_view name, leakbpf_operation operation,
+                                   std::uint8_t arguments) {
+  return {name, operation, LEAKBPF_COOKIE(operation, none, none, none, 0), arguments,
+          operation == LEAKBPF_OP_BRK ? LEAKBPF_KIND_BRK : LEAKBPF_KIND_MMAP};
+}
+
+// Where several names share one address (mmap and mmap64), the first here names it.
+constexpr std::array functions{
+    allocate("malloc", 0, none, 0b1),
+    allocate("calloc", 1, 0, 0b11),
+    reallocate("realloc", none, 0b11),
+    reallocate("reallocarray", 2, 0b111),
+    release("free"),
+    release("cfree"),
+    allocate("posix_memalign", 2, none, 0b101, true),
+    allocate("aligned_alloc", 1, none, 0b10),
+    allocate("memalign", 1, none, 0b10),
+    allocate("valloc", 0, none, 0b1),
+    allocate("pvalloc", 0, none, 0b1),
+    range("mmap", LEAKBPF_OP_MMAP, 0b10),
+    range("mmap64", LEAKBPF_OP_MMAP, 0b10),
+    range("munmap", LEAKBPF_OP_MUNMAP, 0b11),
+    range("mremap", LEAKBPF_OP_MREMAP, 0b1111),
+    range("brk", LEAKBPF_OP_BRK, 0),
+    range("sbrk", LEAKBPF_OP_BRK, 0),
+};
+
+} // namespace
+
+std::span<const AllocationFunction> allocation_functions() { return functions; }
+
+const AllocationFunction* find_allocation_function(std::string_view name) {
+  const auto found = std::find_if(functions.begin(), functions.end(),
+                                  [&](const AllocationFunction& f) { return f.name == name; });
+  return found == functions.end() ? nullptr : &*found;
+}
+
+} // namespace leakbpf

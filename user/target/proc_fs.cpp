@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/proc_fs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <limits.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr std::uint64_t kernel_thread_flag = 0x00200000; // PF_KTHREAD, linux/sched.h
+
+std::uint64_t parse_hex(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  return value;
+}
+
+/// Takes the next blank-separated word off the front of `rest`.
+std::string_view next_word(std::string_view& rest) {
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  const std::string_view word = rest.substr(0, rest.find(' '));
+  rest.remove_prefix(word.size());
+  return word;
+}
+
+std::uint64_t parse_device(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos)
+    return 0;
+  return parse_hex(text.substr(0, colon)) << 32 | parse_hex(text.substr(colon + 1));
+}
+
+} // namespace
+
+Mapping parse_mapping(const std::string& line) {
+  Mapping mapping;
+  std::string_view rest = line;
+  const std::string_view range = next_word(rest);
+  const std::string_view permissions = next_word(rest);
+  const std::string_view offset = next_word(rest);
+  const std::string_view device = next_word(rest);
+  const std::string_view inode = next_word(rest);
+  const std::size_t dash = range.find('-');
+  if (dash == std::string_view::npos || permissions.size() < 4 || inode.empty())
+    return mapping;
+  mapping.start = parse_hex(range.substr(0, dash));
+  mapping.end = parse_hex(range.substr(dash + 1));
+  mapping.offset = parse_hex(offset);
+  mapping.executable = permissions[2] == 'x';
+  mapping.device = parse_device(device);
+  std::from_chars(inode.data(), inode.data() + inode.size(), mapping.inode);
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  constexpr std::string_view deleted = " (deleted)";
+  if (rest.ends_with(deleted)) {
+    mapping.deleted = true;
+    rest.remove_suffix(deleted.size());
+  }
+  mapping.path = rest;
+  return mapping;
+}
+
+std::vector<Mapping> parse_mappings(const std::string& text) {
+  std::vector<Mapping> mappings;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    Mapping mapping = parse_mapping(line);
+    if (mapping.end > mapping.start)
+      mappings.push_back(std::move(mapping));
+  }
+  return mappings;
+}
+
+std::string ProcFs::path(pid_t pid, const std::string& file) const {
+  return fmt::format("{}/{}/{}", root_, pid, file);
+}
+
+Result<std::string> ProcFs::read(pid_t pid, const std::string& file) const {
+  std::ifstream in(path(pid, file), std::ios::binary);
+  std::ostringstream text;
+  errno = 0;
+  if (in && (text << in.rdbuf() || in.eof()))
+    return std::move(text).str();
+  // An empty file sets failbit on the copy; only a file that cannot be opened or read is an error.
+  if (in.is_open() && errno == 0)
+    return std::string();
+  if (errno == EACCES || errno == EPERM)
+    return Error{ExitCode::cannot_trace, fmt::format("cannot read {}: {}", path(pid, file), std::strerror(errno)),
+                 "run as root, or with CAP_SYS_PTRACE"};
+  return Error{ExitCode::no_target, fmt::format("no process with PID {}", pid),
+               "is it still running? `ps -p PID` tells"};
+}
+
+Result<std::vector<Mapping>> ProcFs::mappings(pid_t pid) const {
+  auto text = read(pid, "maps");
+  if (!text)
+    return text.error();
+  return parse_mappings(*text);
+}
+
+Result<ProcessStat> ProcFs::stat(pid_t pid) const {
+  auto text = read(pid, "stat");
+  if (!text)
+    return text.error();
+  // "PID (COMM) S ..." where COMM may hold blanks and parentheses.
+  const std::size_t open = text->find('(');
+  const std::size_t close = text->rfind(')');
+  const Error damaged{ExitCode::no_target, fmt::format("cannot understand {}", path(pid, "stat")), ""};
+  if (open == std::string::npos || close == std::string::npos || close < open)
+    return damaged;
+  ProcessStat stat;
+  stat.comm = text->substr(open + 1, close - open - 1);
+  std::istringstream rest(text->substr(close + 1));
+  std::uint64_t ignored = 0;
+  std::uint64_t flags = 0;
+  long long signed_ignored = 0;
+  rest >> stat.state >> stat.ppid;
+  for (int field = 5; field <= 8; field++) // pgrp, session, tty, tpgid
+    rest >> signed_ignored;
+  rest >> flags;
+  for (int field = 10; field <= 13; field++) // faults
+    rest >> ignored;
+  rest >> stat.user_ticks >> stat.system_ticks;
+  for (int field = 16; field <= 21; field++) // children's time, priority, nice, threads, itreal
+    rest >> signed_ignored;
+  rest >> stat.start_ticks;
+  if (!rest)
+    return damaged;
+  stat.kernel_thread = (flags & kernel_thread_flag) != 0;
+  return stat;
+}
+
+Result<std::uint64_t> ProcFs::resident_bytes(pid_t pid) const {
+  auto text = read(pid, "statm");
+  if (!text)
+    return text.error();
+  std::istringstream fields(*text);
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  fields >> size >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::string ProcFs::link(pid_t pid, const std::string& file) const {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t length = readlink(path(pid, file).c_str(), target.data(), target.size());
+  target.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+  return target;
+}
+
+std::string ProcFs::command_line(pid_t pid) const {
+  auto text = read(pid, "cmdline");
+  if (!text)
+    return "";
+  while (!text->empty() && text->back() == '\0')
+    text->pop_back();
+  std::replace(text->begin(), text->end(), '\0', ' ');
+  return *text;
+}
+
+std::string ProcFs::cgroup(pid_t pid) const {
+  auto text = read(pid, "cgroup");
+  if (!text)
+    return "";
+  std::string memory;
+  std::string unified;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos)
+      continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (controllers.empty())
+      unified = line.substr(second + 1);
+    else if (("," + controllers + ",").find(",memory,") != std::string::npos)
+      memory = line.substr(second + 1);
+  }
+  return memory.empty() ? unified : memory;
+}
+
+std::uint64_t ProcFs::boot_time() const {
+  std::ifstream in(root_ + "/stat");
+  for (std::string word; in >> word;) {
+    std::uint64_t seconds = 0;
+    if (word == "btime" && in >> seconds)
+      return seconds;
+  }
+  return 0;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads /proc. Everything that leakbpf learns of a process from files comes through here, so that
+// tests can put a folder of their own in its place.
+#pragma once
+
+#include <leakbpf/result.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace leakbpf {
+
+/// One line of /proc/PID/maps.
+struct Mapping {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  std::uint64_t offset = 0; ///< of `start` in the file, bytes
+  bool executable = false;
+  std::uint64_t device = 0; ///< major << 32 | minor
+  std::uint64_t inode = 0;  ///< 0: no file
+  std::string path;         ///< as the target sees it; "[vdso]", "[heap]"; empty: anonymous
+  bool deleted = false;     ///< the file was removed after it was mapped
+
+  friend bool operator==(const Mapping&, const Mapping&) = default;
+};
+
+/// The fields of /proc/PID/stat that leakbpf uses.
+struct ProcessStat {
+  std::string comm;
+  char state = '?';
+  pid_t ppid = 0;
+  bool kernel_thread = false;
+  std::uint64_t user_ticks = 0;
+  std::uint64_t system_ticks = 0;
+  std::uint64_t start_ticks = 0; ///< clock ticks after boot; with the PID it names one process
+};
+
+class ProcFs {
+public:
+  explicit ProcFs(std::string root = "/proc") : root_(std::move(root)) {}
+
+  /// Path of a file of process `pid` below this /proc.
+  [[nodiscard]] std::string path(pid_t pid, const std::string& file) const;
+  /// Whole text of /proc/PID/FILE. Fails with ExitCode::no_target when the process is gone.
+  [[nodiscard]] Result<std::string> read(pid_t pid, const std::string& file) const;
+  [[nodiscard]] Result<std::vector<Mapping>> mappings(pid_t pid) const;
+  [[nodiscard]] Result<ProcessStat> stat(pid_t pid) const;
+  /// Resident set size in bytes.
+  [[nodiscard]] Result<std::uint64_t> resident_bytes(pid_t pid) const;
+  /// Target of a symbolic link such as /proc/PID/exe; empty when it cannot be read.
+  [[nodiscard]] std::string link(pid_t pid, const std::string& file) const;
+  /// Arguments joined by blanks; empty for a kernel thread.
+  [[nodiscard]] std::string command_line(pid_t pid) const;
+  /// Path of the unified cgroup, else of the memory controller's; empty when unknown.
+  [[nodiscard]] std::string cgroup(pid_t pid) const;
+  /// Seconds since the epoch at which the machine started; 0 when unknown.
+  [[nodiscard]] std::uint64_t boot_time() const;
+
+private:
+  std::string root_;
+};
+
+/// Parses one line of /proc/PID/maps; end == 0 when it is damaged.
+[[nodiscard]] Mapping parse_mapping(const std::string& line);
+/// The lines of /proc/PID/maps; damaged ones are left out.
+[[nodiscard]] std::vector<Mapping> parse_mappings(const std::string& text);
+
+} // namespace leakbpf

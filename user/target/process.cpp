@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/process.h"
+
+#include <array>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include <elf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+/// The thread group of `pid`, which differs from it when `pid` is a thread's.
+pid_t thread_group(const ProcFs& proc, pid_t pid) {
+  auto status = proc.read(pid, "status");
+  if (!status)
+    return pid;
+  std::istringstream words(*status);
+  pid_t group = pid;
+  for (std::string word; words >> word;)
+    if (word == "Tgid:" && words >> group)
+      break;
+  return group;
+}
+
+Result<void> check_elf_class(const ProcFs& proc, const ProcessInfo& process) {
+  std::array<char, EI_NIDENT> ident{};
+  std::ifstream file(proc.path(process.pid, "exe"), std::ios::binary);
+  if (!file.read(ident.data(), ident.size()))
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot read the program of PID {} ({})", process.pid, process.comm),
+                 "run as root, or with CAP_SYS_PTRACE"};
+  if (ident[EI_CLASS] == ELFCLASS32)
+    return Error{ExitCode::no_target,
+                 fmt::format("PID {} ({}) is a 32-bit process, which leakbpf cannot trace",
+                             process.pid, process.comm),
+                 ""};
+  return {};
+}
+
+std::string start_time(const ProcFs& proc, std::uint64_t start_ticks) {
+  const std::uint64_t boot = proc.boot_time();
+  if (boot == 0)
+    return "";
+  return rfc3339(boot + start_ticks / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)));
+}
+
+} // namespace
+
+std::string rfc3339(std::uint64_t seconds_since_epoch) {
+  const auto seconds = static_cast<std::time_t>(seconds_since_epoch);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
+  auto stat = proc.stat(pid);
+  if (!stat)
+    return stat.error();
+  if (stat->kernel_thread)
+    return Error{ExitCode::no_target,
+                 fmt::format("PID {} ({}) is a kernel thread; it has no user-space heap", pid,
+                             stat->comm),
+                 ""};
+  if (stat->state == 'Z' || stat->state == 'X')
+    return Error{ExitCode::no_target, fmt::format("PID {} ({}) has ended", pid, stat->comm),
+                 "its parent has not collected it yet"};
+  if (const pid_t group = thread_group(proc, pid); group != pid)
+    return Error{ExitCode::no_target,
+                 fmt::format("{} is a thread of PID {}, not a process", pid, group),
+                 fmt::format("use -p {}", group)};
+  ProcessInfo process;
+  process.pid = pid;
+  process.ppid = stat->ppid;
+  process.comm = stat->comm;
+  process.command_line = proc.command_line(pid);
+  process.executable = proc.link(pid, "exe");
+  process.cgroup = proc.cgroup(pid);
+  process.start_ticks = stat->start_ticks;
+  process.started_at = start_time(proc, stat->start_ticks);
+  if (auto checked = check_elf_class(proc, process); !checked)
+    return checked.error();
+  return process;
+}
+
+} // namespace leakbpf
