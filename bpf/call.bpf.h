@@ -12,10 +12,10 @@
 struct call {
   __u64 stack_pointer; /* at entry, where the return address lies; 0: in no call */
   __u64 size;
-  __u64 pointer;           /* the block or range that the call was given */
+  __u64 pointer; /* the block or range that the call was given */
   __u64 cookie;
   __u32 target;
-  __u32 holds_block;       /* realloc: block was taken out of the live table */
+  __u32 holds_block; /* realloc: block was taken out of the live table */
   struct leakbpf_block block;
 };
 
@@ -31,50 +31,45 @@ struct {
   __type(value, struct task_state);
 } task_states SEC(".maps");
 
-static __always_inline struct task_state *task_state(void)
-{
+static __always_inline struct task_state* task_state(void) {
   return bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0, 0);
 }
 
 /* Where the kernel makes hijacked calls return to; 0 before the first return probe fired. */
-static __always_inline __u64 return_trampoline(void)
-{
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-  struct xol_area *area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
+static __always_inline __u64 return_trampoline(void) {
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
+  struct xol_area* area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
   return area ? BPF_CORE_READ(area, vaddr) : 0;
 }
 
-static __always_inline bool call_is_free(const struct call *call)
-{
+static __always_inline bool call_is_free(const struct call* call) {
   return LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_FREE;
 }
 
 /* True when the call that `call` tells of has not returned: its frame lies below the new call's
  * (or is shared with it, by a tail call), and its return address is still there: the hijacked one,
  * or for free, whose return is not probed, the one kept in `pointer`. */
-static NO_INLINE bool call_is_pending(const struct call *call, __u64 stack_pointer)
-{
+static NO_INLINE bool call_is_pending(const struct call* call, __u64 stack_pointer) {
   __u64 return_address = 0;
   if (!call || stack_pointer > call->stack_pointer)
     return false;
-  if (bpf_probe_read_user(&return_address, sizeof(return_address), (void *)call->stack_pointer))
+  if (bpf_probe_read_user(&return_address, sizeof(return_address), (void*)call->stack_pointer))
     return false;
   return return_address == (call_is_free(call) ? call->pointer : return_trampoline());
 }
 
-/* A thread's first free may set up the thread's arena, with mmap: that is the allocator's own. Later
- * ones are not worth the cost of following. */
-static __always_inline void call_begin_first_free(const struct pt_regs *regs)
-{
+/* A thread's first free may set up the thread's arena, with mmap: that is the allocator's own.
+ * Later ones are not worth the cost of following. */
+static __always_inline void call_begin_first_free(const struct pt_regs* regs) {
   if (likely(task_state()))
     return;
-  struct task_state *state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
+  struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!state) {
     count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
     return;
   }
-  if (bpf_probe_read_user(&state->call.pointer, sizeof(__u64), (void *)regs->sp))
+  if (bpf_probe_read_user(&state->call.pointer, sizeof(__u64), (void*)regs->sp))
     return;
   state->call.cookie = LEAKBPF_OP_FREE;
   state->call.stack_pointer = regs->sp;
@@ -82,10 +77,9 @@ static __always_inline void call_begin_first_free(const struct pt_regs *regs)
 
 /* Begins to follow the call at hand. NULL when it belongs to a call that is followed already, or
  * cannot be followed. */
-static __always_inline struct task_state *call_begin(const struct pt_regs *regs, __u32 target,
-                                                     __u64 cookie)
-{
-  struct task_state *state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
+static __always_inline struct task_state* call_begin(const struct pt_regs* regs, __u32 target,
+                                                     __u64 cookie) {
+  struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (unlikely(!state)) {
     count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
@@ -105,9 +99,8 @@ static __always_inline struct task_state *call_begin(const struct pt_regs *regs,
 }
 
 /* The state of the call that returns here, or NULL when that call is not the followed one. */
-static __always_inline struct task_state *call_end(const struct pt_regs *regs)
-{
-  struct task_state *state = task_state();
+static __always_inline struct task_state* call_end(const struct pt_regs* regs) {
+  struct task_state* state = task_state();
   if (!state || state->call.stack_pointer + sizeof(__u64) != regs->sp)
     return 0;
   state->call.stack_pointer = 0;

@@ -4,9 +4,8 @@
 
 #include "counters.bpf.h"
 
-static __always_inline struct leakbpf_event *event_reserve(__u32 type, __u32 target)
-{
-  struct leakbpf_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+static __always_inline struct leakbpf_event* event_reserve(__u32 type, __u32 target) {
+  struct leakbpf_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
   if (!event) {
     count_loss(LEAKBPF_LOSS_EVENTS_DROPPED);
     return 0;
@@ -21,9 +20,8 @@ static __always_inline struct leakbpf_event *event_reserve(__u32 type, __u32 tar
   return event;
 }
 
-static __always_inline void emit_new_stack(__u64 hash, __u32 target)
-{
-  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_NEW_STACK, target);
+static __always_inline void emit_new_stack(__u64 hash, __u32 target) {
+  struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_NEW_STACK, target);
   if (!event)
     return;
   event->stack_hash = hash;

@@ -2,27 +2,25 @@
 /* Heap blocks: malloc, realloc, free and their families.
  *
  * A block's bytes are in its site's totals exactly when the block is in `live`, or is held by a
- * realloc in progress. realloc takes the old block out at entry, because another thread may be given
- * its address before realloc returns, and puts it back when the call failed. */
+ * realloc in progress. realloc takes the old block out at entry, because another thread may be
+ * given its address before realloc returns, and puts it back when the call failed. */
 #pragma once
 
 #include "registers.bpf.h"
 #include "site.bpf.h"
 
-static __always_inline void block_freed(const struct leakbpf_block *block, __u32 target)
-{
+static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target) {
   struct leakbpf_site_key key = {
       .stack_hash = block->stack_hash, .target = target, .kind = LEAKBPF_KIND_HEAP};
-  struct leakbpf_site_totals *totals = bpf_map_lookup_elem(&sites, &key);
+  struct leakbpf_site_totals* totals = bpf_map_lookup_elem(&sites, &key);
   if (likely(totals))
     site_add_freed(totals, block->size);
 }
 
 /* Takes the block at `address` out of the live table. */
-static __always_inline bool block_take(__u64 address, __u32 target, struct leakbpf_block *taken)
-{
+static __always_inline bool block_take(__u64 address, __u32 target, struct leakbpf_block* taken) {
   struct leakbpf_block_key key = {.address = address, .target = target};
-  struct leakbpf_block *block = bpf_map_lookup_elem(&live, &key);
+  struct leakbpf_block* block = bpf_map_lookup_elem(&live, &key);
   if (!block)
     return false;
   *taken = *block;
@@ -32,13 +30,12 @@ static __always_inline bool block_take(__u64 address, __u32 target, struct leakb
 /* Puts a block into the live table. An older block at its address was freed without our seeing it:
  * its site is told now. False, counted, when the table is full. */
 static __always_inline bool block_put(__u64 address, __u32 target,
-                                      const struct leakbpf_block *block)
-{
+                                      const struct leakbpf_block* block) {
   struct leakbpf_block_key key = {.address = address, .target = target};
-  long error = bpf_map_update_elem(&live, &key, block, BPF_NOEXIST);
+  int error = (int)bpf_map_update_elem(&live, &key, block, BPF_NOEXIST);
   if (likely(!error))
     return true;
-  if (error == -17 /* EEXIST */) {
+  if (error == -ERROR_EXISTS) {
     struct leakbpf_block stale;
     if (block_take(address, target, &stale)) {
       count_loss(LEAKBPF_LOSS_MISSED_FREES);
@@ -51,34 +48,31 @@ static __always_inline bool block_put(__u64 address, __u32 target,
   return false;
 }
 
-static __always_inline void block_allocated(struct pt_regs *regs, struct task_state *state,
-                                            __u64 address)
-{
-  struct call *call = &state->call;
+static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
+                                            __u64 address) {
+  struct call* call = &state->call;
   if (call->size < config_min_size || call->size > config_max_size)
     return;
   struct leakbpf_site_key key = {.stack_hash = walk_stack(regs, &state->stack),
                                  .target = call->target,
                                  .kind = LEAKBPF_KIND_HEAP};
-  struct leakbpf_site_totals *totals = site_of(&key, &state->stack);
+  struct leakbpf_site_totals* totals = site_of(&key, &state->stack);
   if (unlikely(!totals))
     return;
-  struct leakbpf_block block = {.size = call->size,
-                                .stack_hash = key.stack_hash,
-                                .time_ns = bpf_ktime_get_ns()};
+  struct leakbpf_block block = {
+      .size = call->size, .stack_hash = key.stack_hash, .time_ns = bpf_ktime_get_ns()};
   if (likely(block_put(address, call->target, &block)))
     site_add_allocated(totals, block.size);
 }
 
 /* Entries return 1 when the call's return need not be seen. */
-static __always_inline int allocate_entry(struct pt_regs *regs)
-{
-  struct leakbpf_target *target = current_target();
+static __always_inline int allocate_entry(struct pt_regs* regs) {
+  struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
   count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state *state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target->id, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
@@ -87,9 +81,8 @@ static __always_inline int allocate_entry(struct pt_regs *regs)
   return 0;
 }
 
-static __always_inline int allocate_return(struct pt_regs *regs)
-{
-  struct task_state *state = call_end(regs);
+static __always_inline int allocate_return(struct pt_regs* regs) {
+  struct task_state* state = call_end(regs);
   if (!state)
     return 0;
   count_hit();
@@ -97,7 +90,7 @@ static __always_inline int allocate_return(struct pt_regs *regs)
   if (LEAKBPF_COOKIE_RESULT_IN_MEMORY(state->call.cookie)) {
     if ((__u32)address != 0) /* an error number: nothing was stored */
       return 0;
-    if (bpf_probe_read_user(&address, sizeof(address), (void *)state->call.pointer))
+    if (bpf_probe_read_user(&address, sizeof(address), (void*)state->call.pointer))
       return 0;
   }
   if (address)
@@ -105,9 +98,8 @@ static __always_inline int allocate_return(struct pt_regs *regs)
   return 0;
 }
 
-static __always_inline int free_entry(struct pt_regs *regs)
-{
-  struct leakbpf_target *target = current_target();
+static __always_inline int free_entry(struct pt_regs* regs) {
+  struct leakbpf_target* target = current_target();
   struct leakbpf_block block;
   if (!target)
     return 0;
@@ -118,28 +110,25 @@ static __always_inline int free_entry(struct pt_regs *regs)
   return 0;
 }
 
-static __always_inline int reallocate_entry(struct pt_regs *regs)
-{
-  struct leakbpf_target *target = current_target();
+static __always_inline int reallocate_entry(struct pt_regs* regs) {
+  struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
   count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state *state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target->id, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
   state->call.size = requested_size(&args, cookie);
   state->call.pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
   if (state->call.pointer)
-    state->call.holds_block =
-        block_take(state->call.pointer, target->id, &state->call.block);
+    state->call.holds_block = block_take(state->call.pointer, target->id, &state->call.block);
   return 0;
 }
 
-static __always_inline int reallocate_return(struct pt_regs *regs)
-{
-  struct task_state *state = call_end(regs);
+static __always_inline int reallocate_return(struct pt_regs* regs) {
+  struct task_state* state = call_end(regs);
   if (!state)
     return 0;
   count_hit();

@@ -7,13 +7,12 @@
 #include "config.bpf.h"
 #include "events.bpf.h"
 
-static __always_inline int process_forked(struct task_struct *parent, struct task_struct *child)
-{
+static __always_inline int process_forked(struct task_struct* parent, struct task_struct* child) {
   __u32 parent_tgid = parent->tgid;
   __u32 child_tgid = child->tgid;
   if (!config_follow_forks || parent_tgid == child_tgid) /* a thread */
     return 0;
-  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &parent_tgid);
+  struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &parent_tgid);
   if (!target)
     return 0;
   struct leakbpf_target fresh = {.id = next_target_id(), .maps_memory = target->maps_memory};
@@ -21,7 +20,7 @@ static __always_inline int process_forked(struct task_struct *parent, struct tas
     count_loss(LEAKBPF_LOSS_TARGETS_FULL);
     return 0;
   }
-  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_FORK, fresh.id);
+  struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_FORK, fresh.id);
   if (!event)
     return 0;
   event->tgid = child_tgid;
@@ -31,18 +30,17 @@ static __always_inline int process_forked(struct task_struct *parent, struct tas
   return 0;
 }
 
-static __always_inline int process_executed(struct task_struct *task)
-{
+static __always_inline int process_executed(struct task_struct* task) {
   __u32 tgid = task->tgid;
-  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &tgid);
+  struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (!target)
     return 0;
   /* The old stack is gone, and with it any call that was in progress on it. */
-  bpf_task_storage_delete(&task_states, (struct task_struct *)bpf_get_current_task_btf());
+  bpf_task_storage_delete(&task_states, (struct task_struct*)bpf_get_current_task_btf());
   __u32 old = target->id;
   struct leakbpf_target fresh = {.id = next_target_id()};
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
-  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_EXEC, fresh.id);
+  struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_EXEC, fresh.id);
   if (!event)
     return 0;
   event->peer_target = old;
@@ -50,16 +48,15 @@ static __always_inline int process_executed(struct task_struct *task)
   return 0;
 }
 
-static __always_inline int process_exited(struct task_struct *task)
-{
+static __always_inline int process_exited(struct task_struct* task) {
   __u32 tgid = task->tgid;
-  struct leakbpf_target *target = bpf_map_lookup_elem(&targets, &tgid);
+  struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (!target || task->signal->live.counter != 0) /* other threads go on */
     return 0;
   __u32 id = target->id;
   __u32 status = task->signal->group_exit_code ? task->signal->group_exit_code : task->exit_code;
   bpf_map_delete_elem(&targets, &tgid);
-  struct leakbpf_event *event = event_reserve(LEAKBPF_EVENT_EXIT, id);
+  struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_EXIT, id);
   if (!event)
     return 0;
   event->argument = status;

@@ -11,21 +11,18 @@
 #define PAGE_MASK 4095ULL
 #define MREMAP_DONTUNMAP_FLAG 4
 
-static __always_inline __u64 page_round(__u64 bytes)
-{
+static __always_inline __u64 page_round(__u64 bytes) {
   return (bytes + PAGE_MASK) & ~PAGE_MASK;
 }
 
-static __always_inline __u64 current_break(void)
-{
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+static __always_inline __u64 current_break(void) {
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
   return BPF_CORE_READ(task, mm, brk);
 }
 
 static __always_inline void emit_range(__u32 type, __u32 target, __u64 address, __u64 length,
-                                       __u64 argument, __u64 stack_hash)
-{
-  struct leakbpf_event *event = event_reserve(type, target);
+                                       __u64 argument, __u64 stack_hash) {
+  struct leakbpf_event* event = event_reserve(type, target);
   if (!event)
     return;
   event->address = address;
@@ -36,17 +33,15 @@ static __always_inline void emit_range(__u32 type, __u32 target, __u64 address, 
 }
 
 /* True when the call gives up [address, address + length). */
-static __always_inline bool range_is_taken(const struct arguments *args, __u32 operation)
-{
+static __always_inline bool range_is_taken(const struct arguments* args, __u32 operation) {
   if ((args->first & PAGE_MASK) || !args->second)
     return false; /* the kernel refuses the first; a length of 0 takes nothing */
   return operation == LEAKBPF_OP_MUNMAP ||
          (operation == LEAKBPF_OP_MREMAP && !(args->fourth & MREMAP_DONTUNMAP_FLAG));
 }
 
-static __always_inline int range_entry(struct pt_regs *regs)
-{
-  struct leakbpf_target *target = current_target();
+static __always_inline int range_entry(struct pt_regs* regs) {
+  struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
   count_hit();
@@ -54,7 +49,7 @@ static __always_inline int range_entry(struct pt_regs *regs)
   __u32 operation = LEAKBPF_COOKIE_OPERATION(cookie);
   if (operation == LEAKBPF_OP_MUNMAP && !target->maps_memory)
     return 1;
-  struct task_state *state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target->id, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
@@ -67,14 +62,12 @@ static __always_inline int range_entry(struct pt_regs *regs)
 }
 
 /* Hash of the stack of the call at hand, kept in the table. */
-static __always_inline __u64 range_stack(struct pt_regs *regs, struct task_state *state)
-{
+static __always_inline __u64 range_stack(struct pt_regs* regs, struct task_state* state) {
   __u64 hash = walk_stack(regs, &state->stack);
   return stack_record(&state->stack, hash, state->call.target);
 }
 
-static __always_inline void break_moved(struct pt_regs *regs, struct task_state *state)
-{
+static __always_inline void break_moved(struct pt_regs* regs, struct task_state* state) {
   __u64 now = current_break();
   if (now == state->call.pointer)
     return;
@@ -82,9 +75,8 @@ static __always_inline void break_moved(struct pt_regs *regs, struct task_state 
   emit_range(LEAKBPF_EVENT_BREAK, state->call.target, now, 0, state->call.pointer, hash);
 }
 
-static __always_inline int range_return(struct pt_regs *regs)
-{
-  struct task_state *state = call_end(regs);
+static __always_inline int range_return(struct pt_regs* regs) {
+  struct task_state* state = call_end(regs);
   if (!state)
     return 0;
   count_hit();
@@ -100,7 +92,7 @@ static __always_inline int range_return(struct pt_regs *regs)
       emit_range(LEAKBPF_EVENT_RANGE_DONE, state->call.target, 0, 0, succeeded, 0);
     return 0;
   }
-  struct leakbpf_target *target = current_target();
+  struct leakbpf_target* target = current_target();
   if (target)
     target->maps_memory = 1;
   emit_range(LEAKBPF_EVENT_RANGE_DONE, state->call.target, address, page_round(state->call.size), 1,

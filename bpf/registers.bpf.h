@@ -10,8 +10,7 @@ struct arguments {
 
 /* Loads them all, kept apart by barriers: a compiler that merges two loads makes a context pointer
  * with a variable offset, which the verifier refuses. */
-static __always_inline struct arguments read_arguments(const struct pt_regs *regs)
-{
+static __always_inline struct arguments read_arguments(const struct pt_regs* regs) {
   struct arguments args = {
       .first = regs->di, .second = regs->si, .third = regs->dx, .fourth = regs->cx};
   barrier_var(args.first);
@@ -21,22 +20,19 @@ static __always_inline struct arguments read_arguments(const struct pt_regs *reg
   return args;
 }
 
-static __always_inline __u64 argument(const struct arguments *args, __u32 index)
-{
+static __always_inline __u64 argument(const struct arguments* args, __u32 index) {
   __u64 low = index == 0 ? args->first : args->second;
   __u64 high = index == 2 ? args->third : args->fourth;
   return index < 2 ? low : high;
 }
 
-static __always_inline __u64 result(const struct pt_regs *regs)
-{
+static __always_inline __u64 result(const struct pt_regs* regs) {
   return regs->ax;
 }
 
 /* The size a call asks for: one argument, or the product of two (calloc). A product that overflows
  * needs no care: such a call fails. */
-static __always_inline __u64 requested_size(const struct arguments *args, __u64 cookie)
-{
+static __always_inline __u64 requested_size(const struct arguments* args, __u64 cookie) {
   __u64 size = argument(args, LEAKBPF_COOKIE_SIZE_ARG(cookie));
   __u32 count = LEAKBPF_COOKIE_COUNT_ARG(cookie);
   return count == LEAKBPF_NO_ARGUMENT ? size : size * argument(args, count);

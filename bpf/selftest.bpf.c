@@ -10,10 +10,9 @@ struct {
 } hits SEC(".maps");
 
 SEC("uprobe")
-int on_selftest(struct pt_regs *ctx)
-{
+int on_selftest(struct pt_regs* ctx) {
   __u32 zero = 0;
-  __u64 *count = bpf_map_lookup_elem(&hits, &zero);
+  __u64* count = bpf_map_lookup_elem(&hits, &zero);
   if (count)
     __sync_fetch_and_add(count, 1);
   return 0;

@@ -18,16 +18,14 @@ struct frame_record {
   __u64 return_address;
 };
 
-static __always_inline __u64 hash_step(__u64 hash, __u64 value)
-{
+static __always_inline __u64 hash_step(__u64 hash, __u64 value) {
   hash ^= value;
   hash *= 0x9e3779b97f4a7c15ULL; /* 2^64 / golden ratio: Knuth's multiplicative hashing */
   return hash ^ (hash >> 29);
 }
 
 /* Returns the hash of the stack, never 0. */
-static NO_INLINE __u64 walk_stack(struct pt_regs *regs, struct leakbpf_stack *stack)
-{
+static NO_INLINE __u64 walk_stack(struct pt_regs* regs, struct leakbpf_stack* stack) {
   if (!stack)
     return 1;
   __u64 frame_pointer = regs->bp;
@@ -48,7 +46,7 @@ static NO_INLINE __u64 walk_stack(struct pt_regs *regs, struct leakbpf_stack *st
     stack->end = LEAKBPF_STACK_BROKEN;
     if ((frame_pointer & 7) || frame_pointer < lowest ||
         frame_pointer - lowest > WALK_MAX_FRAME_BYTES ||
-        bpf_probe_read_user(&record, sizeof(record), (void *)frame_pointer))
+        bpf_probe_read_user(&record, sizeof(record), (void*)frame_pointer))
       break;
     if (record.return_address < WALK_MIN_PC || record.return_address >= WALK_MAX_PC) {
       if (!record.return_address)

@@ -29,7 +29,8 @@ double seconds_until(Clock::time_point deadline) {
 }
 
 Clock::time_point after(double seconds) {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
 } // namespace
@@ -103,7 +104,9 @@ std::string Child::wait_for_prefix(const std::string& prefix, double seconds) {
   return wait_for([&](const std::string& line) { return line.starts_with(prefix); }, seconds);
 }
 
-void Child::signal(int number) const { kill(pid_, number); }
+void Child::signal(int number) const {
+  kill(pid_, number);
+}
 
 int Child::wait_end(double seconds) {
   const auto deadline = after(seconds);
@@ -119,7 +122,9 @@ int Child::wait_end(double seconds) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-std::string Child::rest() { return seen_ + buffer_; }
+std::string Child::rest() {
+  return seen_ + buffer_;
+}
 
 TemporaryFile::TemporaryFile() {
   std::string path = "/tmp/leakbpf-test.XXXXXX";
@@ -127,7 +132,9 @@ TemporaryFile::TemporaryFile() {
   path_ = path;
 }
 
-TemporaryFile::~TemporaryFile() { unlink(path_.c_str()); }
+TemporaryFile::~TemporaryFile() {
+  unlink(path_.c_str());
+}
 
 std::string TemporaryFile::text() const {
   std::ifstream in(path_);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What leakbpf counts is what the program itself counts, to the byte, for every allocation function.
+// What leakbpf counts is what the program itself counts, to the byte, for every allocation
+// function.
 #include "child.h"
 #include "privileges.h"
-
-#include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators_all.hpp>
-#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <cstdlib>
 #include <map>
 #include <sstream>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+#include <nlohmann/json.hpp>
 
 using namespace leakbpf::e2e;
 using Json = nlohmann::json;
@@ -74,8 +75,13 @@ struct Session {
   Session(const std::string& backend, const std::string& which)
       : program({built("tests/programs/ledger"), which, rounds()}) {
     program.wait_for_prefix("ready");
-    std::vector<std::string> arguments{built("leakbpf"), "snapshot", "--exact",     "-o",
-                                       output.path(),    "-p",       std::to_string(program.pid())};
+    std::vector<std::string> arguments{built("leakbpf"),
+                                       "snapshot",
+                                       "--exact",
+                                       "-o",
+                                       output.path(),
+                                       "-p",
+                                       std::to_string(program.pid())};
     if (backend != "auto")
       arguments.insert(arguments.end(), {"--backend", backend});
     tracer = std::make_unique<Child>(arguments);
@@ -109,11 +115,11 @@ void check_no_losses(const Json& snapshot) {
 TEST_CASE("outstanding equals the program's own ledger", "[ledger]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
-  const std::string which = GENERATE(
-      "malloc", "malloc-fails", "calloc", "realloc", "realloc-null", "realloc-zero",
-      "realloc-fails", "reallocarray", "posix_memalign", "aligned_alloc", "memalign", "valloc",
-      "pvalloc", "cfree", "new-delete", "strdup", "cross-thread-free", "mmap", "munmap-part",
-      "munmap-many", "mremap", "sbrk", "brk");
+  const std::string which =
+      GENERATE("malloc", "malloc-fails", "calloc", "realloc", "realloc-null", "realloc-zero",
+               "realloc-fails", "reallocarray", "posix_memalign", "aligned_alloc", "memalign",
+               "valloc", "pvalloc", "cfree", "new-delete", "strdup", "cross-thread-free", "mmap",
+               "munmap-part", "munmap-many", "mremap", "sbrk", "brk");
   CAPTURE(backend, which);
   Session session(backend, which);
   session.program.write_line("go");
@@ -124,8 +130,8 @@ TEST_CASE("outstanding equals the program's own ledger", "[ledger]") {
   CHECK(ledger.at("heap").count > 0); // the churn at least
   check_no_losses(snapshot);
   const Json& target = target_of(snapshot, session.program.pid());
-  CHECK(target.at("outstanding_bytes") == ledger.at("heap").bytes + ledger.at("mmap").bytes +
-                                              ledger.at("brk").bytes);
+  CHECK(target.at("outstanding_bytes") ==
+        ledger.at("heap").bytes + ledger.at("mmap").bytes + ledger.at("brk").bytes);
 }
 
 TEST_CASE("a thread that dies inside a call harms nothing", "[ledger]") {

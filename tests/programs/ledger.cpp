@@ -4,9 +4,9 @@
 //   ledger CASE [COUNT [alone]]
 //
 // Says "ready PID", waits for a line on standard input, runs the case COUNT times with four threads
-// that churn beside it (but for "alone"), lets them rest, says what is outstanding ("KIND BYTES COUNT"), "done", and
-// waits for another line. Nothing outside the ledger is taken between "ready" and "done": output
-// goes through write(2), threads are made before.
+// that churn beside it (but for "alone"), lets them rest, says what is outstanding ("KIND BYTES
+// COUNT"), "done", and waits for another line. Nothing outside the ledger is taken between "ready"
+// and "done": output goes through write(2), threads are made before.
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -55,29 +55,46 @@ constexpr int churn_threads = 4;
 
 // ---- talking, without the heap ------------------------------------------------------------------
 
-void say(const char* text) { (void)!write(STDOUT_FILENO, text, std::strlen(text)); }
+/// One line, in one write: parent and child share the pipe.
+class Line {
+public:
+  Line& add(const char* text) {
+    const std::size_t length = std::strlen(text);
+    std::memcpy(&text_[length_], text, length);
+    length_ += length;
+    return *this;
+  }
+  Line& add(std::int64_t value) {
+    std::array<char, 24> digits{};
+    std::size_t at = digits.size() - 1;
+    const bool negative = value < 0;
+    auto rest = static_cast<std::uint64_t>(negative ? -value : value);
+    do {
+      digits[--at] = static_cast<char>('0' + rest % 10);
+      rest /= 10;
+    } while (rest != 0);
+    if (negative)
+      digits[--at] = '-';
+    return add(&digits[at]);
+  }
+  void write_out() {
+    add("\n");
+    (void)!write(STDOUT_FILENO, text_.data(), length_);
+  }
 
-void say_number(std::int64_t value) {
-  std::array<char, 24> digits{};
-  std::size_t at = digits.size() - 1;
-  const bool negative = value < 0;
-  std::uint64_t rest = negative ? static_cast<std::uint64_t>(-value) : static_cast<std::uint64_t>(value);
-  do {
-    digits[--at] = static_cast<char>('0' + rest % 10);
-    rest /= 10;
-  } while (rest != 0);
-  if (negative)
-    digits[--at] = '-';
-  say(&digits[at]);
-}
+private:
+  std::array<char, 256> text_{};
+  std::size_t length_ = 0;
+};
 
 void say_account(const char* kind, const Account& account) {
-  say(kind);
-  say(" ");
-  say_number(account.bytes);
-  say(" ");
-  say_number(account.count);
-  say("\n");
+  Line()
+      .add(kind)
+      .add(" ")
+      .add(account.bytes.load())
+      .add(" ")
+      .add(account.count.load())
+      .write_out();
 }
 
 bool hear_line() {
@@ -125,7 +142,8 @@ void churn_once(std::array<Slot, 64>& slots, std::uint32_t& random) {
 
 void* churn(void* seed) {
   std::array<Slot, 64> slots{};
-  auto random = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(seed)) * 2654435761U + 1;
+  auto random =
+      static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(seed)) * 2654435761U + 1;
   resting++;
   for (;;) {
     while (!churning)
@@ -157,7 +175,8 @@ void rest() {
     usleep(200);
 }
 
-// ---- cases: each leaves something outstanding, and gives something back --------------------------
+// ---- cases: each leaves something outstanding, and gives something back
+// --------------------------
 
 /// Keeps every third block.
 void settle(void* block, std::size_t size, int i) {
@@ -170,7 +189,9 @@ void settle(void* block, std::size_t size, int i) {
   }
 }
 
-std::size_t size_of(int i) { return static_cast<std::size_t>(i) * 7 % 5000; }
+std::size_t size_of(int i) {
+  return static_cast<std::size_t>(i) * 7 % 5000;
+}
 
 void case_malloc() {
   for (int i = 0; i < count; i++)
@@ -187,7 +208,8 @@ void case_malloc_fails() {
 
 void case_calloc() {
   for (int i = 0; i < count; i++)
-    settle(std::calloc(static_cast<std::size_t>(i % 9), size_of(i)), static_cast<std::size_t>(i % 9) * size_of(i), i);
+    settle(std::calloc(static_cast<std::size_t>(i % 9), size_of(i)),
+           static_cast<std::size_t>(i % 9) * size_of(i), i);
 }
 
 void case_realloc() { // grows, shrinks, moves
@@ -259,7 +281,8 @@ void case_posix_memalign() {
 
 void case_aligned_alloc() {
   for (int i = 0; i < count; i++)
-    settle(aligned_alloc(64, 64 * static_cast<std::size_t>(i % 50)), 64 * static_cast<std::size_t>(i % 50), i);
+    settle(aligned_alloc(64, 64 * static_cast<std::size_t>(i % 50)),
+           64 * static_cast<std::size_t>(i % 50), i);
 }
 
 void case_memalign() {
@@ -279,7 +302,8 @@ void case_pvalloc() {
 
 void case_cfree() { // only old programs call it: it has no default version
   using Free = void (*)(void*);
-  const auto old_free = reinterpret_cast<Free>(dlvsym(RTLD_DEFAULT, "cfree", "GLIBC_2.2.5")); // NOLINT
+  const auto old_free =
+      reinterpret_cast<Free>(dlvsym(RTLD_DEFAULT, "cfree", "GLIBC_2.2.5")); // NOLINT
   if (!old_free)
     _exit(9);
   for (int i = 0; i < count; i++) {
@@ -335,8 +359,8 @@ void case_new_delete() {
     default:
       heap.took(size_of(i) + 1);
     }
-    void* aligned = ::operator new(512, std::align_val_t{128});
-    ::operator delete(aligned, 512, std::align_val_t{128});
+    void* aligned = ::operator new (512, std::align_val_t{128});
+    ::operator delete (aligned, 512, std::align_val_t{128});
   }
 }
 
@@ -377,7 +401,8 @@ void case_cross_thread_free() {
 // ---- ranges -------------------------------------------------------------------------------------
 
 char* map_pages(std::size_t pages) {
-  void* range = mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* range =
+      mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (range == MAP_FAILED)
     _exit(9);
   mapped.took(pages * page);
@@ -392,7 +417,9 @@ void unmap(char* range, std::size_t pages, bool last) {
   mapped.count -= last ? 1 : 0;
 }
 
-int range_count() { return count < 100 ? count : 100; }
+int range_count() {
+  return count < 100 ? count : 100;
+}
 
 void case_mmap() {
   for (int i = 0; i < range_count(); i++) {
@@ -427,7 +454,8 @@ void case_munmap_many() { // one call over several mappings
   for (int i = 0; i < range_count(); i++) {
     char* range = map_pages(12);
     for (std::size_t at : {0, 4, 8}) { // three mappings in its place
-      void* part = mmap(range + at * page, 4 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      void* part = mmap(range + at * page, 4 * page, PROT_READ,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
       if (part != range + at * page)
         _exit(9);
       mapped.count++;
@@ -530,15 +558,12 @@ void case_fork() { // the child has a ledger of its own; the parent's blocks are
     heap.bytes = 0;
     heap.count = 0;
     case_malloc();
-    say("child");
-    say_account("-heap", heap);
-    say("child-done\n");
+    say_account("child-heap", heap);
+    Line().add("child-done").write_out();
     pause();
     _exit(0);
   }
-  say("forked ");
-  say_number(child);
-  say("\n");
+  Line().add("forked ").add(std::int64_t{child}).write_out();
   tell_child = pipe_ends[1];
   hear_line(); // the child is being traced
   (void)!write(tell_child, "x", 1);
@@ -596,8 +621,7 @@ int main(int argc, char** argv) {
   own_path = argv[0];
   if (argc < 2) {
     for (const Case& one : cases) {
-      say(one.name.data());
-      say("\n");
+      Line().add(one.name.data()).write_out();
     }
     return 0;
   }
@@ -614,9 +638,7 @@ int main(int argc, char** argv) {
   pthread_create(&victim_thread, nullptr, victim, nullptr);
   pthread_t freeing{};
   pthread_create(&freeing, nullptr, freeing_thread, nullptr);
-  say("ready ");
-  say_number(getpid());
-  say("\n");
+  Line().add("ready ").add(std::int64_t{getpid()}).write_out();
   hear_line();
   churning = argc < 4; // in arenas of their own: only this thread's malloc and the case use brk
   chosen->run();
@@ -624,7 +646,7 @@ int main(int argc, char** argv) {
   say_account("heap", heap);
   say_account("mmap", mapped);
   say_account("brk", broken);
-  say("done\n");
+  Line().add("done").write_out();
   hear_line();
   _exit(0);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "symbol/module.h"
+#include "temporary_directory.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 namespace leakbpf::module_fixture {
 
 namespace fs = std::filesystem;
+using leakbpf::TemporaryDirectory;
 
 struct Place {
   std::string path;
@@ -55,27 +57,6 @@ inline Module open_module(const std::string& path, const std::string& root = "")
   REQUIRE(module);
   return *std::move(module);
 }
-
-/// A directory of its own, gone at the end.
-class TemporaryDirectory {
-public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "module_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-  std::string path_;
-};
 
 inline void run(const std::string& command) {
   INFO(command);

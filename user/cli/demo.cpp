@@ -71,8 +71,8 @@ Result<ExitCode> run_demo(const Options& options, const Interrupts& interrupts,
   if (!pid)
     return pid.error();
   const Child child(*pid);
-  console.inform(fmt::format("{} (PID {}) serves requests and leaks in one of its functions", program,
-                             child.pid()));
+  console.inform(fmt::format("{} (PID {}) serves requests and leaks in one of its functions",
+                             program, child.pid()));
   Options traced = options;
   traced.pids = {child.pid()};
   traced.duration_seconds = options.duration_seconds.value_or(demo_seconds);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
-
 #include "kernel/features.h"
 #include "plan/probe_plan.h"
 #include "store/output_file.h"
@@ -23,15 +22,16 @@ std::string describe_backends(std::string& chosen) {
     if (check.works && chosen.empty())
       chosen = backend_name(backend);
     text += check_line(check.works, std::string(backend_name(backend)),
-                       check.works ? fmt::format("{:.0f} ns for a call's entry and return", check.hit_ns)
-                                   : check.reason);
+                       check.works
+                           ? fmt::format("{:.0f} ns for a call's entry and return", check.hit_ns)
+                           : check.reason);
   }
   return text + fmt::format("  leakbpf uses: {}\n", chosen.empty() ? "none of them" : chosen);
 }
 
 std::string describe_probe(const PlannedProbe& probe, std::string_view backend) {
-  return fmt::format("    {:<16} +{:<4} {:<28} {:<16} {:<8} {}\n", probe.symbol,
-                     probe.point.offset, probe.point.instruction,
+  return fmt::format("    {:<16} +{:<4} {:<28} {:<16} {:<8} {}\n", probe.symbol, probe.point.offset,
+                     probe.point.instruction,
                      probe.point.cost == ProbeCost::emulated ? "emulated" : "single-stepped",
                      backend, probe.point.reason);
 }

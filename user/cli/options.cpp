@@ -14,16 +14,14 @@ namespace leakbpf {
 
 namespace {
 
-const std::map<std::string, Backend> backends{{"session", Backend::session},
-                                              {"multi", Backend::multi},
-                                              {"perf", Backend::perf}};
+const std::map<std::string, Backend> backends{
+    {"session", Backend::session}, {"multi", Backend::multi}, {"perf", Backend::perf}};
 const std::map<std::string, SortOrder> sort_orders{{"growth", SortOrder::growth},
                                                    {"bytes", SortOrder::bytes},
                                                    {"count", SortOrder::count},
                                                    {"age", SortOrder::age}};
-const std::map<std::string, ColorMode> color_modes{{"auto", ColorMode::automatic},
-                                                   {"always", ColorMode::always},
-                                                   {"never", ColorMode::never}};
+const std::map<std::string, ColorMode> color_modes{
+    {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
 const std::map<std::string, Format> formats{{"table", Format::table}, {"json", Format::json}};
 
 /// One of the words of `words`, in any case.
@@ -37,7 +35,15 @@ template <class T> CLI::CheckedTransformer word_of(const std::map<std::string, T
 }
 
 /// "16K", "4M", "1G" or plain bytes.
-CLI::AsSizeValue size_value() { return CLI::AsSizeValue(false); }
+CLI::Validator size_value() {
+  // CLI11 alone would take -1 for 2^64 - 1, and K for 1K.
+  const auto convert = [units = CLI::AsSizeValue(false)](std::string& text) -> std::string {
+    if (text.empty() || text.front() < '0' || text.front() > '9')
+      return fmt::format("{} is no size such as 4096, 16K, 4M or 1G", text);
+    return units(text);
+  };
+  return CLI::Validator(convert, "SIZE");
+}
 
 void add_target_options(CLI::App& app, Options& options) {
   app.add_option("-p,--pid", options.pids, "trace these processes")
@@ -119,13 +125,17 @@ void add_display_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0.05, 86400.0))
       ->type_name("SEC")
       ->group("Display");
-  app.add_option("-n,--top", options.top, "rows (20; 0: all)")->type_name("N")->group("Display");
+  app.add_option("-n,--top", options.top, "rows (20; 0: all)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->group("Display");
   app.add_option("--sort", options.sort, "growth, bytes, count or age (growth)")
       ->transform(word_of(sort_orders))
       ->type_name("ORDER")
       ->group("Display");
   app.add_flag("--stacks", options.stacks, "every frame of each row")->group("Display");
-  app.add_flag("--plain", options.plain, "no full-screen view (there is none yet)")->group("Display");
+  app.add_flag("--plain", options.plain, "no full-screen view (there is none yet)")
+      ->group("Display");
   app.add_option("--color", options.color, "auto, always or never (auto)")
       ->transform(word_of(color_modes))
       ->type_name("WHEN")
@@ -164,7 +174,9 @@ Result<void> check_combination(const Options& options) {
   return {};
 }
 
-std::string first_line(std::string text) { return text.substr(0, text.find('\n')); }
+std::string first_line(std::string text) {
+  return text.substr(0, text.find('\n'));
+}
 
 } // namespace
 
@@ -177,8 +189,10 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   app.set_version_flag("--version", fmt::format("leakbpf {}", version));
   app.require_subcommand(0, 1);
   CLI::App& top = *app.add_subcommand("top", "live view (the default)");
-  CLI::App& snapshot = *app.add_subcommand("snapshot", "trace for a while and write what was found");
-  CLI::App& doctor = *app.add_subcommand("doctor", "what works here; with -p, where probes would be");
+  CLI::App& snapshot =
+      *app.add_subcommand("snapshot", "trace for a while and write what was found");
+  CLI::App& doctor =
+      *app.add_subcommand("doctor", "what works here; with -p, where probes would be");
   CLI::App& demo = *app.add_subcommand("demo", "trace a bundled leaking program for 10 s");
   for (CLI::App* traces : {&app, &top, &snapshot}) {
     add_target_options(*traces, options);

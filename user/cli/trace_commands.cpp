@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // top and snapshot.
 #include "cli/commands.h"
-
 #include "render/json.h"
 #include "render/table.h"
 #include "session/tracer.h"

@@ -16,12 +16,15 @@ std::size_t AgeHistogram::bucket(std::uint64_t age_ms) {
   return std::min(4 * (power - 1) + quarter, bucket_count - 1);
 }
 
+// The harmonic mean of both ends: no age in the bucket is further from it than 11.2 percent.
 double AgeHistogram::bucket_middle_ms(std::size_t index) {
   if (index < 4)
     return static_cast<double>(index);
   const auto power = static_cast<double>(index / 4 + 1);
   const auto quarter = static_cast<double>(index % 4);
-  return std::exp2(power) * (1 + (quarter + 0.5) / 4);
+  const double low = 1 + quarter / 4;
+  const double high = low + 0.25;
+  return std::exp2(power) * 2 * low * high / (low + high);
 }
 
 double AgeHistogram::median_seconds() const {

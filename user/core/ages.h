@@ -8,7 +8,7 @@
 namespace leakbpf {
 
 /// A histogram whose buckets grow by a fourth of a power of two: a median from it is right within
-/// 10 percent. Ages are in milliseconds; those above 24 days share the last bucket.
+/// 12 percent. Ages are in milliseconds; those above 24 days share the last bucket.
 class AgeHistogram {
 public:
   void add(std::uint64_t age_ns) {

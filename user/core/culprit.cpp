@@ -12,14 +12,26 @@ namespace {
 
 // Files that are never the application: loaders, C and C++ libraries, allocators. A name ends at a
 // dot or a dash, so that libc.so.6 and libc-2.31.so are libc and libcrypto is not.
-constexpr std::array<std::string_view, 16> runtime_modules{
-    "libc",      "libstdc++",  "libc++",     "libc++abi",  "libgcc_s", "libm",
-    "libpthread", "ld",        "ld-linux-x86-64", "ld-musl-x86_64", "libjemalloc", "libtcmalloc",
-    "libtcmalloc_minimal", "libmimalloc", "[vdso]", "libdl"};
+constexpr std::array<std::string_view, 16> runtime_modules{"libc",
+                                                           "libstdc++",
+                                                           "libc++",
+                                                           "libc++abi",
+                                                           "libgcc_s",
+                                                           "libm",
+                                                           "libpthread",
+                                                           "ld",
+                                                           "ld-linux-x86-64",
+                                                           "ld-musl-x86_64",
+                                                           "libjemalloc",
+                                                           "libtcmalloc",
+                                                           "libtcmalloc_minimal",
+                                                           "libmimalloc",
+                                                           "[vdso]",
+                                                           "libdl"};
 
 constexpr std::array<std::string_view, 16> runtime_functions{
-    "operator new", "std::",   "__gnu_cxx::", "__cxa_",     "alloc::",  "<alloc::",
-    "core::",       "<core::", "<std::",      "__rust_",    "hashbrown::", "malloc",
+    "operator new", "std::",   "__gnu_cxx::",    "__cxa_",  "alloc::",     "<alloc::",
+    "core::",       "<core::", "<std::",         "__rust_", "hashbrown::", "malloc",
     "calloc",       "realloc", "posix_memalign", "strdup"};
 
 bool is_runtime_module(std::string_view module) {
@@ -31,14 +43,45 @@ bool is_runtime_module(std::string_view module) {
   });
 }
 
+/// Where the name begins in a demangled function: a template has its return type in front.
+std::size_t name_start(std::string_view function) {
+  constexpr std::string_view anonymous = "(anonymous namespace)";
+  std::size_t start = 0;
+  int depth = 0;
+  for (std::size_t i = 0; i < function.size(); i++) {
+    const std::string_view rest = function.substr(i);
+    const char before = i > 0 ? function[i - 1] : ' ';
+    if (depth == 0 && (rest.starts_with(" [") ||
+                       (rest.starts_with("operator") && (before == ' ' || before == ':'))))
+      break;
+    if (rest.starts_with(anonymous)) {
+      i += anonymous.size() - 1;
+      continue;
+    }
+    const char c = rest.front();
+    if (depth == 0 && c == '(')
+      break;
+    if (c == '<' || c == '(' || c == '{')
+      depth++;
+    else if ((c == '>' && before != '-') || c == ')' || c == '}')
+      depth--;
+    else if (c == ' ' && depth == 0)
+      start = i + 1;
+  }
+  return start;
+}
+
 bool is_runtime_function(std::string_view function) {
+  function.remove_prefix(name_start(function));
   return std::any_of(runtime_functions.begin(), runtime_functions.end(),
                      [&](std::string_view prefix) { return function.starts_with(prefix); });
 }
 
 } // namespace
 
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::size_t find_culprit(const std::vector<Frame>& frames) {
   std::optional<std::size_t> named;
@@ -67,6 +110,8 @@ std::string describe_frame(const Frame& frame) {
     return place.empty() ? "[unknown]" : place;
   if (frame.file.empty())
     return fmt::format("{} ({})", frame.function, base_name(frame.module));
+  if (frame.line == 0)
+    return fmt::format("{} at {}", frame.function, base_name(frame.file));
   return fmt::format("{} at {}:{}", frame.function, base_name(frame.file), frame.line);
 }
 

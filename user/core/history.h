@@ -16,9 +16,8 @@ namespace leakbpf {
 
 /// Slope of the least-squares line through (times[i], values[i]) in units per second, leaving out
 /// times below `from`; nothing when fewer than three points remain.
-[[nodiscard]] std::optional<double> slope_per_second(const std::vector<double>& times,
-                                                     const std::vector<double>& values,
-                                                     double from);
+[[nodiscard]] std::optional<double>
+slope_per_second(const std::vector<double>& times, const std::vector<double>& values, double from);
 
 /// Series that share their times. When there are `max_points` of them, every other one is dropped
 /// and from then on half as many are kept.

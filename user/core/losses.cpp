@@ -27,6 +27,8 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
 
 } // namespace
 
-const LossText& loss_text(leakbpf_loss loss) { return texts.at(loss); }
+const LossText& loss_text(leakbpf_loss loss) {
+  return texts.at(loss);
+}
 
 } // namespace leakbpf

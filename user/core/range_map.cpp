@@ -6,7 +6,17 @@
 
 namespace leakbpf {
 
+namespace {
+
+/// A length that a program passed may be anything: it ends at the end of the address space.
+std::uint64_t end_of(std::uint64_t address, std::uint64_t length) {
+  return length > ~address ? ~std::uint64_t{0} : address + length;
+}
+
+} // namespace
+
 void RangeMap::add(std::uint64_t address, std::uint64_t length, const RangeOwner& owner) {
+  length = end_of(address, length) - address;
   if (length == 0)
     return;
   remove(address, length);
@@ -18,7 +28,7 @@ void RangeMap::add(std::uint64_t address, std::uint64_t length, const RangeOwner
 
 void RangeMap::begin_take(std::uint32_t tid, std::uint64_t address, std::uint64_t length) {
   finish_take(tid, true); // an earlier call whose end was missed most likely succeeded
-  auto pieces = cut(address, address + length);
+  auto pieces = cut(address, end_of(address, length));
   if (!pieces.empty())
     being_taken_.emplace(tid, std::move(pieces));
 }
@@ -38,7 +48,14 @@ void RangeMap::finish_take(std::uint32_t tid, bool succeeded) {
 }
 
 void RangeMap::remove(std::uint64_t address, std::uint64_t length) {
-  give_back(cut(address, address + length));
+  if (length == 0)
+    return;
+  const std::uint64_t end = end_of(address, length);
+  give_back(cut(address, end));
+  // Also what a call in flight is about to give back: should that call fail, it is gone all the
+  // same, and something else may lie there by then.
+  for (auto& [tid, pieces] : being_taken_)
+    give_back(cut_pending(pieces, address, end));
 }
 
 void RangeMap::each(
@@ -50,6 +67,8 @@ void RangeMap::each(
 /// Takes what lies in [start, end) out of `pieces_`, splitting pieces that reach beyond it.
 std::vector<RangeMap::Piece> RangeMap::cut(std::uint64_t start, std::uint64_t end) {
   std::vector<Piece> taken;
+  if (start >= end)
+    return taken;
   auto at = pieces_.upper_bound(start);
   if (at != pieces_.begin() && std::prev(at)->second.end > start)
     --at;
@@ -62,6 +81,26 @@ std::vector<RangeMap::Piece> RangeMap::cut(std::uint64_t start, std::uint64_t en
       at = pieces_.emplace(end, Piece{end, piece.end, piece.range}).first;
     taken.push_back({std::max(piece.start, start), std::min(piece.end, end), piece.range});
   }
+  return taken;
+}
+
+/// The same for the pieces of a call in flight.
+std::vector<RangeMap::Piece> RangeMap::cut_pending(std::vector<Piece>& pieces, std::uint64_t start,
+                                                   std::uint64_t end) {
+  std::vector<Piece> kept;
+  std::vector<Piece> taken;
+  for (const Piece& piece : pieces) {
+    if (piece.end <= start || piece.start >= end) {
+      kept.push_back(piece);
+      continue;
+    }
+    if (piece.start < start)
+      kept.push_back({piece.start, start, piece.range});
+    if (piece.end > end)
+      kept.push_back({end, piece.end, piece.range});
+    taken.push_back({std::max(piece.start, start), std::min(piece.end, end), piece.range});
+  }
+  pieces = std::move(kept);
   return taken;
 }
 

@@ -58,6 +58,8 @@ private:
   };
 
   std::vector<Piece> cut(std::uint64_t start, std::uint64_t end);
+  static std::vector<Piece> cut_pending(std::vector<Piece>& pieces, std::uint64_t start,
+                                        std::uint64_t end);
   void give_back(const std::vector<Piece>& pieces);
 
   Observer observer_;

@@ -27,7 +27,7 @@ struct Frame {
 };
 
 struct SiteReport {
-  std::size_t rank = 0; ///< from 1
+  std::size_t rank = 0;   ///< from 1
   std::size_t target = 0; ///< index into Report::targets: a PID has several when it ran exec
   std::int32_t pid = 0;
   SiteKey key;

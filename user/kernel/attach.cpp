@@ -53,8 +53,7 @@ Error attach_error(const std::string& path, pid_t pid, int error) {
 }
 
 Result<Link> attach_multi(const bpf_program* program, std::uint32_t attach_type, bool on_return,
-                          pid_t pid, const std::string& path,
-                          std::span<const AttachPoint> points) {
+                          pid_t pid, const std::string& path, std::span<const AttachPoint> points) {
   std::vector<std::uint64_t> offsets;
   std::vector<std::uint64_t> cookies;
   for (const AttachPoint& point : points) {
@@ -136,8 +135,7 @@ void prepare_program(bpf_program* program, Backend backend, bool is_session) {
     bpf_program__set_expected_attach_type(program,
                                           static_cast<bpf_attach_type>(attach_type_session));
   else if (backend != Backend::perf)
-    bpf_program__set_expected_attach_type(program,
-                                          static_cast<bpf_attach_type>(attach_type_multi));
+    bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(attach_type_multi));
 }
 
 } // namespace leakbpf

@@ -46,7 +46,9 @@ std::uint64_t effective_capabilities() {
   return 0;
 }
 
-bool has_capability(int number) { return (effective_capabilities() >> number & 1) != 0; }
+bool has_capability(int number) {
+  return (effective_capabilities() >> number & 1) != 0;
+}
 
 std::string lockdown_mode() {
   std::ifstream file("/sys/kernel/security/lockdown");
@@ -119,7 +121,8 @@ Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
     BackendCheck check = check_backend(backend);
     if (check.works)
       return check;
-    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
+    reasons +=
+        fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
   }
   return Error{ExitCode::cannot_trace, "this kernel attaches no uprobes (" + reasons + ")",
                forced ? "leave --backend out to use what works here"
@@ -127,20 +130,24 @@ Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
 }
 
 Result<void> check_preconditions() {
-  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"}, {cap_perfmon, "CAP_PERFMON"},
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
+                                     {cap_perfmon, "CAP_PERFMON"},
                                      {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
     if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
       return Error{ExitCode::cannot_trace, fmt::format("{} is missing", name),
                    "run as root (sudo leakbpf ...)"};
   if (lockdown_mode() == "confidentiality")
-    return Error{ExitCode::cannot_trace, "the kernel is locked down (confidentiality): BPF may not read memory",
+    return Error{ExitCode::cannot_trace,
+                 "the kernel is locked down (confidentiality): BPF may not read memory",
                  "start the machine with lockdown=integrity or without lockdown"};
   if (access(kernel_btf, R_OK) != 0)
-    return Error{ExitCode::cannot_trace, fmt::format("this kernel has no type information ({})", kernel_btf),
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("this kernel has no type information ({})", kernel_btf),
                  "use a kernel with CONFIG_DEBUG_INFO_BTF, and mount /sys"};
   if (!in_initial_pid_namespace())
-    return Error{ExitCode::cannot_trace, "leakbpf runs in a PID namespace of its own",
-                 "start it on the host, or in a container with the host's PIDs (hostPID, --pid=host)"};
+    return Error{
+        ExitCode::cannot_trace, "leakbpf runs in a PID namespace of its own",
+        "start it on the host, or in a container with the host's PIDs (hostPID, --pid=host)"};
   return {};
 }
 
@@ -150,8 +157,10 @@ std::vector<FeatureCheck> check_features() {
   std::vector<FeatureCheck> checks;
   checks.push_back({"kernel", true, fmt::format("{} {}", kernel.release, kernel.machine)});
   checks.push_back({"kernel types (BTF)", access(kernel_btf, R_OK) == 0, kernel_btf});
-  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"}, {cap_perfmon, "CAP_PERFMON"},
-                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}, {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}})
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
+                                     {cap_perfmon, "CAP_PERFMON"},
+                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                     {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}})
     checks.push_back({name, has_capability(number), ""});
   checks.push_back({"lockdown", lockdown_mode() != "confidentiality", lockdown_mode()});
   checks.push_back({"initial PID namespace", in_initial_pid_namespace(), ""});

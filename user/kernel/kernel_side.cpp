@@ -114,11 +114,13 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
     return Error{ExitCode::cannot_trace, "cannot open the BPF programs", "run `leakbpf doctor`"};
   configure(impl->skeleton.get(), config);
   if (const int error = leakbpf_bpf__load(impl->skeleton.get())) {
-    const char* hint = error == -ENOMEM || error == -E2BIG
-                           ? "not enough kernel memory: lower --max-live or --max-stacks"
-                           : "-v shows the kernel's own message; `leakbpf doctor` tells what is missing";
+    const char* hint =
+        error == -ENOMEM || error == -E2BIG
+            ? "not enough kernel memory: lower --max-live or --max-stacks"
+            : "-v shows the kernel's own message; `leakbpf doctor` tells what is missing";
     return Error{ExitCode::cannot_trace,
-                 fmt::format("the kernel refuses the BPF programs: {}", std::strerror(-error)), hint};
+                 fmt::format("the kernel refuses the BPF programs: {}", std::strerror(-error)),
+                 hint};
   }
   if (auto attached = attach_life_cycle(impl->skeleton.get(), impl->life_cycle_links); !attached)
     return attached.error();
@@ -142,9 +144,7 @@ Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t p
   const auto is_operation = [](leakbpf_operation operation) {
     return [operation](const PlannedProbe& p) { return p.function->operation == operation; };
   };
-  const auto is_range = [](const PlannedProbe& p) {
-    return p.function->kind != LEAKBPF_KIND_HEAP;
-  };
+  const auto is_range = [](const PlannedProbe& p) { return p.function->kind != LEAKBPF_KIND_HEAP; };
   std::vector<Link> links;
   const auto attach_those = [&](const ProgramSet& programs, const auto& wanted) {
     std::vector<AttachPoint> points;
@@ -169,7 +169,8 @@ Result<std::uint32_t> KernelSide::start_target(pid_t pid) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const leakbpf_target target{impl_->next_own_id++, 0};
   if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
-    return Error{ExitCode::cannot_trace, fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
                  "too many targets at once"};
   return target.id;
 }
@@ -251,7 +252,9 @@ void KernelSide::forget_blocks(const std::function<bool(std::uint32_t target)>& 
     bpf_map_delete_elem(map, &key);
 }
 
-int KernelSide::events_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+int KernelSide::events_fd() const {
+  return ring_buffer__epoll_fd(impl_->ring.get());
+}
 
 void KernelSide::consume_events(const EventHandler& handle) const {
   *impl_->handler = &handle;

@@ -17,15 +17,15 @@ namespace leakbpf {
 
 struct KernelConfig {
   Backend backend = Backend::perf;
-  std::uint32_t max_live = 1 << 20;  ///< outstanding blocks that can be followed
+  std::uint32_t max_live = 1 << 20; ///< outstanding blocks that can be followed
   std::uint32_t max_stacks = 1 << 15;
   std::uint32_t max_frames = LEAKBPF_MAX_FRAMES;
   std::uint64_t min_size = 0;
   std::uint64_t max_size = ~0ULL;
   bool follow_forks = true;
-  bool heap = true;   ///< probe the heap functions
-  bool mmap = true;   ///< probe mmap, munmap, mremap
-  bool brk = true;    ///< probe brk and sbrk
+  bool heap = true; ///< probe the heap functions
+  bool mmap = true; ///< probe mmap, munmap, mremap
+  bool brk = true;  ///< probe brk and sbrk
 };
 
 struct SiteSample {
@@ -58,8 +58,8 @@ public:
 
   /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
   /// how many were visited.
-  std::size_t
-  each_block(const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
+  std::size_t each_block(
+      const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.
   void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
 

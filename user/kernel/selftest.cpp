@@ -21,7 +21,9 @@ extern "C" void leakbpf_selftest_function();
 
 namespace leakbpf {
 
-void call_selftest_function() { leakbpf_selftest_function(); }
+void call_selftest_function() {
+  leakbpf_selftest_function();
+}
 
 SelftestPlace selftest_place() {
   const auto address = reinterpret_cast<std::uintptr_t>(&leakbpf_selftest_function);

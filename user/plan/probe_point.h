@@ -28,15 +28,15 @@ struct ProbeNeed {
 
 /// The chosen place.
 struct ProbePoint {
-  std::uint32_t offset = 0;   ///< bytes from the function's start
-  std::string instruction;    ///< disassembly, Intel syntax
+  std::uint32_t offset = 0; ///< bytes from the function's start
+  std::string instruction;  ///< disassembly, Intel syntax
   ProbeCost cost = ProbeCost::single_stepped;
-  std::string reason;         ///< why this place, in a few words for `doctor`
+  std::string reason; ///< why this place, in a few words for `doctor`
 };
 
 /// Picks the cheapest sound instruction for a uprobe in `code`, the bytes of one function that
 /// starts at virtual address `address`. Never fails: with nothing better it is the entry.
-[[nodiscard]] ProbePoint plan_probe_point(std::span<const std::uint8_t> code,
-                                          std::uint64_t address, const ProbeNeed& need);
+[[nodiscard]] ProbePoint plan_probe_point(std::span<const std::uint8_t> code, std::uint64_t address,
+                                          const ProbeNeed& need);
 
 } // namespace leakbpf

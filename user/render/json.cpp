@@ -17,7 +17,9 @@ using Json = nlohmann::ordered_json; // keys in the order of the schema
 template <class T> Json known(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
-Json known(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json known(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 Json rounded(const std::optional<double>& value) {
   return value ? Json(std::round(*value * 100) / 100) : Json(nullptr);
 }
@@ -43,7 +45,8 @@ Json target_json(const TargetReport& target) {
   json["outstanding_bytes"] = target.outstanding_bytes;
   json["outstanding_count"] = target.outstanding_count;
   json["explained_percent"] = rounded(target.explained_percent());
-  json["verdict"] = {{"severity", nullptr}, {"reasons", Json::array({"this version gives no verdict"})}};
+  json["verdict"] = {{"severity", nullptr},
+                     {"reasons", Json::array({"this version gives no verdict"})}};
   return json;
 }
 

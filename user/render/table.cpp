@@ -3,6 +3,7 @@
 
 #include "core/culprit.h"
 #include "core/losses.h"
+#include "render/escape.h"
 #include "render/units.h"
 
 #include <fmt/format.h>
@@ -15,7 +16,7 @@ class Painter {
 public:
   explicit Painter(const TableStyle& style) : style_(style) {}
 
-  void line(const std::string& text) { out_ += cut(text) + "\n"; }
+  void line(const std::string& text) { out_ += fit(text) + "\n"; }
   void bold_line(const std::string& text) { escaped_line("\x1b[1m", text); }
   void dim_line(const std::string& text) { escaped_line("\x1b[2m", text); }
   void alarm_line(const std::string& text) { escaped_line("\x1b[33m", text); }
@@ -23,10 +24,11 @@ public:
 
 private:
   void escaped_line(const char* escape, const std::string& text) {
-    out_ += style_.color ? escape + cut(text) + "\x1b[0m\n" : cut(text) + "\n";
+    out_ += style_.color ? escape + fit(text) + "\x1b[0m\n" : fit(text) + "\n";
   }
-  /// Cuts to the width, never inside a UTF-8 character.
-  [[nodiscard]] std::string cut(const std::string& text) const {
+  /// Makes harmless what names may hold, and cuts to the width, never inside a UTF-8 character.
+  [[nodiscard]] std::string fit(const std::string& line) const {
+    const std::string text = escape_controls(line);
     if (style_.width == 0 || text.size() <= style_.width)
       return text;
     std::size_t end = style_.width;
@@ -49,8 +51,8 @@ std::string describe_target(const TargetReport& target) {
                       format_bytes(static_cast<double>(target.outstanding_bytes)),
                       format_count(target.outstanding_count));
   if (target.ended)
-    text += fmt::format("   {} after {}", target.ended->how,
-                        format_duration(target.ended->at_seconds));
+    text +=
+        fmt::format("   {} after {}", target.ended->how, format_duration(target.ended->at_seconds));
   return text;
 }
 
@@ -60,8 +62,7 @@ std::string frame_line(const Frame& frame, bool culprit) {
 }
 
 void paint_site(Painter& painter, const SiteReport& site, bool many_targets, bool stacks) {
-  const std::string age =
-      site.oldest_age_seconds ? format_duration(*site.oldest_age_seconds) : "-";
+  const std::string age = site.oldest_age_seconds ? format_duration(*site.oldest_age_seconds) : "-";
   const std::string culprit =
       site.frames.empty() ? "[unknown]" : describe_frame(site.frames[site.culprit]);
   const std::string row = fmt::format(
@@ -99,9 +100,10 @@ std::string render_table(const Report& report, const TableStyle& style) {
       report.overhead.percent_of_one_core
           ? fmt::format(", at least {:.1f}% of one core", *report.overhead.percent_of_one_core)
           : "";
-  painter.dim_line(fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
-                               format_duration(report.duration_seconds),
-                               format_count(report.overhead.probe_hits), overhead));
+  painter.dim_line(
+      fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
+                  format_duration(report.duration_seconds),
+                  format_count(report.overhead.probe_hits), overhead));
   painter.line(fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", "#",
                            "severity", "outstanding", "count", "growth/min", "oldest", "kind",
                            many ? "    PID  " : "", "culprit"));

@@ -9,8 +9,8 @@
 namespace leakbpf {
 
 struct TableStyle {
-  bool stacks = false;  ///< every frame under its row, not only the culprit
-  bool color = false;   ///< ANSI escapes
+  bool stacks = false;   ///< every frame under its row, not only the culprit
+  bool color = false;    ///< ANSI escapes
   std::size_t width = 0; ///< columns to cut lines to; 0: no limit
 };
 

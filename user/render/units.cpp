@@ -18,7 +18,7 @@ std::string format_bytes(double bytes) {
     value /= 1024;
     unit++;
   }
-  const char* sign = bytes < 0 ? "-" : "";
+  const char* sign = bytes < -0.5 ? "-" : ""; // never "-0"
   const bool fraction = unit > 0 && value < 99.95;
   return fmt::format("{}{:.{}f} {}", sign, value, fraction ? 1 : 0, units.at(unit));
 }
@@ -26,7 +26,7 @@ std::string format_bytes(double bytes) {
 std::string format_change(std::optional<double> bytes) {
   if (!bytes)
     return "-";
-  if (std::abs(*bytes) < 0.5)
+  if (std::abs(*bytes) <= 0.5)
     return "0 B";
   return (*bytes > 0 ? "+" : "") + format_bytes(*bytes);
 }

@@ -37,10 +37,11 @@ void raise_descriptor_limit() {
 }
 
 Error no_allocator_error(const ProcessInfo& process) {
-  return Error{ExitCode::no_target,
-               fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
-                           process.pid, process.comm),
-               "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
+  return Error{
+      ExitCode::no_target,
+      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
+                  process.pid, process.comm),
+      "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
 }
 
 } // namespace
@@ -49,7 +50,9 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
 
-Tracer::~Tracer() { freeze(); }
+Tracer::~Tracer() {
+  freeze();
+}
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions options) {
   std::uint64_t resident = 0;

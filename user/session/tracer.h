@@ -18,9 +18,9 @@ namespace leakbpf {
 
 struct TraceOptions {
   std::vector<pid_t> pids;
-  KernelConfig kernel;                    ///< backend and max_live are filled in by the tracer
-  std::optional<std::uint32_t> max_live;  ///< else by the size of the targets
-  std::optional<Backend> backend;         ///< else the best that works
+  KernelConfig kernel;                   ///< backend and max_live are filled in by the tracer
+  std::optional<std::uint32_t> max_live; ///< else by the size of the targets
+  std::optional<Backend> backend;        ///< else the best that works
   AllocatorHints hints;
   std::uint64_t sample_bytes = 16384;
   double min_age_seconds = 0;
@@ -40,8 +40,8 @@ public:
 
   /// Seconds since tracing started.
   [[nodiscard]] double elapsed() const;
-  /// Follows events until `deadline` (in elapsed() seconds), or until `interrupt_fd` is readable, or
-  /// until the last target ended. True when the deadline was reached.
+  /// Follows events until `deadline` (in elapsed() seconds), or until `interrupt_fd` is readable,
+  /// or until the last target ended. True when the deadline was reached.
   bool run_until(double deadline, int interrupt_fd);
   [[nodiscard]] bool all_ended() const;
   /// Reads what is outstanding now and adds it to the histories.
@@ -52,8 +52,8 @@ public:
   void freeze();
   /// What was found so far: the `rows` sites that `order` puts first (0: all), of the kinds wanted,
   /// with names.
-  [[nodiscard]] Report report(std::size_t rows,
-                              const std::function<bool(const SiteReport&, const SiteReport&)>& order);
+  [[nodiscard]] Report
+  report(std::size_t rows, const std::function<bool(const SiteReport&, const SiteReport&)>& order);
 
 private:
   using Clock = std::chrono::steady_clock;

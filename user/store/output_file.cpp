@@ -15,7 +15,9 @@ namespace leakbpf {
 
 namespace {
 
-bool is_stdout(const std::string& path) { return path.empty() || path == "-"; }
+bool is_stdout(const std::string& path) {
+  return path.empty() || path == "-";
+}
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -26,7 +28,8 @@ std::string folder_of(const std::string& path) {
 
 Error output_error(const std::string& path, int error) {
   return Error{ExitCode::io, fmt::format("cannot write {}: {}", path, std::strerror(error)),
-               error == ENOSPC || error == EDQUOT ? "the disk is full; -o names another place" : ""};
+               error == ENOSPC || error == EDQUOT ? "the disk is full; -o names another place"
+                                                  : ""};
 }
 
 bool write_all(int fd, const std::string& data) {

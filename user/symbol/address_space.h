@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was mapped where in one process, over time: a stack is named after its libraries may be gone.
+// What was mapped where in one process, over time: a stack is named after its libraries may be
+// gone.
 #pragma once
 
 #include "target/proc_fs.h"
@@ -17,6 +18,8 @@ public:
   [[nodiscard]] const Mapping* find(std::uint64_t pc) const;
 
 private:
+  void keep_outside(const Mapping& old, const Mapping& replacement);
+
   std::map<std::uint64_t, Mapping> by_start_;
 };
 

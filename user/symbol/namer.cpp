@@ -98,7 +98,8 @@ std::vector<Frame> Namer::name(pid_t pid, const AddressSpace& space, const leakb
       frames.push_back(unknown_place(pc));
       continue;
     }
-    const auto& here = frames_at(module_of(pid, *mapping), *mapping, pc - mapping->start + mapping->offset);
+    const auto& here =
+        frames_at(module_of(pid, *mapping), *mapping, pc - mapping->start + mapping->offset);
     frames.insert(frames.end(), here.begin(), here.end());
   }
   if (stack.end == LEAKBPF_STACK_TRUNCATED)

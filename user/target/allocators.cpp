@@ -37,16 +37,16 @@ std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
     if (!mapping.executable || mapping.inode == 0 || !mapping.path.starts_with('/'))
       continue;
     if (seen.emplace(mapping.device, mapping.inode).second)
-      files.push_back({mapping.device, mapping.inode, mapping.path,
-                       openable_path(proc, pid, mapping)});
+      files.push_back(
+          {mapping.device, mapping.inode, mapping.path, openable_path(proc, pid, mapping)});
   }
   return files;
 }
 
 Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints) {
   Allocator allocator{file, {}};
-  const bool named = std::find(hints.objects.begin(), hints.objects.end(), file.path) !=
-                     hints.objects.end();
+  const bool named =
+      std::find(hints.objects.begin(), hints.objects.end(), file.path) != hints.objects.end();
   if ((!hints.objects.empty() && !named) || is_glibc_loader(file.path))
     return allocator;
   const auto function_of = [&](std::string_view name) {
@@ -54,7 +54,8 @@ Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& h
       name.remove_prefix(hints.symbol_prefix.size());
     return find_allocation_function(name);
   };
-  auto found = find_functions(file.open_path, [&](std::string_view name) { return function_of(name); });
+  auto found =
+      find_functions(file.open_path, [&](std::string_view name) { return function_of(name); });
   if (!found)
     return found.error();
   // Names in table order, so that aliases of one address keep the usual name.

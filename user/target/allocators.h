@@ -14,8 +14,8 @@ namespace leakbpf {
 struct MappedFile {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
-  std::string path;         ///< as the target sees it
-  std::string open_path;    ///< through /proc/PID/root, or /proc/PID/map_files when it was replaced
+  std::string path;      ///< as the target sees it
+  std::string open_path; ///< through /proc/PID/root, or /proc/PID/map_files when it was replaced
 };
 
 struct AllocatorFunction {

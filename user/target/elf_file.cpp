@@ -125,8 +125,8 @@ find_functions(const std::string& path, const std::function<bool(std::string_vie
   elf_version(EV_CURRENT);
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd)
-    return Error{ExitCode::cannot_trace, fmt::format("cannot open {}: {}", path, std::strerror(errno)),
-                 ""};
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot open {}: {}", path, std::strerror(errno)), ""};
   Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
   const ElfReader reader(std::move(fd), elf);
   std::vector<ElfFunction> functions;

@@ -20,8 +20,8 @@ constexpr AllocationFunction allocate(std::string_view name, std::uint64_t size_
 
 constexpr AllocationFunction reallocate(std::string_view name, std::uint64_t count_arg,
                                         std::uint8_t arguments) {
-  return {name, LEAKBPF_OP_REALLOCATE,
-          LEAKBPF_COOKIE(LEAKBPF_OP_REALLOCATE, 1, count_arg, 0, 0), arguments, LEAKBPF_KIND_HEAP};
+  return {name, LEAKBPF_OP_REALLOCATE, LEAKBPF_COOKIE(LEAKBPF_OP_REALLOCATE, 1, count_arg, 0, 0),
+          arguments, LEAKBPF_KIND_HEAP};
 }
 
 constexpr AllocationFunction release(std::string_view name) {
@@ -58,7 +58,9 @@ constexpr std::array functions{
 
 } // namespace
 
-std::span<const AllocationFunction> allocation_functions() { return functions; }
+std::span<const AllocationFunction> allocation_functions() {
+  return functions;
+}
 
 const AllocationFunction* find_allocation_function(std::string_view name) {
   const auto found = std::find_if(functions.begin(), functions.end(),

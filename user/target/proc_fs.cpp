@@ -84,16 +84,18 @@ std::string ProcFs::path(pid_t pid, const std::string& file) const {
 }
 
 Result<std::string> ProcFs::read(pid_t pid, const std::string& file) const {
-  std::ifstream in(path(pid, file), std::ios::binary);
-  std::ostringstream text;
   errno = 0;
-  if (in && (text << in.rdbuf() || in.eof()))
-    return std::move(text).str();
-  // An empty file sets failbit on the copy; only a file that cannot be opened or read is an error.
-  if (in.is_open() && errno == 0)
-    return std::string();
+  std::ifstream in(path(pid, file), std::ios::binary);
+  if (in) {
+    errno = 0;
+    std::ostringstream text;
+    // An empty file sets failbit on the copy; only a file that cannot be read sets errno.
+    if (text << in.rdbuf() || errno == 0)
+      return std::move(text).str();
+  }
   if (errno == EACCES || errno == EPERM)
-    return Error{ExitCode::cannot_trace, fmt::format("cannot read {}: {}", path(pid, file), std::strerror(errno)),
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot read {}: {}", path(pid, file), std::strerror(errno)),
                  "run as root, or with CAP_SYS_PTRACE"};
   return Error{ExitCode::no_target, fmt::format("no process with PID {}", pid),
                "is it still running? `ps -p PID` tells"};
@@ -113,7 +115,8 @@ Result<ProcessStat> ProcFs::stat(pid_t pid) const {
   // "PID (COMM) S ..." where COMM may hold blanks and parentheses.
   const std::size_t open = text->find('(');
   const std::size_t close = text->rfind(')');
-  const Error damaged{ExitCode::no_target, fmt::format("cannot understand {}", path(pid, "stat")), ""};
+  const Error damaged{ExitCode::no_target, fmt::format("cannot understand {}", path(pid, "stat")),
+                      ""};
   if (open == std::string::npos || close == std::string::npos || close < open)
     return damaged;
   ProcessStat stat;

@@ -54,7 +54,7 @@ public:
   [[nodiscard]] std::string link(pid_t pid, const std::string& file) const;
   /// Arguments joined by blanks; empty for a kernel thread.
   [[nodiscard]] std::string command_line(pid_t pid) const;
-  /// Path of the unified cgroup, else of the memory controller's; empty when unknown.
+  /// Path of the memory controller's cgroup (v1), else of the unified one; empty when unknown.
   [[nodiscard]] std::string cgroup(pid_t pid) const;
   /// Seconds since the epoch at which the machine started; 0 when unknown.
   [[nodiscard]] std::uint64_t boot_time() const;

@@ -19,12 +19,13 @@ pid_t thread_group(const ProcFs& proc, pid_t pid) {
   auto status = proc.read(pid, "status");
   if (!status)
     return pid;
-  std::istringstream words(*status);
+  std::istringstream lines(*status);
   pid_t group = pid;
-  for (std::string word; words >> word;)
-    if (word == "Tgid:" && words >> group)
-      break;
-  return group;
+  // Line by line: the process's own name stands in one of them.
+  for (std::string line; std::getline(lines, line);)
+    if (std::string key; std::istringstream(line) >> key >> group && key == "Tgid:")
+      return group;
+  return pid;
 }
 
 Result<void> check_elf_class(const ProcFs& proc, const ProcessInfo& process) {
@@ -65,10 +66,10 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
   if (!stat)
     return stat.error();
   if (stat->kernel_thread)
-    return Error{ExitCode::no_target,
-                 fmt::format("PID {} ({}) is a kernel thread; it has no user-space heap", pid,
-                             stat->comm),
-                 ""};
+    return Error{
+        ExitCode::no_target,
+        fmt::format("PID {} ({}) is a kernel thread; it has no user-space heap", pid, stat->comm),
+        ""};
   if (stat->state == 'Z' || stat->state == 'X')
     return Error{ExitCode::no_target, fmt::format("PID {} ({}) has ended", pid, stat->comm),
                  "its parent has not collected it yet"};

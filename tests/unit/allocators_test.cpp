@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/culprit.h"
+#include "fake_proc.h"
+#include "target/allocators.h"
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// An allocator of this program's own, with names that nothing knows by itself.
+extern "C" {
+[[gnu::used, gnu::noinline]] void* leakbpf_test_malloc(std::size_t size) noexcept;
+[[gnu::used, gnu::noinline]] void leakbpf_test_free(void* block) noexcept;
+[[gnu::used, gnu::noinline]] void* leakbpf_test_mmap64(void* hint) noexcept;
+[[gnu::used]] void* leakbpf_test_mmap(void* hint) noexcept;
+[[gnu::used, gnu::noinline]] int leakbpf_test_unrelated(int value) noexcept;
+
+void* leakbpf_test_malloc(std::size_t size) noexcept {
+  static char blocks[64];
+  return blocks + size % sizeof blocks;
+}
+void leakbpf_test_free(void* block) noexcept {
+  *static_cast<char*>(block) = 1;
+}
+void* leakbpf_test_mmap64(void* hint) noexcept {
+  return static_cast<char*>(hint) + 1;
+}
+__attribute__((alias("leakbpf_test_mmap64"))) void* leakbpf_test_mmap(void* hint) noexcept;
+int leakbpf_test_unrelated(int value) noexcept {
+  return value + 3;
+}
+}
+
+namespace leakbpf {
+namespace {
+
+std::vector<MappedFile> own_files() {
+  const ProcFs proc;
+  const auto mappings = proc.mappings(getpid());
+  REQUIRE(mappings);
+  std::vector<MappedFile> files = executable_files(proc, getpid(), *mappings);
+  for (MappedFile& file : files)
+    file.open_path = file.path; // links to mapped files need rights
+  return files;
+}
+
+std::optional<MappedFile> own_file(const std::string& prefix) {
+  for (const MappedFile& file : own_files())
+    if (base_name(file.path).starts_with(prefix))
+      return file;
+  return std::nullopt;
+}
+
+MappedFile libc() {
+  auto file = own_file("libc.so");
+  if (!file)
+    file = own_file("libc-");
+  if (!file)
+    SKIP("this program has no libc of its own kind");
+  return *file;
+}
+
+Allocator found_in(const MappedFile& file, const AllocatorHints& hints = {}) {
+  auto allocator = find_allocator(file, hints);
+  INFO((allocator ? "" : allocator.error().message));
+  REQUIRE(allocator);
+  return *std::move(allocator);
+}
+
+std::set<std::string> symbols(const Allocator& allocator) {
+  std::set<std::string> names;
+  for (const AllocatorFunction& function : allocator.functions)
+    names.insert(function.symbol);
+  return names;
+}
+
+TEST_CASE("libc's allocation functions are found", "[allocators]") {
+  const Allocator allocator = found_in(libc());
+  const std::set<std::string> names = symbols(allocator);
+  for (const std::string name :
+       {"malloc", "free", "calloc", "realloc", "posix_memalign", "mmap", "munmap"}) {
+    CAPTURE(name);
+    CHECK(names.contains(name));
+  }
+  for (const AllocatorFunction& function : allocator.functions) {
+    CAPTURE(function.symbol);
+    REQUIRE(function.function);
+    CHECK(function.function->name == function.symbol);
+    CHECK(function.file_offset > 0);
+    CHECK_FALSE(function.code.empty());
+  }
+}
+
+TEST_CASE("functions at one address are found once, under the usual name", "[allocators]") {
+  const Allocator allocator = found_in(libc());
+  std::set<std::uint64_t> offsets;
+  for (const AllocatorFunction& function : allocator.functions)
+    CHECK(offsets.insert(function.file_offset).second);
+  CHECK(symbols(allocator).contains("mmap"));
+}
+
+TEST_CASE("the loader's own allocator is skipped", "[allocators]") {
+  MappedFile loader = libc(); // would be searched under any other name
+  for (const std::string path :
+       {"/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-2.31.so"}) {
+    loader.path = path;
+    CHECK(found_in(loader).functions.empty());
+  }
+  loader.path = "/lib/ld-musl-x86_64.so.1"; // is musl's libc
+  CHECK_FALSE(found_in(loader).functions.empty());
+}
+
+TEST_CASE("only the named objects are searched", "[allocators]") {
+  const MappedFile file = libc();
+  CHECK(found_in(file, {{"/opt/other.so"}, ""}).functions.empty());
+  CHECK_FALSE(found_in(file, {{"/opt/other.so", file.path}, ""}).functions.empty());
+}
+
+TEST_CASE("names with the prefix are searched too", "[allocators]") {
+  const MappedFile program{0, 0, "/opt/program", "/proc/self/exe"};
+  const Allocator with = found_in(program, {{}, "leakbpf_test_"});
+  const std::set<std::string> names = symbols(with);
+  CHECK(names.contains("leakbpf_test_malloc"));
+  CHECK(names.contains("leakbpf_test_free"));
+  CHECK_FALSE(names.contains("leakbpf_test_unrelated"));
+  for (const AllocatorFunction& function : with.functions)
+    if (function.symbol == "leakbpf_test_malloc")
+      CHECK(function.function->name == "malloc");
+  CHECK_FALSE(symbols(found_in(program)).contains("leakbpf_test_malloc"));
+  CHECK(symbols(found_in(libc(), {{}, "leakbpf_test_"})).contains("malloc"));
+}
+
+TEST_CASE("an alias with the prefix is found once, under the usual name", "[allocators]") {
+  const MappedFile program{0, 0, "/opt/program", "/proc/self/exe"};
+  const std::set<std::string> names = symbols(found_in(program, {{}, "leakbpf_test_"}));
+  CHECK(names.contains("leakbpf_test_mmap"));
+  CHECK_FALSE(names.contains("leakbpf_test_mmap64"));
+}
+
+TEST_CASE("a file that is no ELF file has no allocator", "[allocators]") {
+  const TemporaryDirectory folder;
+  for (const std::string text : {"", "\177ELF", "just some text that is mapped and executable"}) {
+    write_text(folder / "data", text);
+    CHECK(found_in({0, 0, "/data", folder / "data"}).functions.empty());
+  }
+}
+
+TEST_CASE("a file that cannot be opened is an error", "[allocators]") {
+  const TemporaryDirectory folder;
+  const auto allocator = find_allocator({0, 0, "/gone", folder / "gone"}, {});
+  REQUIRE_FALSE(allocator);
+  CHECK(allocator.error().code == ExitCode::cannot_trace);
+}
+
+Mapping code(std::uint64_t start, const std::string& path, std::uint64_t inode) {
+  return {start, start + 0x1000, 0, true, 8ULL << 32, inode, path, false};
+}
+
+TEST_CASE("each file with code is named once", "[allocators]") {
+  const FakeProc proc;
+  Mapping data = code(0x5000, "/data", 9);
+  data.executable = false;
+  const std::vector<Mapping> mappings{code(0x1000, "/a", 1),
+                                      code(0x2000, "/a", 1),
+                                      code(0x3000, "", 0),
+                                      code(0x4000, "[vdso]", 0),
+                                      data,
+                                      code(0x6000, "/b", 2)};
+  const auto files = executable_files(proc.fs(), 42, mappings);
+  REQUIRE(files.size() == 2);
+  CHECK(files[0].path == "/a");
+  CHECK(files[1].path == "/b");
+  CHECK(files[1].inode == 2);
+}
+
+TEST_CASE("a file is opened in its process's root, or as it is mapped", "[allocators]") {
+  const FakeProc proc;
+  proc.write(42, "here", "");
+  std::filesystem::create_directory_symlink(".", proc.path(42, "root"));
+  struct stat info {};
+  REQUIRE(stat(proc.path(42, "here").c_str(), &info) == 0);
+  const auto path_of = [&](const Mapping& mapping) {
+    return executable_files(proc.fs(), 42, std::vector{mapping}).at(0).open_path;
+  };
+  const Mapping here = code(0x1000, "/here", info.st_ino);
+  const std::string mapped = proc.path(42, "map_files/1000-2000");
+  CHECK(path_of(here) == proc.path(42, "root/here"));
+  Mapping deleted = here;
+  deleted.deleted = true;
+  CHECK(path_of(deleted) == mapped);
+  CHECK(path_of(code(0x1000, "/here", info.st_ino + 1)) == mapped); // replaced by another
+  CHECK(path_of(code(0x1000, "/gone", 5)) == mapped);
+}
+
+} // namespace
+} // namespace leakbpf

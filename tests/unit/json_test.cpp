@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render/json.h"
+#include "sample_report.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
+
+namespace leakbpf {
+namespace {
+
+using Json = nlohmann::json;
+
+Json render(const Report& report) {
+  return Json::parse(render_json(report));
+}
+
+/// A place in the document and what may be there: o(bject), a(rray), s(tring), n(umber),
+/// b(oolean), 0 (null).
+struct Rule {
+  std::string pointer;
+  std::string types;
+};
+
+char type_of(const Json& value) {
+  switch (value.type()) {
+  case Json::value_t::object:
+    return 'o';
+  case Json::value_t::array:
+    return 'a';
+  case Json::value_t::string:
+    return 's';
+  case Json::value_t::boolean:
+    return 'b';
+  case Json::value_t::null:
+    return '0';
+  default:
+    return 'n';
+  }
+}
+
+void check_rules(const Json& json, const std::string& base, const std::vector<Rule>& rules) {
+  for (const Rule& rule : rules) {
+    const Json::json_pointer pointer(base + rule.pointer);
+    CAPTURE(base + rule.pointer);
+    REQUIRE(json.contains(pointer));
+    CHECK(rule.types.find(type_of(json.at(pointer))) != std::string::npos);
+  }
+}
+
+const std::vector<Rule> kDocument{
+    {"/schema", "s"},
+    {"/tool/version", "s"},
+    {"/host/hostname", "s"},
+    {"/host/kernel", "s"},
+    {"/host/arch", "s"},
+    {"/host/cpus", "n"},
+    {"/started_at", "s"},
+    {"/duration_s", "n"},
+    {"/sampling/mean_bytes", "n"},
+    {"/sampling/exact", "b"},
+    {"/overhead/probe_hits", "n"},
+    {"/overhead/percent_of_one_core", "n"},
+    {"/overhead/duty_cycle", "n"},
+    {"/losses/live_table_full", "n"},
+    {"/losses/stack_table_full", "n"},
+    {"/losses/site_table_full", "n"},
+    {"/losses/unwind_truncated", "n"},
+    {"/losses/unwind_failed", "n"},
+    {"/losses/missed_returns", "n"},
+    {"/losses/events_dropped", "n"},
+    {"/targets", "a"},
+    {"/sites", "a"},
+    {"/history", "a"},
+};
+
+const std::vector<Rule> kTarget{
+    {"/pid", "n"},
+    {"/ppid", "n"},
+    {"/comm", "s"},
+    {"/cmdline", "s"},
+    {"/exe", "s"},
+    {"/cgroup", "s"},
+    {"/started_at", "s"},
+    {"/ended", "0"},
+    {"/rss_start_bytes", "n"},
+    {"/rss_end_bytes", "n"},
+    {"/rss_growth_bytes_per_min", "n"},
+    {"/memory_limit_bytes", "n0"},
+    {"/limit_source", "s0"},
+    {"/seconds_to_limit", "n0"},
+    {"/outstanding_bytes", "n"},
+    {"/outstanding_count", "n"},
+    {"/explained_percent", "n"},
+    {"/verdict/severity", "s0"},
+    {"/verdict/reasons", "a"},
+};
+
+const std::vector<Rule> kSite{
+    {"/rank", "n"},
+    {"/pid", "n"},
+    {"/kind", "s"},
+    {"/outstanding_bytes", "n"},
+    {"/outstanding_count", "n"},
+    {"/allocated_bytes", "n"},
+    {"/allocated_count", "n"},
+    {"/freed_bytes", "n"},
+    {"/freed_count", "n"},
+    {"/growth_bytes_per_min", "n0"},
+    {"/oldest_age_s", "n0"},
+    {"/median_age_s", "n0"},
+    {"/survival_percent", "n0"},
+    {"/severity", "s0"},
+    {"/score", "n0"},
+    {"/reasons", "a"},
+    {"/estimated", "b"},
+    {"/standard_error_bytes", "n0"},
+    {"/culprit", "n"},
+    {"/frames", "a"},
+};
+
+const std::vector<Rule> kFrame{
+    {"/kind", "s"},    {"/function", "s0"}, {"/module", "s0"}, {"/build_id", "s0"},
+    {"/offset", "s0"}, {"/file", "s0"},     {"/line", "n0"},   {"/inlined", "b"},
+};
+
+TEST_CASE("every key of the schema is there with its type", "[json]") {
+  const Json json = render(sample_report());
+  check_rules(json, "", kDocument);
+  check_rules(json, "/targets/0", kTarget);
+  for (const std::string site : {"/sites/0", "/sites/1"}) {
+    check_rules(json, site, kSite);
+    check_rules(json, site + "/frames/0", kFrame);
+  }
+  check_rules(json, "/history/0",
+              {{"/t_s", "n"}, {"/pid", "n"}, {"/rss_bytes", "n"}, {"/outstanding_bytes", "n"}});
+}
+
+TEST_CASE("the values are the report's", "[json]") {
+  const Json json = render(sample_report());
+  CHECK(json["schema"] == "leakbpf.snapshot/1");
+  CHECK(json["duration_s"] == 62.0);
+  CHECK(json["overhead"]["percent_of_one_core"] == 0.84);
+  const Json& target = json["targets"][0];
+  CHECK(target["rss_growth_bytes_per_min"] == 20 << 20);
+  CHECK(target["explained_percent"] == 75.0);
+  const Json& site = json["sites"][0];
+  CHECK(site["kind"] == "heap");
+  CHECK(site["outstanding_bytes"] == 15 << 20);
+  CHECK(site["outstanding_count"] == 15360);
+  CHECK(site["survival_percent"] == 75.0);
+  CHECK(site["culprit"] == 1);
+  CHECK(json["sites"][1]["kind"] == "mmap");
+}
+
+TEST_CASE("frames are written innermost first, addresses in hex", "[json]") {
+  const Json json = render(sample_report());
+  const Json& frames = json["sites"][0]["frames"];
+  REQUIRE(frames.size() == 3);
+  const Json expected{{"kind", "native"},
+                      {"function", "Cart::add(Item const&)"},
+                      {"module", "/srv/app/shop"},
+                      {"build_id", "abcdef01"},
+                      {"offset", "0x1234"},
+                      {"file", "/src/shop/cart.cpp"},
+                      {"line", 42},
+                      {"inlined", true}};
+  CHECK(frames[1] == expected);
+  CHECK(json["sites"][1]["frames"][0]["kind"] == "note");
+}
+
+TEST_CASE("unknown is null, never 0", "[json]") {
+  Report report = sample_report();
+  report.overhead.percent_of_one_core.reset();
+  report.targets[0] = TargetReport{};
+  report.sites[0].growth_bytes_per_minute.reset();
+  report.sites[0].oldest_age_seconds.reset();
+  report.sites[0].median_age_seconds.reset();
+  report.sites[0].totals = {};
+  report.sites[0].frames = {Frame{}};
+  const Json json = render(report);
+  std::vector<Rule> rules{{"/overhead/percent_of_one_core", "0"}, {"/history/1/rss_bytes", "0"}};
+  for (const std::string key : {"exe", "cgroup", "started_at", "ended", "rss_start_bytes",
+                                "rss_end_bytes", "rss_growth_bytes_per_min", "explained_percent"})
+    rules.push_back({"/targets/0/" + key, "0"});
+  for (const std::string key :
+       {"growth_bytes_per_min", "oldest_age_s", "median_age_s", "survival_percent"})
+    rules.push_back({"/sites/0/" + key, "0"});
+  for (const std::string key : {"function", "module", "build_id", "offset", "file", "line"})
+    rules.push_back({"/sites/0/frames/0/" + key, "0"});
+  check_rules(json, "", rules);
+}
+
+TEST_CASE("a target that ended says how and when", "[json]") {
+  Report report = sample_report();
+  report.targets[0].ended = TargetEnd{"killed by signal 9 (Killed)", 12.5};
+  const Json json = render(report);
+  CHECK(json["targets"][0]["ended"] ==
+        Json{{"how", "killed by signal 9 (Killed)"}, {"at_s", 12.5}});
+}
+
+TEST_CASE("every loss is written under its own key", "[json]") {
+  Report report = sample_report();
+  for (std::size_t i = 0; i < report.losses.size(); i++)
+    report.losses[i] = 100 + i;
+  const Json json = render(report);
+  CHECK(json["losses"].size() == LEAKBPF_LOSS_COUNT);
+  CHECK(json["losses"]["live_table_full"] == 100 + LEAKBPF_LOSS_LIVE_TABLE_FULL);
+  CHECK(json["losses"]["events_dropped"] == 100 + LEAKBPF_LOSS_EVENTS_DROPPED);
+}
+
+TEST_CASE("bytes that are no UTF-8 do not break the document", "[json]") {
+  Report report = sample_report();
+  report.targets[0].comm = "sh\xffop";
+  report.targets[0].command_line = "\xc3";
+  report.sites[0].frames[1].function = "f\x80\x1b[2J";
+  const std::string text = render_json(report);
+  const Json json = Json::parse(text);
+  CHECK(json["targets"][0]["comm"] == "sh\uFFFDop");
+  CHECK(json["sites"][0]["frames"][1]["function"] == "f\uFFFD\x1b[2J");
+  CHECK(text.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("an empty report is a whole document", "[json]") {
+  const std::string text = render_json(Report{});
+  CHECK(text.ends_with("}\n"));
+  const Json json = Json::parse(text);
+  CHECK(json["targets"].empty());
+  CHECK(json["targets"].is_array());
+  CHECK(json["sites"].is_array());
+  CHECK(json["history"].is_array());
+}
+
+} // namespace
+} // namespace leakbpf

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/output_file.h"
+#include "temporary_directory.h"
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <iterator>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace leakbpf {
+namespace {
+
+namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
+
+void check_io_error(const Result<void>& result, const std::string& path) {
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == ExitCode::io);
+  CHECK_THAT(result.error().message, ContainsSubstring("cannot write " + path));
+}
+
+std::ptrdiff_t files_in(const TemporaryDirectory& folder) {
+  return std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator());
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat info {};
+  REQUIRE(stat(path.c_str(), &info) == 0);
+  return info.st_mode & 07777;
+}
+
+TEST_CASE("data is written whole, and nothing else is left", "[output_file]") {
+  const TemporaryDirectory folder;
+  const std::string path = folder / "out.json";
+  for (const std::string& data : {std::string("new"), std::string(), std::string(3 << 20, 'x')}) {
+    CHECK(check_output(path));
+    REQUIRE(write_output(path, data));
+    CHECK(text_of(path) == data);
+    CHECK(files_in(folder) == 1);
+  }
+}
+
+TEST_CASE("an existing file is replaced, not written over", "[output_file]") {
+  const TemporaryDirectory folder;
+  const std::string path = folder / "out";
+  write_text(path, "a longer text that was there before");
+  fs::create_hard_link(path, folder / "other");
+  REQUIRE(write_output(path, "new"));
+  CHECK(text_of(path) == "new");
+  CHECK(text_of(folder / "other") == "a longer text that was there before");
+}
+
+TEST_CASE("a new file has the mode that the umask leaves", "[output_file]") {
+  const TemporaryDirectory folder;
+  for (const mode_t mask : {mode_t{022}, mode_t{077}, mode_t{0}}) {
+    const mode_t before = umask(mask);
+    const auto written = write_output(folder / "out", "x");
+    CHECK(umask(before) == mask);
+    REQUIRE(written);
+    CHECK(mode_of(folder / "out") == (0666 & ~mask));
+  }
+}
+
+TEST_CASE("a missing folder is an error", "[output_file]") {
+  const TemporaryDirectory folder;
+  const std::string path = folder / "missing/out";
+  check_io_error(check_output(path), path);
+  check_io_error(write_output(path, "x"), path);
+  CHECK(files_in(folder) == 0);
+}
+
+TEST_CASE("a folder is no output file", "[output_file]") {
+  const TemporaryDirectory folder;
+  for (const std::string& path : {folder / "sub", folder / "sub/"}) {
+    fs::create_directory(folder / "sub");
+    check_io_error(check_output(path), path);
+    check_io_error(write_output(path, "x"), path);
+    CHECK(files_in(folder) == 1);
+    CHECK(fs::is_empty(folder / "sub"));
+  }
+}
+
+TEST_CASE("a file as folder is an error", "[output_file]") {
+  const TemporaryDirectory folder;
+  write_text(folder / "file", "x");
+  check_io_error(check_output(folder / "file/out"), folder / "file/out");
+  check_io_error(write_output(folder / "file/out", "x"), folder / "file/out");
+}
+
+TEST_CASE("a folder that may not be written is an error", "[output_file]") {
+  if (geteuid() == 0)
+    SKIP("root may write everywhere");
+  const TemporaryDirectory folder;
+  REQUIRE(chmod(folder.path().c_str(), 0500) == 0);
+  check_io_error(check_output(folder / "out"), folder / "out");
+  check_io_error(write_output(folder / "out", "x"), folder / "out");
+  REQUIRE(chmod(folder.path().c_str(), 0700) == 0);
+}
+
+TEST_CASE("a file that may not be written is an error before anything is traced", "[output_file]") {
+  if (geteuid() == 0)
+    SKIP("root may write everywhere");
+  const TemporaryDirectory folder;
+  write_text(folder / "out", "x");
+  REQUIRE(chmod((folder / "out").c_str(), 0400) == 0);
+  check_io_error(check_output(folder / "out"), folder / "out");
+}
+
+TEST_CASE("a device is written to as it is", "[output_file]") {
+  CHECK(check_output("/dev/null"));
+  CHECK(write_output("/dev/null", "x"));
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("a full device is an error with a hint", "[output_file]") {
+  if (!fs::exists("/dev/full"))
+    SKIP("no /dev/full here");
+  const auto written = write_output("/dev/full", "x");
+  check_io_error(written, "/dev/full: No space left on device");
+  CHECK_THAT(written.error().hint, ContainsSubstring("the disk is full"));
+}
+
+/// Runs `work` in a child; its result as an exit status.
+template <class Work> int in_child(const Work& work) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0)
+    _exit(work());
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+/// As on a disk with room for `bytes` only.
+int write_with_room_for(rlim_t bytes, const std::string& path, const std::string& data) {
+  return in_child([&] {
+    const rlimit limit{bytes, bytes};
+    if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0)
+      return 99;
+    const auto written = write_output(path, data);
+    return written ? 0 : static_cast<int>(written.error().code);
+  });
+}
+
+TEST_CASE("a write that fails halfway leaves all as it was", "[output_file]") {
+  const TemporaryDirectory folder;
+  const std::string path = folder / "out";
+  const std::string data(100'000, 'x');
+  SECTION("with an old file") {
+    write_text(path, "old");
+    CHECK(write_with_room_for(4096, path, data) == static_cast<int>(ExitCode::io));
+    CHECK(text_of(path) == "old");
+    CHECK(files_in(folder) == 1);
+  }
+  SECTION("without") {
+    CHECK(write_with_room_for(4096, path, data) == static_cast<int>(ExitCode::io));
+    CHECK(files_in(folder) == 0);
+  }
+  SECTION("room enough") {
+    CHECK(write_with_room_for(200'000, path, data) == 0);
+    CHECK(text_of(path) == data);
+  }
+}
+
+TEST_CASE("no name and a dash are standard output", "[output_file]") {
+  const TemporaryDirectory folder;
+  const std::string path = folder / "stdout";
+  for (const std::string name : {"", "-"}) {
+    CHECK(check_output(name));
+    const int code = in_child([&] {
+      if (!std::freopen(path.c_str(), "w", stdout))
+        return 99;
+      return write_output(name, "to standard output") ? 0 : 1;
+    });
+    CHECK(code == 0);
+    CHECK(text_of(path) == "to standard output");
+  }
+}
+
+TEST_CASE("a closed standard output is an error", "[output_file]") {
+  const int code = in_child([] {
+    close(STDOUT_FILENO);
+    const auto written = write_output("-", "x");
+    return written ? 0 : static_cast<int>(written.error().code);
+  });
+  CHECK(code == static_cast<int>(ExitCode::io));
+}
+
+} // namespace
+} // namespace leakbpf

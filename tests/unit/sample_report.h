@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small report for the tests of the renderers.
+#pragma once
+
+#include "core/report.h"
+
+namespace leakbpf {
+
+inline Frame native_frame(const std::string& function, const std::string& file, std::uint32_t line,
+                          const std::string& module = "/srv/app/shop") {
+  return {FrameKind::native, function, module, "abcdef01", 0x1234, file, line, false};
+}
+
+/// One process with two sites: a stack with lines, and one of which nothing is known.
+inline Report sample_report() {
+  Report report;
+  report.version = "0.1.0";
+  report.host = {"host", "6.1.0", "x86_64", 4};
+  report.started_at = "2026-01-31T09:30:00Z";
+  report.duration_seconds = 62;
+  report.requested_mean_bytes = 16384;
+  report.backend = "multi";
+  report.overhead = {1234567, 0.84};
+  TargetReport target;
+  target.pid = 4242;
+  target.ppid = 1;
+  target.comm = "shop";
+  target.command_line = "/srv/app/shop --serve";
+  target.executable = "/srv/app/shop";
+  target.cgroup = "/system.slice/shop.service";
+  target.started_at = "2026-01-31T08:00:00Z";
+  target.rss_start_bytes = 100 << 20;
+  target.rss_end_bytes = 120 << 20;
+  target.rss_growth_bytes_per_minute = 20 << 20;
+  target.outstanding_bytes = 15 << 20;
+  target.outstanding_count = 15360;
+  report.targets.push_back(target);
+  SiteReport site;
+  site.rank = 1;
+  site.pid = 4242;
+  site.key = {0, LEAKBPF_KIND_HEAP, 77};
+  site.totals = {20 << 20, 20480, 5 << 20, 5120};
+  site.growth_bytes_per_minute = 15 << 20;
+  site.oldest_age_seconds = 61;
+  site.median_age_seconds = 30;
+  site.frames = {native_frame("operator new(unsigned long)", "", 0, "/usr/lib/libstdc++.so.6"),
+                 native_frame("Cart::add(Item const&)", "/src/shop/cart.cpp", 42),
+                 native_frame("main", "/src/shop/main.cpp", 7)};
+  site.frames[1].inlined = true;
+  site.culprit = 1;
+  report.sites.push_back(site);
+  SiteReport unknown;
+  unknown.rank = 2;
+  unknown.pid = 4242;
+  unknown.key = {0, LEAKBPF_KIND_MMAP, 0};
+  unknown.totals = {4096, 1, 0, 0};
+  unknown.frames = {{FrameKind::note, "stack not recorded", "", "", std::nullopt, "", 0, false}};
+  report.sites.push_back(unknown);
+  report.site_count = 2;
+  report.history = {{0, 4242, 100 << 20, 0}, {62, 4242, std::nullopt, 15 << 20}};
+  return report;
+}
+
+} // namespace leakbpf

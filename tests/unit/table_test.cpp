@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render/table.h"
+#include "sample_report.h"
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+namespace leakbpf {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+const std::string kWide =
+    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
+    "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
+    "east 0.8% of one core\n"
+    "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add(Item const&"
+    ") at cart.cpp:42\n"
+    "   2                 4.0 KB          1            -       -  mmap  [stack not recorded]\n";
+
+const std::string kCut =
+    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
+    "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hi\n"
+    "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add(Ite\n"
+    "   2                 4.0 KB          1            -       -  mmap  [stack not re\n";
+
+TEST_CASE("a report is a table", "[table]") {
+  CHECK(render_table(sample_report(), {}) == kWide);
+}
+
+TEST_CASE("a table is cut to its width", "[table]") {
+  CHECK(render_table(sample_report(), {.width = 80}) == kCut);
+}
+
+TEST_CASE("a line is never cut inside a character", "[table]") {
+  Report report = sample_report();
+  report.sites[0].frames[1].function = "größe_日本語_größe";
+  const std::string whole = render_table(report, {});
+  for (std::size_t width = 60; width < 110; width++) {
+    const auto lines = lines_of(render_table(report, {.width = width}));
+    for (const std::string& line : lines) {
+      CHECK(line.size() <= width);
+      const std::size_t at = whole.find(line);
+      REQUIRE(at != std::string::npos);
+      CHECK((static_cast<unsigned char>(whole[at + line.size()]) & 0xC0) != 0x80);
+    }
+  }
+}
+
+TEST_CASE("stacks are shown when they are asked for, with the culprit marked", "[table]") {
+  const auto lines = lines_of(render_table(sample_report(), {.stacks = true}));
+  const std::vector<std::string> expected{
+      "        operator new(unsigned long) (libstdc++.so.6)",
+      "      > Cart::add(Item const&) at cart.cpp:42 (inlined)",
+      "        main at main.cpp:7",
+  };
+  CHECK(std::search(lines.begin(), lines.end(), expected.begin(), expected.end()) != lines.end());
+}
+
+TEST_CASE("losses are named, with what helps", "[table]") {
+  Report report = sample_report();
+  CHECK_THAT(render_table(report, {}), !ContainsSubstring("lost:"));
+  report.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] = 12345;
+  report.losses[LEAKBPF_LOSS_EVENTS_DROPPED] = 1;
+  const std::string text = render_table(report, {});
+  CHECK_THAT(text, ContainsSubstring("lost: 12,345 blocks not followed"));
+  CHECK_THAT(text, ContainsSubstring("--max-live"));
+  CHECK_THAT(text, ContainsSubstring("lost: 1 events dropped"));
+}
+
+TEST_CASE("rows of several targets show whose they are", "[table]") {
+  Report report = sample_report();
+  CHECK_THAT(lines_of(render_table(report, {})).at(2), !ContainsSubstring("PID"));
+  TargetReport other = report.targets[0];
+  other.pid = 17;
+  other.ended = TargetEnd{"exited with 0", 61};
+  report.targets.push_back(other);
+  report.sites[1].pid = 17;
+  const auto lines = lines_of(render_table(report, {}));
+  CHECK_THAT(lines.at(1), ContainsSubstring("PID 17 shop"));
+  CHECK_THAT(lines.at(1), ContainsSubstring("exited with 0 after 1m01s"));
+  CHECK_THAT(lines.at(3), ContainsSubstring("kind      PID  culprit"));
+  CHECK_THAT(lines.at(4), ContainsSubstring("heap     4242  Cart::add"));
+  CHECK_THAT(lines.at(5), ContainsSubstring("mmap       17  [stack not recorded]"));
+}
+
+TEST_CASE("escapes are written only when colour is wanted", "[table]") {
+  Report report = sample_report();
+  report.losses[LEAKBPF_LOSS_MISSED_RETURNS] = 3;
+  CHECK_THAT(render_table(report, {.stacks = true}), !ContainsSubstring("\x1b"));
+  const std::string text = render_table(report, {.stacks = true, .color = true});
+  CHECK_THAT(text, ContainsSubstring("\x1b[1mPID 4242"));
+  CHECK_THAT(text, ContainsSubstring("\x1b[33mlost: 3"));
+  for (const std::string& line : lines_of(text))
+    if (line.starts_with("\x1b"))
+      CHECK(line.ends_with("\x1b[0m"));
+}
+
+TEST_CASE("colour does not count as width", "[table]") {
+  const auto plain = lines_of(render_table(sample_report(), {.width = 40}));
+  const auto colored = lines_of(render_table(sample_report(), {.color = true, .width = 40}));
+  REQUIRE(plain.size() == colored.size());
+  for (std::size_t i = 0; i < plain.size(); i++)
+    CHECK_THAT(colored[i], ContainsSubstring(plain[i]));
+}
+
+TEST_CASE("control characters in names do not reach the terminal", "[table]") {
+  Report report = sample_report();
+  report.targets[0].comm = "sh\x1b[2Jop";
+  report.sites[0].frames[1].function = "f\r\nPID 1 init";
+  report.sites[0].frames[0].module = "/lib/\x07lib.so";
+  report.sites[0].frames[2].file = "/src/\x7fmain.cpp";
+  const std::string text = render_table(report, {.stacks = true});
+  for (const char c : text)
+    CHECK(((static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) || c == '\n'));
+  CHECK(lines_of(text).size() == lines_of(render_table(sample_report(), {.stacks = true})).size());
+  CHECK_THAT(text, ContainsSubstring("PID 4242 sh\\x1b[2Jop"));
+  CHECK_THAT(text, ContainsSubstring("f\\x0d\\x0aPID 1 init"));
+  CHECK_THAT(text, ContainsSubstring("\\x07lib.so"));
+  CHECK_THAT(text, ContainsSubstring("main at \\x7fmain.cpp:7"));
+}
+
+TEST_CASE("rows that are left out are counted", "[table]") {
+  Report report = sample_report();
+  CHECK_THAT(render_table(report, {}), !ContainsSubstring("more rows"));
+  report.site_count = 1502;
+  CHECK_THAT(render_table(report, {}), ContainsSubstring("1,500 more rows"));
+}
+
+TEST_CASE("a report without rows says so", "[table]") {
+  Report report = sample_report();
+  report.sites.clear();
+  report.site_count = 0;
+  CHECK_THAT(render_table(report, {}), ContainsSubstring("nothing outstanding"));
+  CHECK_FALSE(render_table(Report{}, {}).empty());
+}
+
+TEST_CASE("a row without frames is unknown", "[table]") {
+  Report report = sample_report();
+  report.sites[1].frames.clear();
+  CHECK_THAT(render_table(report, {.stacks = true}), ContainsSubstring("[unknown]"));
+}
+
+} // namespace
+} // namespace leakbpf
