@@ -7,13 +7,12 @@
 #include "process.bpf.h"
 #include "range.bpf.h"
 
-/* Takes the context from Linux 7.0 on. libbpf drops what follows "___" in the name, and resolves the
- * one whose signature this kernel has. */
+/* Takes the context from Linux 7.0 on. libbpf drops what follows "___" in the name, and resolves
+ * the one whose signature this kernel has. */
 extern bool bpf_session_is_return(void) __ksym __weak;
-extern bool bpf_session_is_return___ctx(void *ctx) __ksym __weak;
+extern bool bpf_session_is_return___ctx(void* ctx) __ksym __weak;
 
-static __always_inline bool is_return(struct pt_regs *ctx)
-{
+static __always_inline bool is_return(struct pt_regs* ctx) {
   if (bpf_ksym_exists(bpf_session_is_return___ctx))
     return bpf_session_is_return___ctx(ctx);
   return bpf_session_is_return();

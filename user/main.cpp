@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "kernel/libbpf_log.h"
+#include "render/escape.h"
 #include "store/output_file.h"
 
 #include <cstdio>
@@ -13,23 +14,23 @@
 namespace leakbpf {
 
 void Console::warn(const std::string& text) const {
-  fmt::print(stderr, "leakbpf: warning: {}\n", text);
+  fmt::print(stderr, "leakbpf: warning: {}\n", escape_controls(text));
 }
 
 void Console::inform(const std::string& text) const {
   if (!quiet_)
-    fmt::print(stderr, "leakbpf: {}\n", text);
+    fmt::print(stderr, "leakbpf: {}\n", escape_controls(text));
 }
 
 void Console::detail(const std::string& text) const {
   if (verbose_)
-    fmt::print(stderr, "leakbpf: {}\n", text);
+    fmt::print(stderr, "leakbpf: {}\n", escape_controls(text));
 }
 
 namespace {
 
 int fail(const Error& error) {
-  fmt::print(stderr, "leakbpf: error: {}\n", error.message);
+  fmt::print(stderr, "leakbpf: error: {}\n", escape_controls(error.message));
   if (!error.hint.empty())
     fmt::print(stderr, "hint: {}\n", error.hint);
   return static_cast<int>(error.code);

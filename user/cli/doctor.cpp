@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "kernel/features.h"
 #include "plan/probe_plan.h"
+#include "render/escape.h"
 #include "store/output_file.h"
 #include "target/process.h"
 
@@ -44,18 +45,18 @@ Result<std::string> describe_plan(pid_t pid, std::string_view backend) {
   auto mappings = proc.mappings(pid);
   if (!mappings)
     return mappings.error();
-  std::string text = fmt::format("\nProbes for PID {} ({})\n", pid, process->comm);
+  std::string text = fmt::format("\nProbes for PID {} ({})\n", pid, escape_controls(process->comm));
   bool found = false;
   for (const MappedFile& file : executable_files(proc, pid, *mappings)) {
     const auto allocator = find_allocator(file, {});
     if (!allocator) {
-      text += fmt::format("  {}: {}\n", file.path, allocator.error().message);
+      text += fmt::format("  {}: {}\n", escape_controls(file.path), allocator.error().message);
       continue;
     }
     if (allocator->functions.empty())
       continue;
     found = true;
-    text += fmt::format("  {}\n", file.path);
+    text += fmt::format("  {}\n", escape_controls(file.path));
     for (const PlannedProbe& probe : plan_probes(*allocator).probes)
       text += describe_probe(probe, backend);
   }

@@ -5,6 +5,8 @@
 
 #include <leakbpf/abi.h>
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 
 #include <CLI/CLI.hpp>
@@ -38,18 +40,37 @@ template <class T> CLI::CheckedTransformer word_of(const std::map<std::string, T
 CLI::Validator size_value() {
   // CLI11 alone would take -1 for 2^64 - 1, and K for 1K.
   const auto convert = [units = CLI::AsSizeValue(false)](std::string& text) -> std::string {
+    const std::string refusal = text + " is no size such as 4096, 16K, 4M or 1G";
     if (text.empty() || text.front() < '0' || text.front() > '9')
-      return fmt::format("{} is no size such as 4096, 16K, 4M or 1G", text);
-    return units(text);
+      return refusal;
+    return units(text).empty() ? "" : refusal;
   };
   return CLI::Validator(convert, "SIZE");
 }
 
+/// Adds the PIDs of "17", "17,18" or, from a quoted $(pgrep ...), "17 18" or a line each.
+void add_pids(const std::string& text, std::vector<pid_t>& pids) {
+  std::size_t at = 0;
+  while ((at = text.find_first_not_of(", \t\n", at)) != std::string::npos) {
+    const std::size_t end = std::min(text.find_first_of(", \t\n", at), text.size());
+    pid_t pid = 0;
+    const auto [parsed_to, error] = std::from_chars(&text[at], text.data() + end, pid);
+    if (error != std::errc() || parsed_to != text.data() + end || pid <= 0)
+      throw CLI::ValidationError("--pid", text.substr(at, end - at) + " is no PID");
+    pids.push_back(pid);
+    at = end;
+  }
+}
+
 void add_target_options(CLI::App& app, Options& options) {
-  app.add_option("-p,--pid", options.pids, "trace these processes")
-      ->delimiter(',')
+  app.add_option_function<std::vector<std::string>>(
+         "-p,--pid",
+         [&options](const std::vector<std::string>& words) {
+           for (const std::string& word : words)
+             add_pids(word, options.pids);
+         },
+         "trace these processes")
       ->type_name("PID...")
-      ->check(CLI::PositiveNumber)
       ->group("Target");
   app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
                "child processes too (default: yes)")

@@ -206,8 +206,10 @@ Report Tracer::report(std::size_t rows,
     row.outstanding_count = totals[id].allocated_count;
   }
   std::erase_if(sites, [&](const SiteReport& site) {
-    return options_.min_age_seconds > 0 &&
-           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
+    const bool too_young = options_.min_age_seconds > 0 &&
+                           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
+    // A table has no use for rows of nothing; a snapshot keeps their totals.
+    return too_young || (rows != 0 && site.totals.outstanding_count() == 0);
   });
   report.site_count = sites.size();
   const std::size_t shown = rows == 0 ? sites.size() : std::min(rows, sites.size());

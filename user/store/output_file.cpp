@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -94,8 +95,11 @@ Result<void> write_output(const std::string& path, const std::string& data) {
       return output_error("standard output", errno);
     return {};
   }
-  if (!is_special(path))
-    return replace_file(path, data);
+  if (!is_special(path)) {
+    std::error_code unresolved; // a symbolic link stays one: what it names is replaced
+    const auto real = std::filesystem::weakly_canonical(path, unresolved);
+    return replace_file(unresolved ? path : real.string(), data);
+  }
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd || !write_all(fd.get(), data))
     return output_error(path, errno);
