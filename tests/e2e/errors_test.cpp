@@ -3,13 +3,12 @@
 #include "child.h"
 #include "privileges.h"
 
-#include <catch2/catch_test_macros.hpp>
-#include <catch2/matchers/catch_matchers_string.hpp>
-
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <unistd.h>
 
 using namespace leakbpf::e2e;
@@ -43,7 +42,9 @@ void check_error(const Finished& finished, int status, const std::string& messag
   }
 }
 
-std::string own_pid() { return std::to_string(getpid()); }
+std::string own_pid() {
+  return std::to_string(getpid());
+}
 
 } // namespace
 
@@ -63,14 +64,15 @@ TEST_CASE("targets that are none end with 4", "[errors]") {
     check_error(leakbpf_with({"-p", "2"}), 4, "kernel thread", "");
   Child bare({built("tests/programs/no_allocator")});
   usleep(50'000);
-  check_error(leakbpf_with({"-p", std::to_string(bare.pid())}), 4, "no allocator found", "--object");
+  check_error(leakbpf_with({"-p", std::to_string(bare.pid())}), 4, "no allocator found",
+              "--object");
 }
 
 TEST_CASE("of several targets, those that can be traced are", "[errors]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
-  const Finished finished =
-      leakbpf_with({"snapshot", "-d", "0.2", "-o", "/dev/null", "-p", "4194000," + std::to_string(program.pid())});
+  const Finished finished = leakbpf_with({"snapshot", "-d", "0.2", "-o", "/dev/null", "-p",
+                                          "4194000," + std::to_string(program.pid())});
   INFO(finished.output);
   CHECK(finished.status == 0);
   CHECK_THAT(finished.output, ContainsSubstring("warning: no process with PID 4194000"));
@@ -89,11 +91,12 @@ TEST_CASE("a full disk ends with 6 and leaves no half file", "[errors]") {
   const std::string folder = std::filesystem::temp_directory_path() / ("leakbpf-full-" + own_pid());
   std::filesystem::create_directory(folder);
   // What the folder holds afterwards is listed inside, since the mount goes with the namespace.
-  const Finished finished = run_program(
-      {"unshare", "-m", "sh", "-c",
-       "mount -t tmpfs -o size=4k none " + folder + " && " + built("leakbpf") +
-           " snapshot -d 0.5 -i 0.05 -o " + folder + "/leak.json -p " + std::to_string(program.pid()) +
-           "; status=$?; echo left: $(ls -A " + folder + "); exit $status"});
+  const Finished finished =
+      run_program({"unshare", "-m", "sh", "-c",
+                   "mount -t tmpfs -o size=4k none " + folder + " && " + built("leakbpf") +
+                       " snapshot -d 0.5 -i 0.05 -o " + folder + "/leak.json -p " +
+                       std::to_string(program.pid()) + "; status=$?; echo left: $(ls -A " + folder +
+                       "); exit $status"});
   std::filesystem::remove(folder);
   check_error(finished, 6, "No space left on device", "disk is full");
   CHECK_THAT(finished.output, EndsWith("left:\n"));
@@ -106,8 +109,9 @@ TEST_CASE("missing rights end with 3 and are named", "[errors]") {
   check_error(run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                            built("leakbpf"), "-p", pid}),
               3, "", "root");
-  check_error(run_program({"setpriv", "--bounding-set", "-bpf,-sys_admin", built("leakbpf"), "-p", pid}),
-              3, "CAP_BPF is missing", "root");
+  check_error(
+      run_program({"setpriv", "--bounding-set", "-bpf,-sys_admin", built("leakbpf"), "-p", pid}), 3,
+      "CAP_BPF is missing", "root");
 }
 
 TEST_CASE("a kernel that cannot be traced ends with 3 and says why", "[errors]") {
@@ -116,10 +120,11 @@ TEST_CASE("a kernel that cannot be traced ends with 3 and says why", "[errors]")
   const std::vector<std::string> target{"-p", std::to_string(program.pid())};
   check_error(in_namespace("mount -t tmpfs none /sys/kernel/btf", target), 3, "no type information",
               "BTF");
-  check_error(in_namespace("mkdir -p /sys/kernel/security; mount -t tmpfs none /sys/kernel/security && "
-                           "echo 'none integrity [confidentiality]' > /sys/kernel/security/lockdown",
-                           target),
-              3, "locked down", "lockdown");
+  check_error(
+      in_namespace("mkdir -p /sys/kernel/security; mount -t tmpfs none /sys/kernel/security && "
+                   "echo 'none integrity [confidentiality]' > /sys/kernel/security/lockdown",
+                   target),
+      3, "locked down", "lockdown");
   check_error(in_namespace("true", {"-p", "1"}, {"unshare", "-p", "-f", "--mount-proc"}), 3,
               "PID namespace", "hostPID");
 }

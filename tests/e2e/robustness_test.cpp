@@ -2,12 +2,7 @@
 // Whatever ends leakbpf or its target: nothing stays behind, and what was found is written.
 #include "child.h"
 #include "privileges.h"
-
 #include "session/tracer.h"
-
-#include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators_all.hpp>
-#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <csignal>
@@ -15,6 +10,9 @@
 #include <thread>
 
 #include <bpf/bpf.h>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 using namespace leakbpf;
@@ -89,7 +87,8 @@ TEST_CASE("a session gives back every descriptor", "[robustness]") {
     REQUIRE(tracer);
     (*tracer)->run_until(0.1, -1);
     (*tracer)->sample();
-    (void)(*tracer)->report(5, [](const SiteReport& a, const SiteReport& b) { return a.key < b.key; });
+    (void)(*tracer)->report(5,
+                            [](const SiteReport& a, const SiteReport& b) { return a.key < b.key; });
   };
   trace(); // libraries keep a few for good
   const std::size_t before = count_descriptors();
@@ -115,7 +114,8 @@ TEST_CASE("two tracers of one target both count right", "[robustness]") {
   }
   const auto outstanding = [](const TemporaryFile& file) {
     const Json target = Json::parse(file.text()).at("targets").at(0);
-    return "heap " + target.at("outstanding_bytes").dump() + " " + target.at("outstanding_count").dump();
+    return "heap " + target.at("outstanding_bytes").dump() + " " +
+           target.at("outstanding_count").dump();
   };
   CHECK(outstanding(first_output) == heap);
   CHECK(outstanding(second_output) == heap);
@@ -125,8 +125,8 @@ TEST_CASE("a target that ends early: what there is is written, exit code 5", "[r
   require_tracing();
   Child program({built("leakbpf-demo")});
   const TemporaryFile output;
-  const auto tracer =
-      start_leakbpf({"snapshot", "-o", output.path(), "-d", "60", "-p", std::to_string(program.pid())});
+  const auto tracer = start_leakbpf(
+      {"snapshot", "-o", output.path(), "-d", "60", "-p", std::to_string(program.pid())});
   program.signal(SIGTERM);
   CHECK(tracer->wait_end() == 5);
   const Json snapshot = Json::parse(output.text());
@@ -154,7 +154,8 @@ TEST_CASE("a library that is opened late is named, even after it was closed", "[
   Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so")});
   program.wait_for_prefix("ready");
   const TemporaryFile output;
-  const auto tracer = start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
+  const auto tracer =
+      start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
   program.write_line("go");
   program.wait_for_prefix("done");
   tracer->signal(SIGINT);
@@ -184,7 +185,8 @@ TEST_CASE("two layers of allocators, built with CET, count once", "[robustness]"
                  built("tests/programs/ledger"), which, "300"});
   program.wait_for_prefix("ready");
   const TemporaryFile output;
-  const auto tracer = start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
+  const auto tracer =
+      start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
   program.write_line("go");
   const std::string heap = program.wait_for_prefix("heap ");
   program.wait_for_prefix("done");
@@ -192,5 +194,6 @@ TEST_CASE("two layers of allocators, built with CET, count once", "[robustness]"
   CHECK(tracer->wait_end() == 0);
   const Json target = Json::parse(output.text()).at("targets").at(0);
   CHECK("heap " + target.at("outstanding_bytes").dump() + " " +
-            target.at("outstanding_count").dump() == heap);
+            target.at("outstanding_count").dump() ==
+        heap);
 }

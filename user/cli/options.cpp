@@ -43,7 +43,11 @@ CLI::Validator size_value() {
     const std::string refusal = text + " is no size such as 4096, 16K, 4M or 1G";
     if (text.empty() || text.front() < '0' || text.front() > '9')
       return refusal;
-    return units(text).empty() ? "" : refusal;
+    try {
+      return units(text).empty() ? "" : refusal;
+    } catch (const CLI::ValidationError&) { // a unit it does not know
+      return refusal;
+    }
   };
   return CLI::Validator(convert, "SIZE");
 }

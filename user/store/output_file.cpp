@@ -58,6 +58,16 @@ mode_t default_mode() {
   return 0666 & ~mask;
 }
 
+/// The path that symbolic links at `path` lead to, whether or not a file is there yet: a link stays
+/// one, and what it names is replaced.
+std::string behind_links(std::filesystem::path path) {
+  constexpr int most_links = 40; // as the kernel
+  std::error_code error;
+  for (int i = 0; i < most_links && std::filesystem::is_symlink(path, error); i++)
+    path = path.parent_path() / std::filesystem::read_symlink(path, error);
+  return path.string();
+}
+
 Result<void> replace_file(const std::string& path, const std::string& data) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
@@ -96,9 +106,7 @@ Result<void> write_output(const std::string& path, const std::string& data) {
     return {};
   }
   if (!is_special(path)) {
-    std::error_code unresolved; // a symbolic link stays one: what it names is replaced
-    const auto real = std::filesystem::weakly_canonical(path, unresolved);
-    return replace_file(unresolved ? path : real.string(), data);
+    return replace_file(behind_links(path), data);
   }
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd || !write_all(fd.get(), data))
