@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154 # $root is that of tools/bench
+# shellcheck shell=bash disable=SC2034,SC2154 # $root, $peer and $peer_name are tools/bench's
 #
 # Finds libbpf-tools' memleak on this machine, or fetches Debian 13's, with the libraries that it
 # needs, into the cache. Installs nothing. find_peer is the entry. Part of tools/bench.
