@@ -22,6 +22,7 @@ struct Price {
   for (std::size_t part = 0; part < 8; part++) {
     void* text = std::malloc(200 + 100 * part);
     std::memset(text, static_cast<int>(request), 200);
+    asm volatile("" : : "r"(text) : "memory"); // the compiler may not do without the block
     std::free(text);
   }
 }

@@ -3,14 +3,13 @@
 #include "child.h"
 #include "privileges.h"
 
-#include <catch2/catch_test_macros.hpp>
-#include <nlohmann/json.hpp>
-
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 using namespace leakbpf::e2e;
@@ -64,14 +63,17 @@ TEST_CASE("uvicorn under load loses no request", "[servers]") {
   require_tracing();
   require_program("uvicorn");
   require_program("wrk");
-  const std::string folder = std::filesystem::temp_directory_path() / ("leakbpf-uvicorn-" + std::to_string(getpid()));
+  const std::string folder =
+      std::filesystem::temp_directory_path() / ("leakbpf-uvicorn-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
-  std::ofstream(folder + "/shop.py") << "from fastapi import FastAPI\n"
-                                        "app = FastAPI()\n"
-                                        "@app.get('/')\n"
-                                        "def items():\n"
-                                        "    return [{'id': i, 'name': 'item %d' % i} for i in range(50)]\n";
-  Child server({"uvicorn", "--app-dir", folder, "shop:app", "--port", "18231", "--log-level", "warning"});
+  std::ofstream(folder + "/shop.py")
+      << "from fastapi import FastAPI\n"
+         "app = FastAPI()\n"
+         "@app.get('/')\n"
+         "def items():\n"
+         "    return [{'id': i, 'name': 'item %d' % i} for i in range(50)]\n";
+  Child server(
+      {"uvicorn", "--app-dir", folder, "shop:app", "--port", "18231", "--log-level", "warning"});
   const std::string address = "http://127.0.0.1:18231/";
   wait_until("python3 -c \"import urllib.request; urllib.request.urlopen('" + address + "')\"");
   const Loaded result = trace_under_load(server.pid(), "wrk -t1 -c8 -d4 " + address);
@@ -90,9 +92,9 @@ TEST_CASE("redis under load loses no request", "[servers]") {
   require_program("redis-benchmark");
   Child server({"redis-server", "--port", "18232", "--save", "", "--appendonly", "no"});
   wait_until("redis-cli -p 18232 ping | grep -q PONG");
-  const Loaded result =
-      trace_under_load(server.pid(), "redis-benchmark -p 18232 -n 60000 -c 20 -t set,get,lpush --csv 2>&1; "
-                                     "redis-cli -p 18232 info stats | grep -E 'total_error_replies:0'");
+  const Loaded result = trace_under_load(
+      server.pid(), "redis-benchmark -p 18232 -n 60000 -c 20 -t set,get,lpush --csv 2>&1; "
+                    "redis-cli -p 18232 info stats | grep -E 'total_error_replies:0'");
   INFO(result.load);
   check_a_table_each_second(result.table, 2);
   CHECK(result.load.find("rror") == result.load.find("rror_replies:0"));

@@ -6,7 +6,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   for (const bool null_may_skip : {false, true}) {
-    const auto point = leakbpf::plan_probe_point({data, size}, 0x1000, {0b111111, true, null_may_skip});
+    const auto point =
+        leakbpf::plan_probe_point({data, size}, 0x1000, {0b111111, true, null_may_skip});
     if (point.offset != 0 && point.offset >= size)
       std::abort();
   }

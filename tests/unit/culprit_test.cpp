@@ -129,3 +129,14 @@ TEST_CASE("a base name is the last part of a path", "[culprit]") {
 
 } // namespace
 } // namespace leakbpf
+
+TEST_CASE("functions are named without parameters and anonymous namespaces", "[culprit]") {
+  CHECK(leakbpf::short_function("main") == "main");
+  CHECK(leakbpf::short_function("(anonymous namespace)::remember(Log*&, unsigned int)") ==
+        "remember");
+  CHECK(leakbpf::short_function("shop::Cart::add(std::function<void (int)>) const") ==
+        "shop::Cart::add");
+  CHECK(leakbpf::short_function("shop::Less::operator()(int, int)") == "shop::Less::operator()");
+  CHECK(leakbpf::short_function("a::(anonymous namespace)::b()") == "a::b");
+  CHECK(leakbpf::short_function("unbalanced)") == "unbalanced)");
+}

@@ -28,15 +28,14 @@ const std::string kWide =
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
     "east 0.8% of one core\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add(Item const&"
-    ") at cart.cpp:42\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add at cart.cpp:42\n"
     "   2                 4.0 KB          1            -       -  mmap  [stack not recorded]\n";
 
 const std::string kCut =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hi\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add(Ite\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add at \n"
     "   2                 4.0 KB          1            -       -  mmap  [stack not re\n";
 
 TEST_CASE("a report is a table", "[table]") {
@@ -65,8 +64,8 @@ TEST_CASE("a line is never cut inside a character", "[table]") {
 TEST_CASE("stacks are shown when they are asked for, with the culprit marked", "[table]") {
   const auto lines = lines_of(render_table(sample_report(), {.stacks = true}));
   const std::vector<std::string> expected{
-      "        operator new(unsigned long) (libstdc++.so.6)",
-      "      > Cart::add(Item const&) at cart.cpp:42 (inlined)",
+      "        operator new (libstdc++.so.6)",
+      "      > Cart::add at cart.cpp:42 (inlined)",
       "        main at main.cpp:7",
   };
   CHECK(std::search(lines.begin(), lines.end(), expected.begin(), expected.end()) != lines.end());

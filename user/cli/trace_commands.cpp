@@ -21,6 +21,8 @@ namespace {
 // Below this a trend is not told from the working set becoming visible.
 constexpr double enough_seconds = 10;
 constexpr double default_snapshot_seconds = 300;
+// A person who has just started it wants to see that it works.
+constexpr double first_table_seconds = 0.5;
 
 bool kind_wanted(const Options& options, const char* kind) {
   return options.kinds.empty() ||
@@ -102,16 +104,15 @@ Result<ExitCode> run_top(const Options& options, const Interrupts& interrupts,
     return started.error();
   Tracer& tracer = **started;
   const double end = options.duration_seconds.value_or(1e18);
-  double next = 0;
-  bool going = true;
-  while (going && next < end) {
-    next = std::min(std::max(next + options.interval_seconds, tracer.elapsed()), end);
-    going = tracer.run_until(next, interrupts.fd());
+  double next = std::min({options.interval_seconds, first_table_seconds, end});
+  for (bool going = true; going;) {
+    going = tracer.run_until(next, interrupts.fd()) && next < end;
     tracer.sample();
     const std::string table =
         render_table(tracer.report(options.top, order_of(options)), table_style(options));
     if (!write_output("", table + "\n"))
       break; // the reader has gone (`| head`)
+    next = std::min(std::max(next + options.interval_seconds, tracer.elapsed()), end);
   }
   return ending(tracer, end, tracer.elapsed());
 }

@@ -101,6 +101,28 @@ std::size_t find_culprit(const std::vector<Frame>& frames) {
   return in_application.value_or(named.value_or(0));
 }
 
+std::string short_function(const std::string& name) {
+  constexpr std::string_view anonymous = "(anonymous namespace)::";
+  std::string text = name;
+  for (std::size_t at = 0; (at = text.find(anonymous)) != std::string::npos;)
+    text.erase(at, anonymous.size());
+  std::string_view rest = text;
+  for (const std::string_view suffix : {" const", " &", " &&"})
+    if (rest.ends_with(suffix))
+      rest.remove_suffix(suffix.size());
+  if (!rest.ends_with(')'))
+    return text;
+  std::size_t depth = 0;
+  for (std::size_t at = rest.size(); at-- > 0;) {
+    depth += rest[at] == ')' ? 1 : 0;
+    depth -= rest[at] == '(' ? 1 : 0;
+    // "operator()()" keeps the pair that is its name.
+    if (depth == 0)
+      return at > 0 ? text.substr(0, at) : text;
+  }
+  return text;
+}
+
 std::string describe_frame(const Frame& frame) {
   if (frame.kind == FrameKind::note)
     return "[" + frame.function + "]";
@@ -108,11 +130,12 @@ std::string describe_frame(const Frame& frame) {
       frame.offset ? fmt::format("{}+{:#x}", base_name(frame.module), *frame.offset) : frame.module;
   if (frame.function.empty())
     return place.empty() ? "[unknown]" : place;
+  const std::string function = short_function(frame.function);
   if (frame.file.empty())
-    return fmt::format("{} ({})", frame.function, base_name(frame.module));
+    return fmt::format("{} ({})", function, base_name(frame.module));
   if (frame.line == 0)
-    return fmt::format("{} at {}", frame.function, base_name(frame.file));
-  return fmt::format("{} at {}:{}", frame.function, base_name(frame.file), frame.line);
+    return fmt::format("{} at {}", function, base_name(frame.file));
+  return fmt::format("{} at {}:{}", function, base_name(frame.file), frame.line);
 }
 
 } // namespace leakbpf

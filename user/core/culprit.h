@@ -15,6 +15,10 @@ namespace leakbpf {
 /// "function at file:line", as far as known; else "module+0xoffset".
 [[nodiscard]] std::string describe_frame(const Frame& frame);
 
+/// A C++ function's name as a person says it: without its parameters and without "(anonymous
+/// namespace)::". Other names come back unchanged.
+[[nodiscard]] std::string short_function(const std::string& name);
+
 /// The last part of a path.
 [[nodiscard]] std::string_view base_name(std::string_view path);
 
