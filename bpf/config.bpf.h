@@ -8,4 +8,4 @@
 const volatile __u64 config_min_size = 0;
 const volatile __u64 config_max_size = ~0ULL;
 const volatile __u32 config_max_frames = LEAKBPF_MAX_FRAMES;
-const volatile bool config_follow_forks = true;
+const volatile __u32 config_follow_forks = 1; /* a flag; C++ has no _Bool for the skeleton */

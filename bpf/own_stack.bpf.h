@@ -12,7 +12,7 @@
 
 #include "kernel.bpf.h"
 
-const volatile bool config_never = false;
+const volatile __u32 config_never = 0;
 
 struct {
   __uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -4,7 +4,8 @@
 
 #include "kernel/unique_fd.h"
 
-#include <signal.h>
+#include <csignal>
+
 #include <sys/signalfd.h>
 
 namespace leakbpf {

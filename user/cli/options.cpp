@@ -40,16 +40,18 @@ template <class T> CLI::CheckedTransformer word_of(const std::map<std::string, T
 CLI::Validator size_value() {
   // CLI11 alone would take -1 for 2^64 - 1, and K for 1K.
   const auto convert = [units = CLI::AsSizeValue(false)](std::string& text) -> std::string {
-    const std::string refusal = text + " is no size such as 4096, 16K, 4M or 1G";
+    std::string refusal = text + " is no size such as 4096, 16K, 4M or 1G";
     if (text.empty() || text.front() < '0' || text.front() > '9')
       return refusal;
     try {
-      return units(text).empty() ? "" : refusal;
+      if (units(text).empty())
+        return "";
+      return refusal;
     } catch (const CLI::ValidationError&) { // a unit it does not know
       return refusal;
     }
   };
-  return CLI::Validator(convert, "SIZE");
+  return {convert, "SIZE"};
 }
 
 /// Adds the PIDs of "17", "17,18" or, from a quoted $(pgrep ...), "17 18" or a line each.
@@ -110,6 +112,15 @@ void add_tracking_options(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SEC")
       ->group("Tracking");
+  app.add_option("--kinds", options.kinds, "heap, mmap, brk (default: all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"heap", "mmap", "brk"}))
+      ->type_name("LIST")
+      ->group("Tracking");
+}
+
+/// Table sizes, and help for what leakbpf does not find out by itself.
+void add_resource_options(CLI::App& app, Options& options) {
   app.add_option("--max-live", options.max_live,
                  "outstanding blocks that can be followed (default: by the target's size)")
       ->transform(size_value())
@@ -124,11 +135,6 @@ void add_tracking_options(CLI::App& app, Options& options) {
   app.add_option("--max-depth", options.max_depth, "frames kept of a stack (127)")
       ->check(CLI::Range(1U, static_cast<unsigned>(LEAKBPF_MAX_FRAMES)))
       ->type_name("N")
-      ->group("Tracking");
-  app.add_option("--kinds", options.kinds, "heap, mmap, brk (default: all)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"heap", "mmap", "brk"}))
-      ->type_name("LIST")
       ->group("Tracking");
   app.add_option("--object", options.objects, "look for the allocator in this file only")
       ->type_name("PATH")
@@ -199,7 +205,7 @@ Result<void> check_combination(const Options& options) {
   return {};
 }
 
-std::string first_line(std::string text) {
+std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
@@ -222,6 +228,7 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   for (CLI::App* traces : {&app, &top, &snapshot}) {
     add_target_options(*traces, options);
     add_tracking_options(*traces, options);
+    add_resource_options(*traces, options);
   }
   for (CLI::App* shows : {&app, &top, &snapshot, &demo}) {
     add_display_options(*shows, options);

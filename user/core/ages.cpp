@@ -20,7 +20,8 @@ std::size_t AgeHistogram::bucket(std::uint64_t age_ms) {
 double AgeHistogram::bucket_middle_ms(std::size_t index) {
   if (index < 4)
     return static_cast<double>(index);
-  const auto power = static_cast<double>(index / 4 + 1);
+  const std::size_t whole_power = index / 4 + 1;
+  const auto power = static_cast<double>(whole_power);
   const auto quarter = static_cast<double>(index % 4);
   const double low = 1 + quarter / 4;
   const double high = low + 0.25;

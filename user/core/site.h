@@ -17,7 +17,8 @@ struct SiteKey {
   leakbpf_kind kind = LEAKBPF_KIND_HEAP;
   std::uint64_t stack_hash = 0;
 
-  friend auto operator<=>(const SiteKey&, const SiteKey&) = default;
+  friend auto operator<=>(const SiteKey&,
+                          const SiteKey&) = default; // NOLINT(modernize-use-nullptr)
 };
 
 struct SiteKeyHash {

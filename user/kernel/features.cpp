@@ -26,7 +26,7 @@ namespace leakbpf {
 namespace {
 
 constexpr const char* kernel_btf = "/sys/kernel/btf/vmlinux";
-constexpr int selftest_calls = 500;
+constexpr std::uint64_t selftest_calls = 500;
 constexpr ino_t initial_pid_namespace = 0xEFFFFFFC; // PROC_PID_INIT_INO, linux/proc_ns.h
 // Numbers newer than some distributions' linux/capability.h.
 constexpr int cap_perfmon = 38;
@@ -72,11 +72,11 @@ double call_from_thread() {
   std::chrono::duration<double, std::nano> elapsed{};
   std::thread([&] {
     const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < selftest_calls; i++)
+    for (std::uint64_t i = 0; i < selftest_calls; i++)
       call_selftest_function();
     elapsed = std::chrono::steady_clock::now() - start;
   }).join();
-  return elapsed.count() / selftest_calls;
+  return elapsed.count() / static_cast<double>(selftest_calls);
 }
 
 std::string try_backend(Backend backend, double& hit_ns) {

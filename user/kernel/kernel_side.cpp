@@ -48,7 +48,7 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   skeleton->rodata->config_min_size = config.min_size;
   skeleton->rodata->config_max_size = config.max_size;
   skeleton->rodata->config_max_frames = config.max_frames;
-  skeleton->rodata->config_follow_forks = config.follow_forks;
+  skeleton->rodata->config_follow_forks = config.follow_forks ? 1 : 0;
   bpf_map__set_max_entries(skeleton->maps.live, config.max_live);
   bpf_map__set_max_entries(skeleton->maps.stacks, config.max_stacks);
   // More sites than stacks, so that what fills first is the table with a fallback: the row of

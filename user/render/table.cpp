@@ -28,13 +28,14 @@ private:
   }
   /// Makes harmless what names may hold, and cuts to the width, never inside a UTF-8 character.
   [[nodiscard]] std::string fit(const std::string& line) const {
-    const std::string text = escape_controls(line);
+    std::string text = escape_controls(line);
     if (style_.width == 0 || text.size() <= style_.width)
       return text;
     std::size_t end = style_.width;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
       end--;
-    return text.substr(0, end);
+    text.resize(end);
+    return text;
   }
 
   const TableStyle& style_;

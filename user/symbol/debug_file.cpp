@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/debug_file.h"
 
+#include <climits>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <elfutils/libdwelf.h>
-#include <limits.h>
 #include <unistd.h>
 
 namespace leakbpf {
@@ -82,9 +82,9 @@ std::optional<ElfFile> find_by_debuglink(const ElfFile& main, const std::string&
   const std::string directory = directory_of(path_inside(main.path(), root));
   std::vector<std::string> candidates;
   for (const std::string& base : roots(root)) {
-    candidates.push_back(base + directory + "/" + name);
-    candidates.push_back(base + directory + "/.debug/" + name);
-    candidates.push_back(base + debug_directory + directory + "/" + name);
+    for (const std::string& folder :
+         {directory, directory + "/.debug", debug_directory + directory})
+      candidates.push_back(std::string(base).append(folder).append("/").append(name));
   }
   for (const std::string& candidate : candidates) {
     Result<ElfFile> file = ElfFile::open(candidate);

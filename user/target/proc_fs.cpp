@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include <fmt/format.h>
-#include <limits.h>
 #include <unistd.h>
 
 namespace leakbpf {
