@@ -22,7 +22,7 @@ distribution() (
   echo "${ID:-unknown} ${VERSION_ID:-unknown}"
 )
 
-# packages_of PURPOSE: build, test, lint or live, one package a line.
+# packages_of PURPOSE: build, test, live, languages, agreement or lint, one package a line.
 packages_of() {
   local catch2=catch2 bpftool=bpftool
   case $(distribution) in
@@ -31,10 +31,18 @@ packages_of() {
   case $1 in
     build)
       echo "clang $bpftool cmake ninja-build g++ pkg-config libbpf-dev libdw-dev libelf-dev" \
-        "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev linux-libc-dev $catch2"
+        "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev zlib1g-dev" \
+        "linux-libc-dev $catch2"
       ;;
     test) echo "binutils" ;;
     live) echo "redis-server redis-tools uvicorn python3-fastapi wrk nginx-light" ;;
+    languages) # compilers of test programs; a rustc that is not from a package will do
+      echo "musl-tools golang-go"
+      command -v rustc >/dev/null || echo "rustc"
+      ;;
+    agreement) # tests/agreement: gdb, and what it is asked about
+      echo "gdb python3 redis-server redis-tools nginx-light wrk postgresql openssl nodejs"
+      ;;
     lint) echo "clang-format clang-tidy shellcheck git" ;;
   esac | tr ' ' '\n'
 }

@@ -68,13 +68,17 @@ std::string behind_links(std::filesystem::path path) {
   return path.string();
 }
 
-Result<void> replace_file(const std::string& path, const std::string& data) {
+enum class Durable : bool { no, yes };
+
+Result<void> replace_file(const std::string& path, const std::string& data, mode_t mode,
+                          Durable durable) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd)
     return output_error(path, errno);
-  const bool written = write_all(fd.get(), data) && fchmod(fd.get(), default_mode()) == 0 &&
-                       fsync(fd.get()) == 0 && rename(temporary.c_str(), path.c_str()) == 0;
+  const bool written = write_all(fd.get(), data) && fchmod(fd.get(), mode) == 0 &&
+                       (durable == Durable::no || fsync(fd.get()) == 0) &&
+                       rename(temporary.c_str(), path.c_str()) == 0;
   if (written)
     return {};
   const int error = errno;
@@ -106,12 +110,17 @@ Result<void> write_output(const std::string& path, const std::string& data) {
     return {};
   }
   if (!is_special(path)) {
-    return replace_file(behind_links(path), data);
+    return replace_file(behind_links(path), data, default_mode(), Durable::yes);
   }
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd || !write_all(fd.get(), data))
     return output_error(path, errno);
   return {};
+}
+
+Result<void> write_private(const std::string& path, const std::string& data) {
+  constexpr mode_t owner_only = 0600;
+  return replace_file(path, data, owner_only, Durable::no);
 }
 
 } // namespace leakbpf

@@ -15,4 +15,8 @@ namespace leakbpf {
 /// into stdout, a pipe or a device. On failure nothing is left behind. ExitCode::io.
 [[nodiscard]] Result<void> write_output(const std::string& path, const std::string& data);
 
+/// The same for what only its owner may read, and what may be lost when the machine fails: it does
+/// not wait for the disk. `path` is a file, not a link.
+[[nodiscard]] Result<void> write_private(const std::string& path, const std::string& data);
+
 } // namespace leakbpf

@@ -28,6 +28,8 @@ public:
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Lower-case hex; empty when there is none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
+  /// Bytes when it was opened; 0 for an image in memory.
+  [[nodiscard]] std::uint64_t size() const { return static_cast<std::uint64_t>(opened_.st_size); }
   /// Virtual address of a file offset; ~0 when no PT_LOAD segment holds it.
   [[nodiscard]] std::uint64_t address_of(std::uint64_t file_offset) const;
   /// False once the file was rewritten in place after `open`. Its bytes are mapped, so reading

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/elf_code.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <gelf.h>
+#include <zlib.h>
+
+namespace leakbpf {
+
+namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+/// Of the bytes [offset, offset + size) those that there are.
+Bytes part(Bytes whole, std::uint64_t offset, std::uint64_t size) {
+  if (offset >= whole.size())
+    return {};
+  return whole.subspan(offset, std::min<std::uint64_t>(size, whole.size() - offset));
+}
+
+std::vector<GElf_Phdr> program_headers(const ElfFile& file) {
+  std::vector<GElf_Phdr> headers;
+  std::size_t count = 0;
+  if (elf_getphdrnum(file.elf(), &count) != 0)
+    return headers;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr header{};
+    if (gelf_getphdr(file.elf(), static_cast<int>(i), &header) == nullptr)
+      break;
+    headers.push_back(header);
+  }
+  return headers;
+}
+
+/// The first section of that name with bytes in the file.
+std::optional<GElf_Shdr> find_section(const ElfFile& file, const char* name) {
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(file.elf(), &names) != 0)
+    return std::nullopt;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(file.elf(), section)) != nullptr;) {
+    GElf_Shdr header{};
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS)
+      continue;
+    const char* found = elf_strptr(file.elf(), names, header.sh_name);
+    if (found != nullptr && std::strcmp(found, name) == 0)
+      return header;
+  }
+  return std::nullopt;
+}
+
+std::optional<GElf_Phdr> find_eh_frame_header(const std::vector<GElf_Phdr>& headers) {
+  const auto found = std::find_if(headers.begin(), headers.end(), [](const GElf_Phdr& header) {
+    return header.p_type == PT_GNU_EH_FRAME;
+  });
+  return found == headers.end() ? std::nullopt : std::optional(*found);
+}
+
+/// The address in the field eh_frame_ptr of .eh_frame_hdr.
+std::optional<std::uint64_t> eh_frame_address(Bytes file, const GElf_Phdr& header) {
+  CfiSection section;
+  section.bytes = part(file, header.p_offset, header.p_filesz);
+  section.address = header.p_vaddr;
+  section.data_base = header.p_vaddr;
+  ByteCursor cursor(section.bytes.data(), section.bytes.data() + section.bytes.size());
+  const std::uint8_t version = cursor.byte();
+  const std::uint8_t encoding = cursor.byte();
+  cursor.skip(2); // encodings of the search table
+  if (cursor.failed() || version != 1 || encoding == pointer_encoding::omitted)
+    return std::nullopt;
+  const auto address = read_pointer(cursor, encoding, section);
+  return address && *address != 0 ? address : std::nullopt;
+}
+
+/// What is loaded from `address` on, up to the end of its segment.
+std::optional<FoundSection> loaded_from(Bytes file, const std::vector<GElf_Phdr>& headers,
+                                        std::uint64_t address) {
+  for (const GElf_Phdr& header : headers) {
+    if (header.p_type != PT_LOAD || address < header.p_vaddr ||
+        address - header.p_vaddr >= header.p_filesz)
+      continue;
+    const std::uint64_t skipped = address - header.p_vaddr;
+    const Bytes segment = part(file, header.p_offset, header.p_filesz);
+    FoundSection found;
+    found.section.bytes = part(segment, skipped, segment.size());
+    found.section.address = address;
+    found.section.ends_at_terminator = true;
+    return found;
+  }
+  return std::nullopt;
+}
+
+/// Empty when the bytes are damaged, compressed otherwise than by zlib, or too many.
+std::vector<std::uint8_t> inflate_section(Bytes compressed) {
+  constexpr std::uint64_t most = std::uint64_t{256} << 20;
+  constexpr std::uint64_t most_per_byte = 1032; // no zlib stream is denser
+  ByteCursor cursor(compressed.data(), compressed.data() + compressed.size());
+  const auto header = cursor.fixed<Elf64_Chdr>();
+  if (cursor.failed() || header.ch_type != ELFCOMPRESS_ZLIB || header.ch_size > most ||
+      header.ch_size / most_per_byte > cursor.left())
+    return {};
+  std::vector<std::uint8_t> inflated(header.ch_size);
+  uLongf size = inflated.size();
+  if (uncompress(inflated.data(), &size, cursor.position(), cursor.left()) != Z_OK ||
+      size != inflated.size())
+    return {};
+  return inflated;
+}
+
+} // namespace
+
+std::span<const std::uint8_t> bytes_of(const ElfFile& file) {
+  std::size_t size = 0;
+  const char* image = elf_rawfile(file.elf(), &size);
+  if (image == nullptr)
+    return {};
+  return {reinterpret_cast<const std::uint8_t*>(image), size};
+}
+
+std::vector<CodeSegment> code_segments(const ElfFile& file) {
+  const Bytes bytes = bytes_of(file);
+  std::vector<CodeSegment> segments;
+  for (const GElf_Phdr& header : program_headers(file)) {
+    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0)
+      continue;
+    const std::uint64_t size = part(bytes, header.p_offset, header.p_filesz).size();
+    if (size != 0 && size <= ~header.p_vaddr)
+      segments.push_back({header.p_vaddr, header.p_offset, size});
+  }
+  std::sort(segments.begin(), segments.end(),
+            [](const CodeSegment& a, const CodeSegment& b) { return a.address < b.address; });
+  return segments;
+}
+
+std::optional<FoundSection> find_eh_frame(const ElfFile& file) {
+  const Bytes bytes = bytes_of(file);
+  const std::vector<GElf_Phdr> headers = program_headers(file);
+  const auto search_table = find_eh_frame_header(headers);
+  std::optional<FoundSection> found;
+  if (const auto header = find_section(file, ".eh_frame")) {
+    found.emplace();
+    found->section.bytes = part(bytes, header->sh_offset, header->sh_size);
+    found->section.address = header->sh_addr;
+  } else if (search_table) {
+    if (const auto address = eh_frame_address(bytes, *search_table))
+      found = loaded_from(bytes, headers, *address);
+  }
+  if (found && search_table)
+    found->section.data_base = search_table->p_vaddr;
+  return found;
+}
+
+std::optional<FoundSection> find_debug_frame(const ElfFile& file) {
+  const auto header = find_section(file, ".debug_frame");
+  if (!header)
+    return std::nullopt;
+  FoundSection found;
+  found.section.format = CfiSection::Format::debug_frame;
+  found.section.bytes = part(bytes_of(file), header->sh_offset, header->sh_size);
+  if ((header->sh_flags & SHF_COMPRESSED) != 0) {
+    found.inflated = inflate_section(found.section.bytes);
+    found.section.bytes = found.inflated; // a move of the vector leaves its bytes where they are
+  }
+  return found;
+}
+
+} // namespace leakbpf
