@@ -6,8 +6,8 @@
  * repairs itself when a return is never seen (longjmp, the kernel's limit of pending returns). */
 #pragma once
 
-#include "counters.bpf.h"
 #include "target.bpf.h"
+#include "unwind/probes.bpf.h"
 
 struct call {
   __u64 stack_pointer; /* at entry, where the return address lies; 0: in no call */
@@ -15,13 +15,16 @@ struct call {
   __u64 pointer; /* the block or range that the call was given */
   __u64 cookie;
   __u32 target;
+  __u32 space;       /* of the target */
   __u32 holds_block; /* realloc: block was taken out of the live table */
+  __u32 reserved;
   struct leakbpf_block block;
 };
 
 struct task_state {
   struct call call;
-  struct leakbpf_stack stack; /* scratch for the walker */
+  struct walk walk;           /* scratch for the walker */
+  struct leakbpf_stack stack; /* what it found */
 };
 
 struct {
@@ -33,13 +36,6 @@ struct {
 
 static __always_inline struct task_state* task_state(void) {
   return bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0, 0);
-}
-
-/* Where the kernel makes hijacked calls return to; 0 before the first return probe fired. */
-static __always_inline __u64 return_trampoline(void) {
-  struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
-  struct xol_area* area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
-  return area ? BPF_CORE_READ(area, vaddr) : 0;
 }
 
 static __always_inline bool call_is_free(const struct call* call) {
@@ -77,8 +73,8 @@ static __always_inline void call_begin_first_free(const struct pt_regs* regs) {
 
 /* Begins to follow the call at hand. NULL when it belongs to a call that is followed already, or
  * cannot be followed. */
-static __always_inline struct task_state* call_begin(const struct pt_regs* regs, __u32 target,
-                                                     __u64 cookie) {
+static __always_inline struct task_state*
+call_begin(const struct pt_regs* regs, const struct leakbpf_target* target, __u64 cookie) {
   struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (unlikely(!state)) {
@@ -92,7 +88,8 @@ static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
       count_loss(LEAKBPF_LOSS_MISSED_RETURNS);
   }
   state->call.stack_pointer = regs->sp;
-  state->call.target = target;
+  state->call.target = target->id;
+  state->call.space = target->space;
   state->call.cookie = cookie;
   state->call.holds_block = 0;
   return state;

@@ -20,10 +20,11 @@ static __always_inline struct leakbpf_event* event_reserve(__u32 type, __u32 tar
   return event;
 }
 
-static __always_inline void emit_new_stack(__u64 hash, __u32 target) {
+static __always_inline void emit_new_stack(__u64 hash, __u32 target, __u32 space) {
   struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_NEW_STACK, target);
   if (!event)
     return;
+  event->argument = space;
   event->stack_hash = hash;
   bpf_ringbuf_submit(event, 0);
 }

@@ -53,10 +53,10 @@ static __always_inline void block_allocated(struct pt_regs* regs, struct task_st
   struct call* call = &state->call;
   if (call->size < config_min_size || call->size > config_max_size)
     return;
-  struct leakbpf_site_key key = {.stack_hash = walk_stack(regs, &state->stack),
+  struct leakbpf_site_key key = {.stack_hash = stack_at_return(regs, state),
                                  .target = call->target,
                                  .kind = LEAKBPF_KIND_HEAP};
-  struct leakbpf_site_totals* totals = site_of(&key, &state->stack);
+  struct leakbpf_site_totals* totals = site_of(&key, state);
   if (unlikely(!totals))
     return;
   struct leakbpf_block block = {
@@ -72,7 +72,7 @@ static __always_inline int allocate_entry(struct pt_regs* regs) {
     return 1;
   count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state* state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
@@ -116,7 +116,7 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
     return 1;
   count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state* state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);

@@ -15,7 +15,10 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &parent_tgid);
   if (!target)
     return 0;
-  struct leakbpf_target fresh = {.id = next_target_id(), .maps_memory = target->maps_memory};
+  struct leakbpf_target fresh = {.id = next_target_id(),
+                                 .maps_memory = target->maps_memory,
+                                 .space = target->space,
+                                 .code_pages = target->code_pages};
   if (bpf_map_update_elem(&targets, &child_tgid, &fresh, BPF_ANY)) {
     count_loss(LEAKBPF_LOSS_TARGETS_FULL);
     return 0;
@@ -39,6 +42,7 @@ static __always_inline int process_executed(struct task_struct* task) {
   bpf_task_storage_delete(&task_states, (struct task_struct*)bpf_get_current_task_btf());
   __u32 old = target->id;
   struct leakbpf_target fresh = {.id = next_target_id()};
+  fresh.space = fresh.id;
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
   struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_EXEC, fresh.id);
   if (!event)

@@ -10,6 +10,7 @@
 
 #define PAGE_MASK 4095ULL
 #define MREMAP_DONTUNMAP_FLAG 4
+#define PROT_EXEC_FLAG 4
 
 static __always_inline __u64 page_round(__u64 bytes) {
   return (bytes + PAGE_MASK) & ~PAGE_MASK;
@@ -49,13 +50,15 @@ static __always_inline int range_entry(struct pt_regs* regs) {
   __u32 operation = LEAKBPF_COOKIE_OPERATION(cookie);
   if (operation == LEAKBPF_OP_MUNMAP && !target->maps_memory)
     return 1;
-  struct task_state* state = call_begin(regs, target->id, cookie);
+  struct task_state* state = call_begin(regs, target, cookie);
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
   state->call.size = operation == LEAKBPF_OP_MREMAP ? args.third : args.second;
   if (operation == LEAKBPF_OP_BRK)
     state->call.pointer = current_break();
+  else if (operation == LEAKBPF_OP_MMAP)
+    state->call.pointer = args.third; /* protection */
   else if (range_is_taken(&args, operation))
     emit_range(LEAKBPF_EVENT_RANGE_TAKE, target->id, args.first, page_round(args.second), 0, 0);
   return 0;
@@ -63,8 +66,8 @@ static __always_inline int range_entry(struct pt_regs* regs) {
 
 /* Hash of the stack of the call at hand, kept in the table. */
 static __always_inline __u64 range_stack(struct pt_regs* regs, struct task_state* state) {
-  __u64 hash = walk_stack(regs, &state->stack);
-  return stack_record(&state->stack, hash, state->call.target);
+  __u64 hash = stack_at_return(regs, state);
+  return stack_record(state, hash);
 }
 
 static __always_inline void break_moved(struct pt_regs* regs, struct task_state* state) {
@@ -93,8 +96,11 @@ static __always_inline int range_return(struct pt_regs* regs) {
     return 0;
   }
   struct leakbpf_target* target = current_target();
-  if (target)
+  if (target) {
     target->maps_memory = 1;
+    if (operation == LEAKBPF_OP_MMAP && (state->call.pointer & PROT_EXEC_FLAG))
+      target->space = next_target_id(); /* code, by a loader of the program's own */
+  }
   emit_range(LEAKBPF_EVENT_RANGE_DONE, state->call.target, address, page_round(state->call.size), 1,
              range_stack(regs, state));
   return 0;

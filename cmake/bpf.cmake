@@ -16,8 +16,8 @@ function(leakbpf_bpf_skeleton name)
   set(object ${CMAKE_BINARY_DIR}/generated/${name}.bpf.o)
   set(skeleton ${CMAKE_BINARY_DIR}/generated/${name}.skel.h)
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h
+    ${CMAKE_SOURCE_DIR}/bpf/unwind/*.h ${CMAKE_SOURCE_DIR}/include/leakbpf/*.h
     ${CMAKE_SOURCE_DIR}/vmlinux/${bpf_arch}/*.h)
-  list(APPEND headers ${CMAKE_SOURCE_DIR}/include/leakbpf/abi.h)
   add_custom_command(
     OUTPUT ${object}
     # -g for BTF; the uapi headers of this architecture, since the target is bpf.

@@ -4,7 +4,7 @@
 #ifndef LEAKBPF_ABI_H
 #define LEAKBPF_ABI_H
 
-#include <linux/types.h>
+#include <leakbpf/unwind_abi.h>
 
 #ifdef __cplusplus
 #define LEAKBPF_STATIC_ASSERT static_assert
@@ -74,6 +74,9 @@ struct leakbpf_counters {
 struct leakbpf_target {
   __u32 id;
   __u32 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
+  __u32 space;      /* names its mappings; unique, and a new one when code may have been unmapped */
+  __u32 reserved;   /* zero */
+  __u64 code_pages; /* mapped when its dynamic linker was seen last */
 };
 
 /* Key of `live`. */
@@ -105,24 +108,36 @@ struct leakbpf_site_totals {
   __u64 freed_count;
 };
 
-/* How a stack walk ended. */
+/* How a stack walk ended; user/core/stack_end maps them to words. From NO_TABLE on, the walk ended
+ * before the thread's first function. */
 enum leakbpf_stack_end {
   LEAKBPF_STACK_COMPLETE = 0,
-  LEAKBPF_STACK_TRUNCATED = 1, /* more frames than the limit */
-  LEAKBPF_STACK_BROKEN = 2,    /* the next frame could not be found */
+  LEAKBPF_STACK_TRUNCATED = 1,     /* more frames than the limit */
+  LEAKBPF_STACK_NO_TABLE = 2,      /* the file's unwind table was not loaded yet */
+  LEAKBPF_STACK_UNSUPPORTED = 3,   /* the unwind table says something that our rules cannot */
+  LEAKBPF_STACK_UNREADABLE = 4,    /* the frame's memory could not be read */
+  LEAKBPF_STACK_BAD_FRAME = 5,     /* no table for this code, and no valid frame pointer */
+  LEAKBPF_STACK_NOT_CODE = 6,      /* a return address outside all code */
+  LEAKBPF_STACK_MAPPINGS_BUSY = 7, /* another thread was changing the mappings */
+  LEAKBPF_STACK_LOST_REGISTER = 8, /* the table needs a register whose value is not known */
+  LEAKBPF_STACK_END_COUNT = 9,
 };
+
+/* Set in a program counter that is no return address: where a signal interrupted. */
+#define LEAKBPF_PC_EXACT (1ULL << 63)
 
 /* Value of `stacks`, keyed by the 64-bit hash of its frames. */
 struct leakbpf_stack {
   __u32 depth;
   __u32 end;   /* enum leakbpf_stack_end */
   __u64 check; /* a second hash: tells a collision from the same stack seen again */
-  __u64 pc[LEAKBPF_MAX_FRAMES]; /* innermost first; all are return addresses */
+  __u64 pc[LEAKBPF_MAX_FRAMES]; /* innermost first; return addresses but for LEAKBPF_PC_EXACT */
 };
 
 /* Records of the ring buffer `events`. */
 enum leakbpf_event_type {
-  LEAKBPF_EVENT_NEW_STACK = 1,  /* stack_hash was seen for the first time, in target */
+  LEAKBPF_EVENT_NEW_STACK = 1,  /* stack_hash was seen for the first time, in target, whose
+                                   address space is argument */
   LEAKBPF_EVENT_FORK = 2,       /* tgid, a child of peer_tgid, is target */
   LEAKBPF_EVENT_EXEC = 3,       /* tgid runs a new program: target; before: peer_target */
   LEAKBPF_EVENT_EXIT = 4,       /* target ended; argument is the wait status */
@@ -147,7 +162,7 @@ struct leakbpf_event {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 8, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_key) == 16, "abi");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
+#include "cli/doctor_unwind.h"
 #include "kernel/features.h"
 #include "plan/probe_plan.h"
 #include "render/escape.h"
@@ -78,6 +79,7 @@ Result<ExitCode> run_doctor(const Options& options) {
     if (!plan)
       return plan.error();
     text += *plan;
+    text += describe_unwind_tables(pid);
   }
   if (auto written = write_output("", text); !written)
     return written.error();

@@ -145,6 +145,9 @@ void add_resource_options(CLI::App& app, Options& options) {
                  "the allocator's names begin with this (je_ for je_malloc)")
       ->type_name("P")
       ->group("Tracking");
+  app.add_flag("--no-cache", options.no_cache,
+               "keep no unwind tables on disk (else in ~/.cache/leakbpf)")
+      ->group("Tracking");
   app.add_option("--backend", options.backend, "way to attach (default: the best that works)")
       ->transform(word_of(backends))
       ->type_name("NAME")

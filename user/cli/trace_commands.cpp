@@ -43,6 +43,7 @@ TraceOptions trace_options(const Options& options, const Console& console) {
   trace.max_live = options.max_live;
   trace.backend = options.backend;
   trace.hints = {options.objects, options.symbol_prefix};
+  trace.unwind_cache = !options.no_cache;
   trace.sample_bytes = options.exact ? 1 : options.sample_bytes;
   trace.min_age_seconds = options.min_age_seconds;
   trace.warn = [&console](const std::string& text) { console.warn(text); };

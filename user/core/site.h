@@ -42,6 +42,13 @@ struct SiteTotals {
   [[nodiscard]] std::uint64_t outstanding_count() const {
     return allocated_count > freed_count ? allocated_count - freed_count : 0;
   }
+  SiteTotals& operator+=(const SiteTotals& other) {
+    allocated_bytes += other.allocated_bytes;
+    allocated_count += other.allocated_count;
+    freed_bytes += other.freed_bytes;
+    freed_count += other.freed_count;
+    return *this;
+  }
   friend bool operator==(const SiteTotals&, const SiteTotals&) = default;
 };
 

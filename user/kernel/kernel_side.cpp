@@ -44,6 +44,10 @@ Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) 
   return {};
 }
 
+Backend entry_backend(Backend backend) {
+  return backend == Backend::session ? Backend::multi : backend;
+}
+
 void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   skeleton->rodata->config_min_size = config.min_size;
   skeleton->rodata->config_max_size = config.max_size;
@@ -62,9 +66,9 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   for (bpf_program* program :
        {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session})
     prepare_program(program, config.backend, true);
-  // free has no return, so it is an ordinary multi link where there are sessions too.
-  prepare_program(progs.on_free,
-                  config.backend == Backend::session ? Backend::multi : config.backend, false);
+  // These have no return, so they are ordinary multi links where there are sessions too.
+  for (bpf_program* program : {progs.on_free, progs.on_mappings_changed})
+    prepare_program(program, entry_backend(config.backend), false);
 }
 
 bool kind_wanted(const KernelConfig& config, leakbpf_kind kind) {
@@ -167,7 +171,8 @@ Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t p
 
 Result<std::uint32_t> KernelSide::start_target(pid_t pid) {
   const auto tgid = static_cast<std::uint32_t>(pid);
-  const leakbpf_target target{impl_->next_own_id++, 0};
+  const std::uint32_t id = impl_->next_own_id++;
+  const leakbpf_target target{id, 0, id, 0, 0};
   if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
@@ -186,6 +191,22 @@ std::optional<std::uint32_t> KernelSide::target_id(pid_t pid) const {
 void KernelSide::stop_target(pid_t pid) const {
   const auto tgid = static_cast<std::uint32_t>(pid);
   bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid);
+}
+
+UnwindMaps KernelSide::unwind_maps() const {
+  return UnwindMaps(impl_->skeleton.get());
+}
+
+Result<std::vector<Link>> KernelSide::attach_mappings_probe(const std::string& path,
+                                                            std::uint64_t file_offset,
+                                                            pid_t pid) const {
+  const ProgramSet programs{impl_->skeleton->progs.on_mappings_changed, nullptr, nullptr};
+  const AttachPoint point{file_offset, 0};
+  std::vector<Link> links;
+  if (auto done = attach(impl_->config.backend, programs, pid, path, std::span(&point, 1), links);
+      !done)
+    return done.error();
+  return links;
 }
 
 std::vector<SiteSample> KernelSide::read_sites() const {

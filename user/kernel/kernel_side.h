@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/attach.h"
+#include "kernel/unwind_maps.h"
 #include "plan/probe_plan.h"
 
 #include <leakbpf/abi.h>
@@ -62,6 +63,12 @@ public:
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.
   void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
+
+  /// The unwinder's maps; not to be used after this object's end.
+  [[nodiscard]] UnwindMaps unwind_maps() const;
+  /// Follows changes of the files that `pid` has mapped, at this place of its dynamic linker.
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_mappings_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
 
   /// A descriptor that polls readable when there are events.
   [[nodiscard]] int events_fd() const;

@@ -4,7 +4,7 @@
 namespace leakbpf {
 
 ProbePlan plan_probes(const Allocator& allocator) {
-  ProbePlan plan{allocator.file, {}};
+  ProbePlan plan{allocator.file, {}, allocator.mappings_hook};
   for (const AllocatorFunction& found : allocator.functions) {
     ProbePoint point =
         plan_probe_point(found.code, found.file_offset, found.function->probe_need());

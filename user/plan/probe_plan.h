@@ -17,6 +17,7 @@ struct PlannedProbe {
 struct ProbePlan {
   MappedFile file;
   std::vector<PlannedProbe> probes;
+  std::optional<std::uint64_t> mappings_hook; ///< as of Allocator
 };
 
 [[nodiscard]] ProbePlan plan_probes(const Allocator& allocator);

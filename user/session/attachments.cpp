@@ -18,10 +18,12 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
       planned = plans_.emplace(id, plan_probes(*allocator)).first;
     }
     process.files.insert(id);
-    if (planned->second.probes.empty())
-      continue;
     ProbePlan plan = planned->second;
     plan.file = file; // the path through this process
+    if (auto followed = attach_mappings_hook(pid, plan); !followed)
+      return followed.error();
+    if (plan.probes.empty())
+      continue;
     auto links = kernel_.attach_plan(plan, pid);
     if (!links) {
       process.files.erase(id);
@@ -35,11 +37,23 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
   return summary;
 }
 
+Result<void> Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
+  if (!plan.mappings_hook)
+    return {};
+  auto links = kernel_.attach_mappings_probe(plan.file.open_path, *plan.mappings_hook, pid);
+  if (!links)
+    return links.error();
+  for (Link& link : *links)
+    processes_[pid].hooks.push_back(std::move(link));
+  return {};
+}
+
 void Attachments::detach(pid_t pid) {
   const auto found = processes_.find(pid);
   if (found == processes_.end())
     return;
   reaper_.close(std::move(found->second.links));
+  reaper_.close(std::move(found->second.hooks));
   processes_.erase(found);
 }
 

@@ -31,8 +31,11 @@ private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
   struct Process {
     std::set<FileId> files;
-    std::vector<Link> links;
+    std::vector<Link> links; ///< of allocation functions
+    std::vector<Link> hooks; ///< of the dynamic linker
   };
+
+  Result<void> attach_mappings_hook(pid_t pid, const ProbePlan& plan);
 
   const ProcFs& proc_;
   const KernelSide& kernel_;

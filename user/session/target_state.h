@@ -17,7 +17,8 @@ struct TargetState {
   std::uint32_t id = 0;
   ProcessInfo process;
   AddressSpace space;
-  std::string maps_text; ///< as read last: parsed only when it changed
+  std::string maps_text;        ///< as read last: parsed only when it changed
+  std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;

@@ -48,7 +48,12 @@ Error no_allocator_error(const ProcessInfo& process) {
 
 Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel)
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
-      kernel_(std::move(kernel)), attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
+      kernel_(std::move(kernel)),
+      unwind_(std::make_unique<UnwindService>(
+          proc_, kernel_.unwind_maps(),
+          TableCache(options_.unwind_cache ? TableCache::default_directory() : std::nullopt),
+          options_.kernel.max_frames)),
+      attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
 
 Tracer::~Tracer() {
   freeze();
@@ -106,6 +111,7 @@ Result<void> Tracer::follow(pid_t pid) {
   auto mappings = proc_.mappings(pid);
   if (!mappings)
     return mappings.error();
+  unwind_->prepare(pid);
   auto attached = attachments_.attach(pid, *mappings);
   if (!attached)
     return attached.error();
@@ -114,6 +120,7 @@ Result<void> Tracer::follow(pid_t pid) {
   auto id = kernel_.start_target(pid);
   if (!id)
     return id.error();
+  unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
   const TargetState& target = add_target(*id, pid);
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                               target.process.comm, attached->probes, attached->files,
@@ -151,6 +158,7 @@ bool Tracer::all_ended() const {
 bool Tracer::run_until(double deadline, int interrupt_fd) {
   for (;;) {
     kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+    take_finished_stacks();
     attach_pending();
     double until = deadline;
     for (const Pending& pending : pending_)
@@ -158,8 +166,9 @@ bool Tracer::run_until(double deadline, int interrupt_fd) {
     const double wait = until - elapsed();
     if (all_ended() || elapsed() >= deadline)
       return !all_ended();
-    std::array<pollfd, 2> fds{pollfd{kernel_.events_fd(), POLLIN, 0},
-                              pollfd{interrupt_fd, POLLIN, 0}};
+    std::array<pollfd, 3> fds{pollfd{kernel_.events_fd(), POLLIN, 0},
+                              pollfd{interrupt_fd, POLLIN, 0},
+                              pollfd{unwind_->finished_fd(), POLLIN, 0}};
     poll(fds.data(), fds.size(), std::max(1, static_cast<int>(wait * 1000)));
     if (fds[1].revents != 0)
       return false;
@@ -212,12 +221,52 @@ void Tracer::on_new_stack(const leakbpf_event& event) {
   const auto stack = kernel_.read_stack(event.stack_hash);
   if (!target || !stack || !target->alive())
     return;
-  stacks_.emplace(event.stack_hash, *stack);
-  if (!target->space.find(stack->pc[0]))
+  if (event.argument != target->space_seen) {
     refresh_mappings(*target);
-  for (std::uint32_t i = 0; i < stack->depth; i++)
-    if (const Mapping* mapping = target->space.find(stack->pc[i]))
-      namer_.remember(target->process.pid, *mapping);
+    target->space_seen = static_cast<std::uint32_t>(event.argument);
+  }
+  remember(*target, event.stack_hash, *stack);
+}
+
+/// Takes the stack's addresses apart by what the target has mapped now.
+const LocatedStack& Tracer::remember(TargetState& target, std::uint64_t hash,
+                                     const leakbpf_stack& stack) {
+  const auto known = stacks_.find(hash);
+  if (known != stacks_.end())
+    return known->second;
+  const auto unknown = [&target](std::uint64_t pc) {
+    return !target.space.find(pc & ~LEAKBPF_PC_EXACT);
+  };
+  if (target.alive() && std::any_of(stack.pc, stack.pc + stack.depth, unknown))
+    refresh_mappings(target);
+  return stacks_.emplace(hash, namer_.locate(target.process.pid, target.space, stack))
+      .first->second;
+}
+
+/// Stacks that came to a file before its unwind table did.
+void Tracer::take_finished_stacks() {
+  for (const FinishedStack& finished : unwind_->take_finished()) {
+    TargetState* target = find_target(finished.target);
+    if (!target)
+      continue;
+    finished_as_[finished.given] = finished.canonical;
+    if (stacks_.contains(finished.canonical))
+      continue;
+    if (target->alive())
+      refresh_mappings(*target);
+    remember(*target, finished.canonical, finished.stack);
+    if (finished.stack.end == LEAKBPF_STACK_TRUNCATED)
+      own_losses_[LEAKBPF_LOSS_UNWIND_TRUNCATED]++;
+    else if (finished.stack.end != LEAKBPF_STACK_COMPLETE)
+      own_losses_[LEAKBPF_LOSS_UNWIND_FAILED]++;
+  }
+}
+
+SiteKey Tracer::canonical(SiteKey key) const {
+  const auto finished = finished_as_.find(key.stack_hash);
+  if (finished != finished_as_.end())
+    key.stack_hash = finished->second;
+  return key;
 }
 
 void Tracer::on_fork(const leakbpf_event& event) {
@@ -291,6 +340,8 @@ void Tracer::freeze() {
     if (target.alive())
       kernel_.stop_target(target.process.pid);
   kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  unwind_->drain();
+  take_finished_stacks();
 }
 
 } // namespace leakbpf

@@ -8,6 +8,7 @@
 #include "session/attachments.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
+#include "unwind/unwind_service.h"
 
 #include <chrono>
 #include <deque>
@@ -22,6 +23,7 @@ struct TraceOptions {
   std::optional<std::uint32_t> max_live; ///< else by the size of the targets
   std::optional<Backend> backend;        ///< else the best that works
   AllocatorHints hints;
+  bool unwind_cache = true; ///< keep unwind tables on disk from one run to the next
   std::uint64_t sample_bytes = 16384;
   double min_age_seconds = 0;
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
@@ -69,6 +71,9 @@ private:
   TargetState* find_target(std::uint32_t id);
   void handle(const leakbpf_event& event);
   void on_new_stack(const leakbpf_event& event);
+  void take_finished_stacks();
+  const LocatedStack& remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
+  [[nodiscard]] SiteKey canonical(SiteKey key) const;
   void on_fork(const leakbpf_event& event);
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
@@ -87,13 +92,14 @@ private:
   TraceOptions options_;
   BackendCheck backend_;
   KernelSide kernel_;
+  std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
   Namer namer_;
   Clock::time_point started_;
   std::string started_at_;
   std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
   std::deque<Pending> pending_;
-  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> heap_sites_;
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
   std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
   double next_age_scan_ = 0;
   SiteHistory site_history_;
@@ -101,7 +107,10 @@ private:
   std::vector<HistoryPoint> history_;
   std::size_t history_stride_ = 1;
   std::size_t samples_ = 0;
-  std::unordered_map<std::uint64_t, leakbpf_stack> stacks_;
+  std::unordered_map<std::uint64_t, LocatedStack> stacks_;
+  /// Hashes of single allocations whose stack was finished later -> that of their frames.
+  std::unordered_map<std::uint64_t, std::uint64_t> finished_as_;
+  std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> own_losses_{}; ///< found in user space
 };
 
 } // namespace leakbpf

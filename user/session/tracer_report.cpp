@@ -33,6 +33,7 @@ std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
 
 void Tracer::sample() {
   kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  take_finished_stacks();
   notice_vanished();
   for (auto& [id, target] : targets_)
     if (target.alive())
@@ -40,23 +41,24 @@ void Tracer::sample() {
   read_sites();
   const double now = elapsed();
   if (site_history_.begin_sample(now)) {
-    for (const auto& [key, totals] : heap_sites_)
+    for (const auto& [key, totals] : sites_)
       site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
-    for (const auto& [id, target] : targets_)
-      for (const auto& [key, totals] : target.range_sites)
-        site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
   }
   sample_targets(now, rss_history_.begin_sample(now));
   read_ages();
 }
 
 void Tracer::read_sites() {
+  sites_.clear();
   for (const SiteSample& sample : kernel_.read_sites()) {
     const SiteKey key{sample.key.target, static_cast<leakbpf_kind>(sample.key.kind),
                       sample.key.stack_hash};
-    heap_sites_[key] = {sample.totals.allocated_bytes, sample.totals.allocated_count,
-                        sample.totals.freed_bytes, sample.totals.freed_count};
+    sites_[canonical(key)] += {sample.totals.allocated_bytes, sample.totals.allocated_count,
+                               sample.totals.freed_bytes, sample.totals.freed_count};
   }
+  for (const auto& [id, target] : targets_)
+    for (const auto& [key, totals] : target.range_sites)
+      sites_[canonical(key)] += totals;
 }
 
 void Tracer::sample_whole() {
@@ -77,17 +79,18 @@ void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
   kernel_.each_block([&](const leakbpf_block_key& key, const leakbpf_block& block) {
-    ages_[{key.target, LEAKBPF_KIND_HEAP, block.stack_hash}].add(age_at(now, block.time_ns));
+    ages_[canonical({key.target, LEAKBPF_KIND_HEAP, block.stack_hash})].add(
+        age_at(now, block.time_ns));
   });
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
-      ages_[{id, owner.kind, owner.stack_hash}].add(age_at(now, owner.time_ns));
+      ages_[canonical({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
     });
 }
 
 void Tracer::sample_targets(double now, bool keep) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  for (const auto& [key, totals] : heap_sites_)
+  for (const auto& [key, totals] : sites_)
     outstanding[key.target] += totals.outstanding_bytes();
   const bool keep_point = samples_++ % history_stride_ == 0;
   for (auto& [id, target] : targets_) {
@@ -99,8 +102,6 @@ void Tracer::sample_targets(double now, bool keep) {
       if (keep)
         rss_history_.put(id, static_cast<double>(*resident));
     }
-    for (const auto& [key, totals] : target.range_sites)
-      outstanding[id] += totals.outstanding_bytes();
     if (keep_point)
       history_.push_back({now, target.process.pid, target.rss_now, outstanding[id]});
   }
@@ -132,28 +133,22 @@ std::vector<SiteReport> Tracer::site_rows() const {
       row.median_age_seconds = ages->second.median_seconds();
     }
   };
-  for (const auto& [key, totals] : heap_sites_)
+  for (const auto& [key, totals] : sites_)
     if (const auto target = targets_.find(key.target); target != targets_.end())
       add(target->second, key, totals);
-  for (const auto& [id, target] : targets_)
-    for (const auto& [key, totals] : target.range_sites)
-      add(target, key, totals);
   return rows;
 }
 
 void Tracer::name_frames(SiteReport& site) {
-  const TargetState& target = targets_.at(site.key.target);
-  auto known = stacks_.find(site.key.stack_hash);
-  if (known == stacks_.end())
-    if (const auto stack = kernel_.read_stack(site.key.stack_hash))
-      known = stacks_.emplace(site.key.stack_hash, *stack).first;
-  if (known == stacks_.end()) {
-    Frame note;
+  const auto known = stacks_.find(site.key.stack_hash);
+  if (known != stacks_.end()) {
+    site.frames = namer_.name(known->second);
+  } else if (const auto stack = kernel_.read_stack(site.key.stack_hash)) {
+    site.frames = namer_.name(remember(targets_.at(site.key.target), site.key.stack_hash, *stack));
+  } else {
+    Frame& note = site.frames.emplace_back();
     note.kind = FrameKind::note;
     note.function = "stack not recorded";
-    site.frames = {note};
-  } else {
-    site.frames = namer_.name(target.process.pid, target.space, known->second);
   }
   site.culprit = find_culprit(site.frames);
 }
@@ -169,7 +164,8 @@ void Tracer::fill_host(Report& report) const {
   report.requested_mean_bytes = options_.sample_bytes;
   report.backend = backend_name(backend_.backend);
   const leakbpf_counters counters = kernel_.read_counters();
-  std::copy(std::begin(counters.losses), std::end(counters.losses), report.losses.begin());
+  std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
+                 report.losses.begin(), std::plus<>());
   report.overhead.probe_hits = counters.hits;
   if (report.duration_seconds > 0) // the self-test measured an entry and a return
     report.overhead.percent_of_one_core = static_cast<double>(counters.hits) * backend_.hit_ns / 2 /

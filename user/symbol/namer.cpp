@@ -1,79 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/namer.h"
 
+#include "core/stack_end.h"
+#include "symbol/vdso.h"
 #include "target/allocators.h"
-
-#include <cstring>
-
-#include <elf.h>
-#include <sys/auxv.h>
 
 namespace leakbpf {
 
 namespace {
 
-/// The vDSO is the same in every 64-bit process of one kernel, so our own serves for all.
 std::unique_ptr<Module> open_vdso() {
-  const auto* image = reinterpret_cast<const char*>(getauxval(AT_SYSINFO_EHDR)); // NOLINT
-  if (!image)
-    return nullptr;
-  Elf64_Ehdr header;
-  std::memcpy(&header, image, sizeof(header));
-  // The section headers are the last thing in it.
-  const std::size_t size = header.e_shoff + std::size_t{header.e_shnum} * header.e_shentsize;
-  auto module = Module::open_image(image, size);
+  const auto image = vdso_image();
+  auto module = Module::open_image(image.data(), image.size());
   return module ? std::make_unique<Module>(std::move(*module)) : nullptr;
-}
-
-Frame note(std::string text) {
-  Frame frame;
-  frame.kind = FrameKind::note;
-  frame.function = std::move(text);
-  return frame;
-}
-
-Frame unknown_place(std::uint64_t pc) {
-  Frame frame;
-  frame.offset = pc;
-  return frame;
 }
 
 } // namespace
 
-const Module* Namer::module_of(pid_t pid, const Mapping& mapping) {
+std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const FileId id{mapping.device, mapping.inode};
   const bool vdso = mapping.path == "[vdso]";
   if (mapping.inode == 0 && !vdso)
-    return nullptr;
-  const auto known = modules_.find(id);
-  if (known != modules_.end())
-    return known->second.get();
-  std::unique_ptr<Module> module;
+    return CodePlace::no_module;
+  const auto known = index_.find(id);
+  if (known != index_.end())
+    return known->second;
+  OpenedFile opened{mapping.path, nullptr, {}};
   if (vdso) {
-    module = open_vdso();
+    opened.module = open_vdso();
   } else {
     const auto files = executable_files(proc_, pid, std::span(&mapping, 1));
     if (!files.empty())
-      if (auto opened = Module::open(files.front().open_path, proc_.path(pid, "root")))
-        module = std::make_unique<Module>(std::move(*opened));
+      if (auto module = Module::open(files.front().open_path, proc_.path(pid, "root")))
+        opened.module = std::make_unique<Module>(std::move(*module));
   }
-  return modules_.emplace(id, std::move(module)).first->second.get();
+  const auto index = static_cast<std::uint32_t>(files_.size());
+  files_.push_back(std::move(opened));
+  index_.emplace(id, index);
+  return index;
 }
 
-const std::vector<Frame>& Namer::frames_at(const Module* module, const Mapping& mapping,
-                                           std::uint64_t offset) {
-  auto& cached = cache_[{mapping.device, mapping.inode}];
-  const auto known = cached.find(offset);
-  if (known != cached.end())
+LocatedStack Namer::locate(pid_t pid, const AddressSpace& space, const leakbpf_stack& stack) {
+  LocatedStack located;
+  located.end = static_cast<leakbpf_stack_end>(stack.end);
+  for (std::uint32_t i = 0; i < stack.depth; i++) {
+    const std::uint64_t pc = stack.pc[i] & ~LEAKBPF_PC_EXACT;
+    CodePlace& place = located.places.emplace_back();
+    place.is_return = (stack.pc[i] & LEAKBPF_PC_EXACT) == 0;
+    place.offset = pc;
+    const Mapping* mapping = space.find(pc);
+    if (!mapping)
+      continue;
+    place.module = file_of(pid, *mapping);
+    if (place.module != CodePlace::no_module)
+      place.offset = pc - mapping->start + mapping->offset;
+  }
+  return located;
+}
+
+const std::vector<Frame>& Namer::frames_at(const CodePlace& place) {
+  OpenedFile& file = files_.at(place.module);
+  const std::uint64_t key = place.offset << 1 | (place.is_return ? 1 : 0);
+  const auto known = file.named.find(key);
+  if (known != file.named.end())
     return known->second;
-  Frame place;
-  place.module = mapping.path;
-  place.offset = offset;
+  Frame unnamed;
+  unnamed.module = file.path;
+  unnamed.offset = place.offset;
   std::vector<Frame> frames;
-  if (module) {
-    place.build_id = module->build_id();
-    for (SourceFrame& source : module->resolve(offset, true)) {
-      Frame& frame = frames.emplace_back(place);
+  if (file.module) {
+    unnamed.build_id = file.module->build_id();
+    for (SourceFrame& source : file.module->resolve(place.offset, place.is_return)) {
+      Frame& frame = frames.emplace_back(unnamed);
       frame.function = std::move(source.function);
       frame.file = std::move(source.file);
       frame.line = source.line;
@@ -81,31 +79,25 @@ const std::vector<Frame>& Namer::frames_at(const Module* module, const Mapping& 
     }
   }
   if (frames.empty())
-    frames.push_back(place);
-  return cached.emplace(offset, std::move(frames)).first->second;
+    frames.push_back(unnamed);
+  return file.named.emplace(key, std::move(frames)).first->second;
 }
 
-std::vector<Frame> Namer::name(pid_t pid, const AddressSpace& space, const leakbpf_stack& stack) {
+std::vector<Frame> Namer::name(const LocatedStack& stack) {
   std::vector<Frame> frames;
-  for (std::uint32_t i = 0; i < stack.depth; i++) {
-    const std::uint64_t pc = stack.pc[i];
-    const Mapping* mapping = space.find(pc);
-    if (!mapping) {
-      if (i > 0) { // a walk by frame pointers that went astray
-        frames.push_back(note("the stack could not be followed further"));
-        return frames;
-      }
-      frames.push_back(unknown_place(pc));
+  for (const CodePlace& place : stack.places) {
+    if (place.module == CodePlace::no_module) {
+      frames.emplace_back().offset = place.offset;
       continue;
     }
-    const auto& here =
-        frames_at(module_of(pid, *mapping), *mapping, pc - mapping->start + mapping->offset);
+    const auto& here = frames_at(place);
     frames.insert(frames.end(), here.begin(), here.end());
   }
-  if (stack.end == LEAKBPF_STACK_TRUNCATED)
-    frames.push_back(note("more frames than --max-depth"));
-  else if (stack.end == LEAKBPF_STACK_BROKEN)
-    frames.push_back(note("the stack could not be followed further"));
+  if (stack.end != LEAKBPF_STACK_COMPLETE) {
+    Frame& note = frames.emplace_back();
+    note.kind = FrameKind::note;
+    note.function = stack_end_text(stack.end);
+  }
   return frames;
 }
 

@@ -11,33 +11,53 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 namespace leakbpf {
+
+/// A place in a file's code, which stays what it is when something else is mapped at its address.
+struct CodePlace {
+  static constexpr std::uint32_t no_module = ~0U;
+
+  std::uint32_t module = no_module; ///< of a Namer
+  bool is_return = true;            ///< the call before it is meant, not the instruction at it
+  std::uint64_t offset = 0;         ///< in the file; without a module, the address
+};
+
+/// A stack of one process, with its addresses taken apart.
+struct LocatedStack {
+  std::vector<CodePlace> places; ///< innermost first
+  leakbpf_stack_end end = LEAKBPF_STACK_COMPLETE;
+};
 
 /// Opens each mapped file once, whatever process it was found in, and names each place once.
 class Namer {
 public:
   explicit Namer(const ProcFs& proc) : proc_(proc) {}
 
-  /// Opens the file behind `mapping` while process `pid` still shows it, so that names can be found
-  /// after the process has ended.
-  void remember(pid_t pid, const Mapping& mapping) { (void)module_of(pid, mapping); }
+  /// Says in which files the frames lie, by what process `pid` has mapped now, and opens these
+  /// files while it still shows them, so that names can be found after it has ended.
+  [[nodiscard]] LocatedStack locate(pid_t pid, const AddressSpace& space,
+                                    const leakbpf_stack& stack);
 
-  /// Frames of `stack`, innermost first, calls that were inlined among them. A stack that is not
-  /// whole ends in a note that says why.
-  [[nodiscard]] std::vector<Frame> name(pid_t pid, const AddressSpace& space,
-                                        const leakbpf_stack& stack);
+  /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
+  /// a note that says why.
+  [[nodiscard]] std::vector<Frame> name(const LocatedStack& stack);
 
 private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
+  struct OpenedFile {
+    std::string path;               ///< as the target sees it
+    std::unique_ptr<Module> module; ///< null: could not be opened
+    std::unordered_map<std::uint64_t, std::vector<Frame>> named;
+  };
 
-  const Module* module_of(pid_t pid, const Mapping& mapping);
-  const std::vector<Frame>& frames_at(const Module* module, const Mapping& mapping,
-                                      std::uint64_t offset);
+  std::uint32_t file_of(pid_t pid, const Mapping& mapping);
+  const std::vector<Frame>& frames_at(const CodePlace& place);
 
   const ProcFs& proc_;
-  std::map<FileId, std::unique_ptr<Module>> modules_; ///< null: could not be opened
-  std::map<FileId, std::unordered_map<std::uint64_t, std::vector<Frame>>> cache_;
+  std::map<FileId, std::uint32_t> index_;
+  std::vector<OpenedFile> files_;
 };
 
 } // namespace leakbpf

@@ -17,6 +17,9 @@ bool is_glibc_loader(const std::string& path) {
   return name.starts_with("ld-linux") || name.starts_with("ld-2.");
 }
 
+/// The place for a debugger's breakpoint, in glibc's and musl's dynamic linkers (<link.h>, r_brk).
+constexpr std::string_view mappings_hook_name = "_dl_debug_state";
+
 /// The file itself when it still is at its path in the target's root, else the kernel's own link
 /// to what is mapped.
 std::string openable_path(const ProcFs& proc, pid_t pid, const Mapping& mapping) {
@@ -44,18 +47,20 @@ std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
 }
 
 Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints) {
-  Allocator allocator{file, {}};
+  Allocator allocator{file, {}, {}};
   const bool named =
       std::find(hints.objects.begin(), hints.objects.end(), file.path) != hints.objects.end();
-  if ((!hints.objects.empty() && !named) || is_glibc_loader(file.path))
-    return allocator;
-  const auto function_of = [&](std::string_view name) {
+  const bool excluded = (!hints.objects.empty() && !named) || is_glibc_loader(file.path);
+  const auto function_of = [&](std::string_view name) -> const AllocationFunction* {
+    if (excluded)
+      return nullptr;
     if (!hints.symbol_prefix.empty() && name.starts_with(hints.symbol_prefix))
       name.remove_prefix(hints.symbol_prefix.size());
     return find_allocation_function(name);
   };
-  auto found =
-      find_functions(file.open_path, [&](std::string_view name) { return function_of(name); });
+  auto found = find_functions(file.open_path, [&](std::string_view name) {
+    return function_of(name) || name == mappings_hook_name;
+  });
   if (!found)
     return found.error();
   // Names in table order, so that aliases of one address keep the usual name.
@@ -64,7 +69,9 @@ Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& h
   });
   std::set<std::uint64_t> offsets;
   for (ElfFunction& function : *found)
-    if (offsets.insert(function.file_offset).second)
+    if (function.name == mappings_hook_name)
+      allocator.mappings_hook = function.file_offset;
+    else if (offsets.insert(function.file_offset).second)
       allocator.functions.push_back({function_of(function.name), function.name,
                                      function.file_offset, std::move(function.code)});
   return allocator;

@@ -6,6 +6,7 @@
 #include "target/functions.h"
 #include "target/proc_fs.h"
 
+#include <optional>
 #include <span>
 
 namespace leakbpf {
@@ -25,10 +26,12 @@ struct AllocatorFunction {
   std::vector<std::uint8_t> code;
 };
 
-/// A mapped file with the allocation functions it defines; never empty.
+/// A mapped file with the allocation functions it defines.
 struct Allocator {
   MappedFile file;
   std::vector<AllocatorFunction> functions;
+  /// File offset of the function that a dynamic linker calls when it has mapped or unmapped a file.
+  std::optional<std::uint64_t> mappings_hook;
 };
 
 /// What the user said about allocators that are not found by themselves.

@@ -6,7 +6,14 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs {
+  unsigned long r15;
+  unsigned long r14;
+  unsigned long r13;
+  unsigned long r12;
   unsigned long bp;
+  unsigned long bx;
+  unsigned long r11;
+  unsigned long r10;
   unsigned long r9;
   unsigned long r8;
   unsigned long ax;
@@ -26,9 +33,47 @@ struct uprobes_state {
   struct xol_area *xol_area;
 };
 
+typedef struct {
+  void *vdso;
+} mm_context_t;
+
 struct mm_struct {
   unsigned long brk;
+  unsigned long exec_vm;
   struct uprobes_state uprobes_state;
+  mm_context_t context;
+};
+
+struct super_block {
+  unsigned int s_dev;
+};
+
+struct inode {
+  struct super_block *i_sb;
+  unsigned long i_ino;
+  unsigned int i_generation;
+};
+
+struct file {
+  struct inode *f_inode;
+};
+
+struct vm_area_struct {
+  unsigned long vm_start;
+  unsigned long vm_end;
+  unsigned long vm_flags;
+  unsigned long vm_pgoff;
+  struct file *vm_file;
+};
+
+struct return_instance {
+  unsigned long stack;
+  unsigned long orig_ret_vaddr;
+  struct return_instance *next;
+};
+
+struct uprobe_task {
+  struct return_instance *return_instances;
 };
 
 typedef struct {
@@ -46,6 +91,21 @@ struct task_struct {
   struct mm_struct *mm;
   struct signal_struct *signal;
   int exit_code;
+  struct uprobe_task *utask;
+};
+
+struct seq_file {
+  unsigned long count;
+};
+
+struct bpf_iter_meta {
+  struct seq_file *seq;
+};
+
+struct bpf_iter__task_vma {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+  struct vm_area_struct *vma;
 };
 
 #pragma clang attribute pop

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The unwinder's side of the kernel: its tables, what it asks for, and where code is mapped.
+#pragma once
+
+#include <leakbpf/abi.h>
+#include <leakbpf/result.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <sys/types.h>
+
+struct leakbpf_bpf;
+struct ring_buffer;
+
+namespace leakbpf {
+
+/// May be used from another thread than the rest of KernelSide. Must not outlive it.
+class UnwindMaps {
+public:
+  explicit UnwindMaps(leakbpf_bpf* skeleton) : skeleton_(skeleton) {}
+
+  /// A process's mapped code that has a file (or is the vDSO), named as the walker names it. Empty
+  /// when the process is gone. Fails where the kernel has no such iterator.
+  [[nodiscard]] Result<std::vector<leakbpf_mapped_code>> mapped_code(pid_t pid) const;
+
+  // Tables. These are in use as soon as they are put, so nodes and rules come before their file.
+  // False when the kernel has no room or no memory.
+  bool put_rules(std::uint32_t first, std::span<const leakbpf_unwind_rule> rules) const;
+  bool put_nodes(std::uint32_t first_id, std::span<const leakbpf_unwind_node> nodes) const;
+  bool put_file(const leakbpf_file_key& key, const leakbpf_unwind_file& file) const;
+
+  /// From here on, walks that come to a file without a table end there.
+  void refuse_requests() const;
+
+  [[nodiscard]] std::optional<leakbpf_unwind_file> file(const leakbpf_file_key& key) const;
+  [[nodiscard]] std::optional<leakbpf_unwind_node> node(std::uint32_t id) const;
+
+  /// Tells the walker what is mapped in an address space, so that it need not ask the kernel.
+  void put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const;
+
+  [[nodiscard]] std::optional<leakbpf_stack> stack(std::uint64_t hash) const;
+  bool put_stack(std::uint64_t hash, const leakbpf_stack& stack) const;
+
+  [[nodiscard]] int requests_map() const;
+
+private:
+  leakbpf_bpf* skeleton_;
+};
+
+} // namespace leakbpf

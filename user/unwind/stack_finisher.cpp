@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/stack_finisher.h"
+
+#include "unwind/tree_search.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace {
+
+/// What the shared steps read from: the copy of the stack.
+struct StackCopy {
+  std::uint64_t start = 0;
+  std::span<const std::uint8_t> bytes;
+};
+
+} // namespace
+
+#define UNWIND_CONTEXT StackCopy
+
+namespace {
+
+bool unwind_read(StackCopy* copy, __u64 address, __u64* value) {
+  const std::uint64_t offset = address - copy->start;
+  if (offset >= copy->bytes.size() || copy->bytes.size() - offset < sizeof(*value))
+    return false;
+  std::memcpy(value, copy->bytes.data() + offset, sizeof(*value));
+  return true;
+}
+
+/// The walk has left the innermost frame already, or its other registers are lost.
+bool unwind_cpu_register(StackCopy* /*copy*/, __u32 /*number*/, __u64* /*value*/) {
+  return false;
+}
+
+/// Another tool's pending return is known to the kernel alone.
+__u64 unwind_return_address(StackCopy* /*copy*/, __u64 /*slot*/, __u64 found) {
+  return found;
+}
+
+} // namespace
+
+#include <leakbpf/unwind_step.h>
+
+namespace leakbpf {
+
+namespace {
+
+const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped,
+                                     std::uint64_t pc) {
+  const auto found =
+      std::find_if(mapped.begin(), mapped.end(), [pc](const leakbpf_mapped_code& code) {
+        return pc >= code.start && pc < code.end;
+      });
+  return found == mapped.end() ? nullptr : &*found;
+}
+
+/// The rule for `pc`; the one for code without a table where no file's code is known.
+leakbpf_unwind_rule rule_at(std::uint64_t pc, std::span<const leakbpf_mapped_code> mapped,
+                            const UnwindMaps& maps, TableLoader& tables) {
+  const leakbpf_mapped_code* code = find_code(mapped, pc);
+  const auto file = code ? maps.file(code->file) : std::nullopt;
+  if (!file)
+    return {};
+  const std::uint64_t offset = pc - code->start + code->offset;
+  const std::uint16_t index =
+      search_tree(*file, offset, [&maps](std::uint32_t id) { return maps.node(id); });
+  return tables.rule(index);
+}
+
+std::uint64_t stored_pc(const leakbpf_frame& frame) {
+  return frame.pc_is_return != 0 ? frame.pc : frame.pc | LEAKBPF_PC_EXACT;
+}
+
+} // namespace
+
+void finish_stack(const leakbpf_unwind_request& request,
+                  std::span<const leakbpf_mapped_code> mapped, std::uint32_t max_frames,
+                  const UnwindMaps& maps, TableLoader& tables, leakbpf_stack& stack) {
+  leakbpf_frame frame = request.frame;
+  if (stack.end == LEAKBPF_STACK_NO_TABLE && !find_code(mapped, frame.pc - frame.pc_is_return))
+    return; // unmapped again before we could look
+  const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
+  StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
+  for (;;) {
+    const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
+    std::uint32_t result = unwind_step(&copy, &rule, &frame);
+    if (result == LEAKBPF_STACK_GOES_ON)
+      result = unwind_check_pc(frame.pc);
+    if (result == LEAKBPF_STACK_GOES_ON &&
+        stack.depth >= std::min<std::uint32_t>(max_frames, LEAKBPF_MAX_FRAMES))
+      result = LEAKBPF_STACK_TRUNCATED;
+    stack.end = result;
+    if (result != LEAKBPF_STACK_GOES_ON)
+      return;
+    stack.pc[stack.depth++] = stored_pc(frame);
+  }
+}
+
+std::uint64_t hash_stack(leakbpf_stack& stack) {
+  std::uint64_t hash = 0;
+  stack.check = 0;
+  for (std::uint32_t i = 0; i < stack.depth; i++) {
+    hash = unwind_hash(hash, stack.pc[i]);
+    stack.check = unwind_check(stack.check, stack.pc[i]);
+  }
+  return hash == 0 ? 1 : hash;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finishes in user space the walks that the kernel had to leave off, because they came to a file
+// whose unwind table was not loaded yet, or another thread held the process's mappings locked: from
+// a copy of the stack, by the same steps.
+#pragma once
+
+#include "kernel/unwind_maps.h"
+#include "unwind/table_loader.h"
+
+#include <span>
+
+namespace leakbpf {
+
+/// Appends the frames to `stack`, which is what the kernel found, and sets how it ends now. A stack
+/// larger than the copy ends as LEAKBPF_STACK_UNREADABLE.
+void finish_stack(const leakbpf_unwind_request& request,
+                  std::span<const leakbpf_mapped_code> mapped, std::uint32_t max_frames,
+                  const UnwindMaps& maps, TableLoader& tables, leakbpf_stack& stack);
+
+/// The hash under which the kernel would have kept `stack`; sets its second hash too.
+std::uint64_t hash_stack(leakbpf_stack& stack);
+
+} // namespace leakbpf

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/table_loader.h"
+
+#include "symbol/vdso.h"
+#include "unwind/unwind_tree.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+bool TableLoader::KeyLess::operator()(const leakbpf_file_key& a, const leakbpf_file_key& b) const {
+  return std::tie(a.inode, a.device, a.generation) < std::tie(b.inode, b.device, b.generation);
+}
+
+std::size_t TableLoader::RuleHash::operator()(const leakbpf_unwind_rule& rule) const {
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(&rule), sizeof(rule)});
+}
+
+bool TableLoader::RuleEqual::operator()(const leakbpf_unwind_rule& a,
+                                        const leakbpf_unwind_rule& b) const {
+  return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+std::vector<leakbpf_mapped_code> TableLoader::load_for(pid_t pid) {
+  auto mapped = maps_.mapped_code(pid);
+  if (!mapped)
+    return {};
+  std::vector<leakbpf_mapped_code> largest_first = *mapped;
+  std::stable_sort(largest_first.begin(), largest_first.end(),
+                   [](const auto& a, const auto& b) { return a.end - a.start > b.end - b.start; });
+  for (const leakbpf_mapped_code& code : largest_first) {
+    const std::scoped_lock lock(mutex_);
+    if (!loaded_.contains(code.file))
+      load_file(pid, code);
+  }
+  return std::move(*mapped);
+}
+
+const leakbpf_unwind_rule& TableLoader::rule(std::uint16_t index) {
+  const std::scoped_lock lock(mutex_);
+  return rules_.at(index);
+}
+
+TableLoaderStats TableLoader::stats() {
+  const std::scoped_lock lock(mutex_);
+  return stats_;
+}
+
+Result<ElfFile> TableLoader::open(pid_t pid, const leakbpf_mapped_code& code) const {
+  if (code.file.device == LEAKBPF_VDSO_DEVICE) {
+    const auto image = vdso_image();
+    return ElfFile::open_image(image.data(), image.size());
+  }
+  // The kernel's own link to what is mapped: right in every mount namespace, and when deleted.
+  return ElfFile::open(proc_.path(pid, fmt::format("map_files/{:x}-{:x}", code.start, code.end)));
+}
+
+void TableLoader::load_file(pid_t pid, const leakbpf_mapped_code& code) {
+  leakbpf_unwind_file loaded{};
+  if (auto file = open(pid, code)) {
+    const std::string content = fmt::format("{}-{}", file->build_id(), file->size());
+    const auto known = by_content_.find(content);
+    if (!file->build_id().empty() && known != by_content_.end()) {
+      loaded = known->second;
+    } else {
+      loaded = load_table(*file);
+      by_content_.emplace(content, loaded);
+    }
+  } else if (!proc_.stat(pid)) {
+    return; // it ended; another process may come with the same file
+  }
+  stats_.files++;
+  if (loaded.levels == 0)
+    stats_.files_without_table++;
+  if (maps_.put_file(code.file, loaded))
+    loaded_.insert(code.file);
+  else
+    maps_.refuse_requests(); // else each walk through it would ask again
+}
+
+/// A file whose table could not be made or kept is walked by frame pointers.
+leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
+  auto table = cache_.load(file);
+  if (!table) {
+    auto built = build_unwind_table(file);
+    if (!built)
+      return {};
+    cache_.store(file, *built);
+    table = std::move(*built);
+  }
+  stats_.damaged_functions += table->stats.damaged;
+  const UnwindTree tree = pack_tree(*table, share_rules(table->rules), next_node_id_);
+  if (!maps_.put_nodes(next_node_id_, tree.nodes))
+    return {};
+  next_node_id_ += static_cast<std::uint32_t>(tree.nodes.size());
+  stats_.nodes += tree.nodes.size();
+  return {tree.root, tree.levels, tree.first_offset, tree.end_offset};
+}
+
+/// Indexes of `rules` among the kernel's; those that are new are added. When there is no room, a
+/// rule counts as one that cannot be expressed.
+std::vector<std::uint16_t> TableLoader::share_rules(const std::vector<leakbpf_unwind_rule>& rules) {
+  if (rules_.empty()) {
+    leakbpf_unwind_rule unsupported{};
+    unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
+    for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
+      rule_index_.emplace(rule, static_cast<std::uint16_t>(rules_.size()));
+      rules_.push_back(rule);
+    }
+    maps_.put_rules(0, rules_);
+  }
+  std::vector<std::uint16_t> indexes;
+  indexes.reserve(rules.size());
+  const std::size_t before = rules_.size();
+  for (const leakbpf_unwind_rule& rule : rules) {
+    const auto known = rule_index_.find(rule);
+    if (known != rule_index_.end()) {
+      indexes.push_back(known->second);
+    } else if (rules_.size() == LEAKBPF_UNWIND_MAX_RULES) {
+      indexes.push_back(1);
+    } else {
+      indexes.push_back(static_cast<std::uint16_t>(rules_.size()));
+      rule_index_.emplace(rule, indexes.back());
+      rules_.push_back(rule);
+    }
+  }
+  maps_.put_rules(static_cast<std::uint32_t>(before), std::span(rules_).subspan(before));
+  return indexes;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives the kernel the unwind tables of the files that targets have mapped, each once.
+#pragma once
+
+#include "kernel/unwind_maps.h"
+#include "target/proc_fs.h"
+#include "unwind/table_cache.h"
+#include "unwind/unwind_table.h"
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+namespace leakbpf {
+
+/// What did not go as it should, for the report.
+struct TableLoaderStats {
+  std::uint64_t files = 0;
+  std::uint64_t files_without_table = 0; ///< unreadable, not ELF, or no room in the kernel
+  std::uint64_t damaged_functions = 0;   ///< whose entries are damaged, over all files
+  std::uint64_t nodes = 0;
+};
+
+/// Thread-safe.
+class TableLoader {
+public:
+  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache)
+      : proc_(proc), maps_(maps), cache_(std::move(cache)) {}
+
+  /// Loads the tables of all code that `pid` has mapped, the largest first; those that are there
+  /// already cost nothing. Returns the mappings, empty when the process is gone.
+  std::vector<leakbpf_mapped_code> load_for(pid_t pid);
+
+  [[nodiscard]] const leakbpf_unwind_rule& rule(std::uint16_t index);
+  [[nodiscard]] TableLoaderStats stats();
+
+private:
+  struct KeyLess {
+    bool operator()(const leakbpf_file_key& a, const leakbpf_file_key& b) const;
+  };
+  struct RuleHash {
+    std::size_t operator()(const leakbpf_unwind_rule& rule) const;
+  };
+  struct RuleEqual {
+    bool operator()(const leakbpf_unwind_rule& a, const leakbpf_unwind_rule& b) const;
+  };
+
+  void load_file(pid_t pid, const leakbpf_mapped_code& code);
+  leakbpf_unwind_file load_table(const ElfFile& file);
+  [[nodiscard]] Result<ElfFile> open(pid_t pid, const leakbpf_mapped_code& code) const;
+  std::vector<std::uint16_t> share_rules(const std::vector<leakbpf_unwind_rule>& rules);
+
+  const ProcFs& proc_;
+  UnwindMaps maps_;
+  TableCache cache_;
+  std::mutex mutex_;
+  std::set<leakbpf_file_key, KeyLess> loaded_;
+  std::map<std::string, leakbpf_unwind_file> by_content_; ///< build-id and size -> its tree
+  std::vector<leakbpf_unwind_rule> rules_;                ///< as the kernel has them
+  std::unordered_map<leakbpf_unwind_rule, std::uint16_t, RuleHash, RuleEqual> rule_index_;
+  std::uint32_t next_node_id_ = 1;
+  TableLoaderStats stats_;
+};
+
+} // namespace leakbpf

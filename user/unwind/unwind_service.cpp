@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/unwind_service.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <bpf/libbpf.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr std::chrono::milliseconds fresh_enough{20};
+/// Spaces whose mappings were told; to tell them again does no harm.
+constexpr std::size_t most_described = 4096;
+
+void signal_event(const UniqueFd& event) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(event.get(), &one, sizeof(one));
+}
+
+void clear_event(const UniqueFd& event) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(event.get(), &count, sizeof(count));
+}
+
+} // namespace
+
+void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
+  ring_buffer__free(ring);
+}
+
+UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache,
+                             std::uint32_t max_frames)
+    : maps_(maps), tables_(proc, maps, std::move(cache)), max_frames_(max_frames),
+      ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
+      finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { work(); }) {}
+
+UnwindService::~UnwindService() {
+  signal_event(stop_event_);
+  thread_.join();
+}
+
+void UnwindService::work() {
+  if (!ring_)
+    return;
+  std::array<pollfd, 2> fds{pollfd{ring_buffer__epoll_fd(ring_.get()), POLLIN, 0},
+                            pollfd{stop_event_.get(), POLLIN, 0}};
+  for (;;) {
+    poll(fds.data(), fds.size(), -1);
+    if (fds[1].revents != 0)
+      return;
+    drain();
+  }
+}
+
+void UnwindService::drain() {
+  const std::scoped_lock lock(ring_mutex_);
+  if (ring_)
+    ring_buffer__consume(ring_.get());
+}
+
+int UnwindService::on_record(void* context, void* data, std::size_t size) {
+  const auto* request = static_cast<const leakbpf_unwind_request*>(data);
+  if (size >= LEAKBPF_UNWIND_REQUEST_HEADER)
+    static_cast<UnwindService*>(context)->handle(*request, size >= sizeof(*request));
+  return 0;
+}
+
+void UnwindService::describe_space(std::uint32_t space, pid_t pid) {
+  describe(space, tables_.load_for(pid));
+}
+
+void UnwindService::describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped) {
+  const std::scoped_lock lock(described_mutex_);
+  if (described_.size() > most_described && !described_.contains(space))
+    described_.clear();
+  auto& known = described_[space];
+  for (const leakbpf_mapped_code& code : mapped)
+    if (known.insert(code.start).second)
+      maps_.put_mapping(space, code);
+}
+
+/// Listing the mappings holds up the target's own changes to them, so many stacks that come at once
+/// share one list.
+const std::vector<leakbpf_mapped_code>&
+UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) {
+  const auto now = std::chrono::steady_clock::now();
+  Seen& seen = seen_[request.target];
+  const auto holds = [pc = request.frame.pc](const leakbpf_mapped_code& code) {
+    return pc >= code.start && pc < code.end;
+  };
+  if (has_stack && now - seen.when < fresh_enough &&
+      std::any_of(seen.mapped.begin(), seen.mapped.end(), holds))
+    return seen.mapped;
+  seen = {now, tables_.load_for(static_cast<pid_t>(request.tgid))};
+  describe(request.space, seen.mapped);
+  return seen.mapped;
+}
+
+void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack) {
+  const auto& mapped = mapped_by(request, has_stack);
+  if (!has_stack || request.stack_hash == 0)
+    return;
+  auto stack = maps_.stack(request.stack_hash);
+  if (!stack)
+    return;
+  finish_stack(request, mapped, max_frames_, maps_, tables_, *stack);
+  FinishedStack finished{request.target, request.stack_hash, hash_stack(*stack), *stack};
+  maps_.put_stack(request.stack_hash, *stack);
+  {
+    const std::scoped_lock lock(finished_mutex_);
+    finished_.push_back(finished);
+  }
+  signal_event(finished_event_);
+}
+
+std::vector<FinishedStack> UnwindService::take_finished() {
+  clear_event(finished_event_);
+  const std::scoped_lock lock(finished_mutex_);
+  return std::exchange(finished_, {});
+}
+
+} // namespace leakbpf

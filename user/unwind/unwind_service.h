@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers what the kernel's walker asks for, on a thread of its own: a library that was opened this
+// moment needs its table before its first allocations are many.
+#pragma once
+
+#include "kernel/unique_fd.h"
+#include "unwind/stack_finisher.h"
+#include "unwind/table_loader.h"
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace leakbpf {
+
+/// A stack that was finished after the fact. Its site in the kernel keeps the hash `given`.
+struct FinishedStack {
+  std::uint32_t target = 0;
+  std::uint64_t given = 0;     ///< unique to the one allocation
+  std::uint64_t canonical = 0; ///< that of every other allocation from the same frames
+  leakbpf_stack stack{};
+};
+
+class UnwindService {
+public:
+  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
+  UnwindService(const UnwindService&) = delete;
+  UnwindService& operator=(const UnwindService&) = delete;
+  ~UnwindService();
+
+  /// Loads the tables of everything `pid` has mapped, before its probes are attached.
+  void prepare(pid_t pid) { tables_.load_for(pid); }
+  /// Tells the walker what `pid` has mapped, under the name of its address space.
+  void describe_space(std::uint32_t space, pid_t pid);
+  /// Stacks that were finished since the last call.
+  [[nodiscard]] std::vector<FinishedStack> take_finished();
+  /// Handles every request that is there now, on the caller's thread.
+  void drain();
+  /// Readable when there are finished stacks.
+  [[nodiscard]] int finished_fd() const { return finished_event_.get(); }
+  [[nodiscard]] TableLoaderStats stats() { return tables_.stats(); }
+
+private:
+  struct RingCloser {
+    void operator()(ring_buffer* ring) const;
+  };
+
+  /// What a process had mapped a moment ago.
+  struct Seen {
+    std::chrono::steady_clock::time_point when;
+    std::vector<leakbpf_mapped_code> mapped;
+  };
+
+  void work();
+  void describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped);
+  const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,
+                                                    bool has_stack);
+  void handle(const leakbpf_unwind_request& request, bool has_stack);
+  static int on_record(void* context, void* data, std::size_t size);
+
+  UnwindMaps maps_;
+  TableLoader tables_;
+  std::uint32_t max_frames_;
+  std::unique_ptr<ring_buffer, RingCloser> ring_;
+  std::mutex ring_mutex_;
+  std::map<std::uint32_t, Seen> seen_; ///< by target
+  std::mutex described_mutex_;
+  std::map<std::uint32_t, std::set<std::uint64_t>> described_; ///< space -> starts of mappings
+  std::mutex finished_mutex_;
+  std::vector<FinishedStack> finished_;
+  UniqueFd finished_event_;
+  UniqueFd stop_event_;
+  std::thread thread_;
+};
+
+} // namespace leakbpf
