@@ -7,7 +7,6 @@
 #include "own_stack.bpf.h"
 #include "process.bpf.h"
 #include "range.bpf.h"
-#include "vma_iterator.bpf.h"
 
 /* Takes the context from Linux 7.0 on. libbpf drops what follows "___" in the name, and resolves
  * the one whose signature this kernel has. */
@@ -87,11 +86,6 @@ SEC("uprobe")
 int on_mappings_changed(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_free_programs);
   return mappings_changed();
-}
-
-SEC("iter/task_vma")
-int list_mapped_code(struct bpf_iter__task_vma* ctx) {
-  return vma_listed(ctx);
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -15,10 +15,9 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &parent_tgid);
   if (!target)
     return 0;
-  struct leakbpf_target fresh = {.id = next_target_id(),
-                                 .maps_memory = target->maps_memory,
-                                 .space = target->space,
-                                 .code_pages = target->code_pages};
+  struct leakbpf_target fresh = {
+      .id = next_target_id(), .maps_memory = target->maps_memory, .code_pages = target->code_pages};
+  fresh.space = fresh.id; /* from now on the two map files on their own */
   if (bpf_map_update_elem(&targets, &child_tgid, &fresh, BPF_ANY)) {
     count_loss(LEAKBPF_LOSS_TARGETS_FULL);
     return 0;

@@ -17,7 +17,8 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
   int error = (int)bpf_map_update_elem(&stacks, &hash, stack, BPF_NOEXIST);
   if (error == -ERROR_EXISTS) {
     struct leakbpf_stack* kept = bpf_map_lookup_elem(&stacks, &hash);
-    if (kept && (kept->check != stack->check || kept->depth != stack->depth))
+    if (kept && stack->end == kept->end &&
+        (kept->check != stack->check || kept->depth != stack->depth))
       count_loss(LEAKBPF_LOSS_STACK_COLLISIONS);
     return hash;
   }
@@ -69,6 +70,7 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
   request->space = state->call.space;
   request->reserved = 0;
   request->stack_hash = own_hash;
+  request->code = state->walk.code;
   request->frame = state->walk.frame;
   request->copied = copy_stack(request);
   bpf_ringbuf_submit(request, 0);

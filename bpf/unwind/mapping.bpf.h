@@ -18,38 +18,33 @@ struct {
   __type(value, struct leakbpf_mapped_code);
 } mapped_blocks SEC(".maps");
 
+/* What was asked for, and found. */
 struct mapped_code {
-  __u64 address;    /* asked for */
-  __u64 offset;     /* of it in the file */
-  __u64 start, end; /* of the mapping */
-  struct leakbpf_file_key file;
+  __u64 address;
+  struct leakbpf_mapped_code mapping;
   bool executable;
   bool has_file;
 };
 
 static long mapping_found(struct task_struct* task, struct vm_area_struct* vma, void* context) {
   struct mapped_code* code = context;
+  struct leakbpf_mapped_code* mapping = &code->mapping;
   struct file* file = vma->vm_file;
-  code->start = vma->vm_start;
-  code->end = vma->vm_end;
+  __u64 vdso = (__u64)task->mm->context.vdso;
+  mapping->start = vma->vm_start;
+  mapping->end = vma->vm_end;
+  mapping->offset = vma->vm_pgoff << PAGE_SHIFT;
   code->executable = (vma->vm_flags & VM_EXEC_FLAG) != 0;
-  code->offset = code->address - vma->vm_start + (vma->vm_pgoff << PAGE_SHIFT);
-  code->has_file = false;
   if (file) {
     struct inode* inode = file->f_inode;
-    code->file.inode = inode->i_ino;
-    code->file.device = inode->i_sb->s_dev;
-    code->file.generation = inode->i_generation;
+    mapping->file.inode = inode->i_ino;
+    mapping->file.device = inode->i_sb->s_dev;
     code->has_file = true;
-  } else {
-    __u64 vdso = (__u64)task->mm->context.vdso;
-    if (vdso && vdso == vma->vm_start) {
-      code->file.inode = LEAKBPF_VDSO_INODE;
-      code->file.device = LEAKBPF_VDSO_DEVICE;
-      code->file.generation = 0;
-      code->offset = code->address - vdso;
-      code->has_file = true;
-    }
+  } else if (vdso && vdso == mapping->start) {
+    mapping->file.inode = LEAKBPF_VDSO_INODE;
+    mapping->file.device = LEAKBPF_VDSO_DEVICE;
+    mapping->offset = 0;
+    code->has_file = true;
   }
   return 0;
 }
@@ -68,19 +63,13 @@ static __always_inline int mapping_find(struct mapped_code* code, __u32 space) {
                                       .block = (__u32)(code->address >> LEAKBPF_CODE_BLOCK_SHIFT)};
   struct leakbpf_mapped_code* known = bpf_map_lookup_elem(&mapped_blocks, &key);
   if (known && code->address >= known->start && code->address < known->end) {
-    code->offset = code->address - known->start + known->offset;
-    code->file = known->file;
+    code->mapping = *known;
     code->executable = true;
     code->has_file = true;
     return 0;
   }
   int error = mapping_ask(code);
-  if (!error && code->executable && code->has_file) {
-    struct leakbpf_mapped_code found = {.start = code->start,
-                                        .end = code->end,
-                                        .offset = code->offset - (code->address - code->start),
-                                        .file = code->file};
-    bpf_map_update_elem(&mapped_blocks, &key, &found, BPF_ANY);
-  }
+  if (!error && code->executable && code->has_file)
+    bpf_map_update_elem(&mapped_blocks, &key, &code->mapping, BPF_ANY);
   return error;
 }

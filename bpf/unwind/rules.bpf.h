@@ -49,12 +49,13 @@ static NO_INLINE __u32 rule_find(struct walk* walk, __u64 pc) {
   }
   if (!code.has_file)
     return 0;
-  struct leakbpf_unwind_file* file = bpf_map_lookup_elem(&unwind_files, &code.file);
+  struct leakbpf_unwind_file* file = bpf_map_lookup_elem(&unwind_files, &code.mapping.file);
   if (!file) {
+    walk->code = code.mapping;
     walk->end = LEAKBPF_STACK_NO_TABLE;
     return NO_RULE;
   }
-  return table_find_rule(file, code.offset);
+  return table_find_rule(file, pc - code.mapping.start + code.mapping.offset);
 }
 
 /* Looks in the tables and keeps the answer: the newest entry of a line comes first. */

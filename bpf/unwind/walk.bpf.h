@@ -31,16 +31,18 @@ static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* 
   walk->window_bytes = 0;
   walk->window_next = WINDOW_FIRST_BYTES;
   walk->space = space;
+  walk->code.file.inode = 0;
 }
 
-/* Walks to the thread's first function. Returns the hash of the stack, never 0. */
+/* Walks to the thread's first function. Returns the hash of the stack, never 0. The same addresses
+ * are another stack when other files may be mapped there. */
 VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
   if (!state)
     return 1;
   struct walk* walk = &state->walk;
   struct leakbpf_stack* stack = &state->stack;
   __u64 pc = walk->frame.pc_is_return ? walk->frame.pc : walk->frame.pc | LEAKBPF_PC_EXACT;
-  __u64 hash = unwind_hash(0, pc), hash_before = hash;
+  __u64 hash = unwind_hash(walk->space, pc), hash_before = hash;
   __u64 check = unwind_check(0, pc), check_before = check;
   __u32 depth = 1;
   stack->pc[0] = pc;
@@ -70,5 +72,7 @@ VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
   }
   stack->depth = depth;
   stack->check = check;
+  if (stack->end != LEAKBPF_STACK_COMPLETE)
+    hash = unwind_hash(hash, stack->end);
   return hash ? hash : 1;
 }

@@ -17,8 +17,9 @@ struct walk {
   __u64 window_bytes; /* of it that are valid */
   __u32 window_next;  /* bytes to copy the next time */
   __u32 reserved;
-  __u32 space; /* of the target: which mappings the rule cache is asked for */
-  __u32 end;   /* enum leakbpf_stack_end, when a step failed */
+  __u32 space;                     /* of the target: which mappings the rule cache is asked for */
+  __u32 end;                       /* enum leakbpf_stack_end, when a step failed */
+  struct leakbpf_mapped_code code; /* whose table is missing, at LEAKBPF_STACK_NO_TABLE */
   __u64 window[WINDOW_WORDS];
 };
 

@@ -85,11 +85,11 @@ union leakbpf_unwind_node {
   } inner;
 };
 
-/* Key of `unwind_files`: what the kernel knows a mapped file by. */
+/* Key of `unwind_files`: what a mapped file is known by. */
 struct leakbpf_file_key {
   __u64 inode;
-  __u32 device;     /* the kernel's dev_t: major << 20 | minor */
-  __u32 generation; /* of the inode: tells it from a deleted one with its number */
+  __u32 device;   /* the kernel's dev_t: major << 20 | minor */
+  __u32 reserved; /* zero */
 };
 
 /* The vDSO, which is no file. */
@@ -114,6 +114,15 @@ struct leakbpf_frame {
   __u32 innermost;       /* the other registers are still in the CPU */
 };
 
+/* Code of a file that a process has mapped. Value of `mapped_blocks`, where one for each block is
+ * kept. */
+struct leakbpf_mapped_code {
+  __u64 start;
+  __u64 end;
+  __u64 offset; /* of `start` in the file */
+  struct leakbpf_file_key file;
+};
+
 /* Bytes of stack that go along with a request. */
 #define LEAKBPF_STACK_COPY_BYTES 16384
 
@@ -124,6 +133,7 @@ struct leakbpf_unwind_request {
   __u32 space;
   __u32 reserved;   /* zero */
   __u64 stack_hash; /* the walk so far, in `stacks`; 0: no stack, the mapped files changed */
+  struct leakbpf_mapped_code code; /* where the walk came to; no file: it is not known */
   struct leakbpf_frame frame;
   __u64 copied;                          /* bytes of `memory` that are valid */
   __u8 memory[LEAKBPF_STACK_COPY_BYTES]; /* from frame.sp upwards */
@@ -139,15 +149,6 @@ struct leakbpf_block_of_code {
   __u32 block; /* address >> LEAKBPF_CODE_BLOCK_SHIFT */
 };
 #define LEAKBPF_CODE_BLOCK_SHIFT 16
-
-/* Code of a file that a process has mapped: value of `mapped_blocks`, where one for each block is
- * kept, and record of the iterator over a process's mappings. */
-struct leakbpf_mapped_code {
-  __u64 start;
-  __u64 end;
-  __u64 offset; /* of `start` in the file */
-  struct leakbpf_file_key file;
-};
 
 #ifdef __cplusplus
 static_assert(sizeof(leakbpf_unwind_rule) == 16, "abi");

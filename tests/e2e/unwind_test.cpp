@@ -172,10 +172,11 @@ TEST_CASE("stacks are whole and right in libraries that come and go", "[unwind]"
 }
 
 TEST_CASE("stacks are whole and right with musl", "[unwind]") {
-  const std::string kind = GENERATE("", "_static");
-  CAPTURE(kind);
-  require_built("unwind_basic_musl" + kind, "the package musl-tools");
-  trace_and_check({program("unwind_basic_musl" + kind)});
+  const std::string name = GENERATE("unwind_basic", "unwind_threads");
+  const std::string kind = GENERATE("_musl", "_musl_static", "_musl_stripped");
+  CAPTURE(name, kind);
+  require_built(name + kind, "the package musl-tools");
+  trace_and_check({program(name + kind)});
 }
 
 TEST_CASE("stacks are whole and right in Rust", "[unwind]") {

@@ -88,13 +88,19 @@ set(here ${CMAKE_CURRENT_SOURCE_DIR})
 set(there ${CMAKE_CURRENT_BINARY_DIR})
 
 if(MUSL_GCC) # its libc has neither unwind tables nor frame pointers
-  function(leakbpf_unwind_musl name)
-    leakbpf_unwind_foreign(${name} SOURCE ${here}/unwind_basic.c
-      COMMAND ${MUSL_GCC} ${unwind_options} "-DFROM_MAIN=\"main [stops]\"" ${ARGN}
-        ${here}/unwind_basic.c -o ${there}/${name})
+  function(leakbpf_unwind_musl program suffix from_main from_thread)
+    leakbpf_unwind_foreign(${program}${suffix} SOURCE ${here}/${program}.c
+      COMMAND ${MUSL_GCC} ${unwind_options} "-DFROM_MAIN=\"${from_main}\""
+        "-DFROM_THREAD=\"${from_thread}\"" ${ARGN} ${here}/${program}.c
+        -o ${there}/${program}${suffix})
   endfunction()
-  leakbpf_unwind_musl(unwind_basic_musl)
-  leakbpf_unwind_musl(unwind_basic_musl_static -static)
+  foreach(program unwind_basic unwind_threads)
+    leakbpf_unwind_musl(${program} _musl "main <libc.so>{1} [end]" "<libc.so>{1} [end]")
+    leakbpf_unwind_musl(${program} _musl_static "main libc_start_main_stage2 [end]"
+      "start* [end]" -static)
+    leakbpf_unwind_musl(${program} _musl_stripped "main <${program}_musl_stripped>{1} [end]"
+      "<${program}_musl_stripped>{1} [end]" -static -Wl,-x)
+  endforeach()
 else()
   message(STATUS "No musl-gcc (package musl-tools): its test programs are left out")
 endif()

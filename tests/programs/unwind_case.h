@@ -37,11 +37,14 @@
 #define NOINLINE __attribute__((noipa))
 #endif
 
-// How a chain ends below main; the build says it where it is another C library's way.
+// How a chain ends below main and below a thread's function; the build says it where it is another
+// C library's way.
 #ifndef FROM_MAIN
 #define FROM_MAIN "main <libc.so.6> _start [end]"
 #endif
+#ifndef FROM_THREAD
 #define FROM_THREAD "<libc.so.6> [end]"
+#endif
 
 // After a call: it is not the function's last act, so it is no tail call.
 #define NOT_THE_END() __asm__ volatile("" ::: "memory")

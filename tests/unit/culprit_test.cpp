@@ -33,6 +33,12 @@ TEST_CASE("in C the culprit is the caller of the allocator", "[culprit]") {
   CHECK(find_culprit({frame("", kLibc), frame("fopen", kLibc), frame("read_config")}) == 2);
 }
 
+TEST_CASE("well-known wrappers of malloc are passed over", "[culprit]") {
+  CHECK(find_culprit({frame("zmalloc"), frame("dictAddRaw"), frame("hsetCommand")}) == 1);
+  CHECK(find_culprit({frame("palloc0"), frame("makeNode"), frame("exec_simple_query")}) == 1);
+  CHECK(find_culprit({frame("zmap_insert"), frame("main")}) == 0);
+}
+
 TEST_CASE("in C++ operator new and the standard library are passed over", "[culprit]") {
   CHECK(find_culprit({frame("operator new(unsigned long)", kLibstdcxx),
                       frame("std::__new_allocator<Item>::allocate(unsigned long, void const*)"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small ELF file for tests: one segment of code, call-frame information, a build-id.
+// A small ELF file for tests: one segment of code, call-frame information, a build-id, symbols.
 #pragma once
 
 #include "cfi_bytes.h"
@@ -25,9 +25,21 @@ struct ElfImage {
   static constexpr std::uint64_t eh_frame_offset = 0x2010;
   static constexpr std::uint64_t eh_frame_address = 0x602010;
 
+  struct Symbol {
+    std::string name;
+    std::uint64_t at = 0; ///< from the beginning of the code
+    std::uint64_t size = 0;
+    unsigned binding = STB_GLOBAL;
+    unsigned type = STT_FUNC;
+    unsigned visibility = STV_DEFAULT;
+    unsigned section = 4; ///< SHN_UNDEF: another file has it
+  };
+
   Bytes code = Bytes(code_size, 0xcc);
   Bytes eh_frame;
   Bytes debug_frame;
+  std::vector<Symbol> symbols;
+  unsigned symbol_table = SHT_SYMTAB; ///< or SHT_DYNSYM
   bool with_sections = true;
   bool compressed = false;
   Bytes build_id = Bytes(20, 0xab);
@@ -49,7 +61,13 @@ struct ElfImage {
     const std::uint64_t names = file.size();
     const std::string name_bytes("\0.eh_frame\0.debug_frame\0.names\0", 32);
     file.insert(file.end(), name_bytes.begin(), name_bytes.end());
+    const std::uint64_t symbol_names = file.size();
+    const std::string symbol_name_bytes = join_names();
+    file.insert(file.end(), symbol_name_bytes.begin(), symbol_name_bytes.end());
     align(file, 8);
+    const std::uint64_t symbol_entries = file.size();
+    add_symbols(file);
+    const std::uint64_t symbol_entries_end = file.size();
     Elf64_Ehdr header = file_header();
     if (with_sections)
       header.e_shoff = file.size();
@@ -70,7 +88,13 @@ struct ElfImage {
       file.fixed(section(24, SHT_STRTAB, 0, 0, names, name_bytes.size()));
       // Where there are sections, libdw looks for the build-id in them only.
       file.fixed(section(0, SHT_NOTE, 0, 0, note, note_end - note, 4));
-      header.e_shnum = 5;
+      file.fixed(section(0, SHT_STRTAB, 0, 0, symbol_names, symbol_name_bytes.size()));
+      Elf64_Shdr table =
+          section(0, symbol_table, 0, 0, symbol_entries, symbol_entries_end - symbol_entries, 8);
+      table.sh_link = 5;
+      table.sh_entsize = sizeof(Elf64_Sym);
+      file.fixed(table);
+      header.e_shnum = 7;
       header.e_shstrndx = 3;
     }
     std::memcpy(file.data(), &header, sizeof header);
@@ -80,6 +104,29 @@ struct ElfImage {
 
 private:
   static void align(Bytes& file, std::size_t to) { file.resize((file.size() + to - 1) / to * to); }
+
+  [[nodiscard]] std::string join_names() const {
+    std::string names(1, '\0');
+    for (const Symbol& symbol : symbols)
+      names += symbol.name + '\0';
+    return names;
+  }
+
+  void add_symbols(Bytes& file) const {
+    file.fixed(Elf64_Sym{});
+    std::size_t name = 1;
+    for (const Symbol& symbol : symbols) {
+      Elf64_Sym entry{};
+      entry.st_name = static_cast<Elf64_Word>(name);
+      entry.st_info = static_cast<unsigned char>(ELF64_ST_INFO(symbol.binding, symbol.type));
+      entry.st_other = static_cast<unsigned char>(symbol.visibility);
+      entry.st_shndx = static_cast<Elf64_Half>(symbol.section);
+      entry.st_value = symbol.section == SHN_UNDEF ? 0 : code_address + symbol.at;
+      entry.st_size = symbol.size;
+      file.fixed(entry);
+      name += symbol.name.size() + 1;
+    }
+  }
 
   [[nodiscard]] Elf64_Ehdr file_header() const {
     Elf64_Ehdr header{};

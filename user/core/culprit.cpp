@@ -34,6 +34,19 @@ constexpr std::array<std::string_view, 16> runtime_functions{
     "core::",       "<core::", "<std::",         "__rust_", "hashbrown::", "malloc",
     "calloc",       "realloc", "posix_memalign", "strdup"};
 
+// Beginnings of the names by which well-known programs and libraries wrap malloc: redis, GNU, GLib,
+// OpenSSL, nginx, PostgreSQL, SQLite, CPython; and allocators that are linked in.
+constexpr std::array<std::string_view, 36> allocator_wrappers{
+    "zmalloc",         "zcalloc",         "zrealloc",           "ztry",
+    "xmalloc",         "xcalloc",         "xrealloc",           "xzalloc",
+    "g_malloc",        "g_realloc",       "g_try_malloc",       "CRYPTO_malloc",
+    "CRYPTO_zalloc",   "CRYPTO_realloc",  "ngx_alloc",          "ngx_calloc",
+    "ngx_palloc",      "ngx_pnalloc",     "ngx_pcalloc",        "ngx_memalign",
+    "palloc",          "repalloc",        "MemoryContextAlloc", "AllocSetAlloc",
+    "AllocSetRealloc", "sqlite3Malloc",   "sqlite3_malloc",     "PyMem_",
+    "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",   "_PyObject_Malloc",
+    "je_malloc",       "je_calloc",       "je_realloc",         "mi_malloc"};
+
 bool is_runtime_module(std::string_view module) {
   const std::string_view name = base_name(module);
   return std::any_of(runtime_modules.begin(), runtime_modules.end(), [&](std::string_view runtime) {
@@ -73,8 +86,9 @@ std::size_t name_start(std::string_view function) {
 
 bool is_runtime_function(std::string_view function) {
   function.remove_prefix(name_start(function));
-  return std::any_of(runtime_functions.begin(), runtime_functions.end(),
-                     [&](std::string_view prefix) { return function.starts_with(prefix); });
+  const auto begins = [&](std::string_view prefix) { return function.starts_with(prefix); };
+  return std::any_of(runtime_functions.begin(), runtime_functions.end(), begins) ||
+         std::any_of(allocator_wrappers.begin(), allocator_wrappers.end(), begins);
 }
 
 } // namespace

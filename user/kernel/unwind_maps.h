@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The unwinder's side of the kernel: its tables, what it asks for, and where code is mapped.
+// The unwinder's side of the kernel: its tables, and what it asks for.
 #pragma once
 
 #include <leakbpf/abi.h>
-#include <leakbpf/result.h>
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include <sys/types.h>
-
 struct leakbpf_bpf;
-struct ring_buffer;
 
 namespace leakbpf {
 
@@ -23,10 +17,6 @@ namespace leakbpf {
 class UnwindMaps {
 public:
   explicit UnwindMaps(leakbpf_bpf* skeleton) : skeleton_(skeleton) {}
-
-  /// A process's mapped code that has a file (or is the vDSO), named as the walker names it. Empty
-  /// when the process is gone. Fails where the kernel has no such iterator.
-  [[nodiscard]] Result<std::vector<leakbpf_mapped_code>> mapped_code(pid_t pid) const;
 
   // Tables. These are in use as soon as they are put, so nodes and rules come before their file.
   // False when the kernel has no room or no memory.

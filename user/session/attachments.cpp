@@ -20,10 +20,10 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
     process.files.insert(id);
     ProbePlan plan = planned->second;
     plan.file = file; // the path through this process
-    if (auto followed = attach_mappings_hook(pid, plan); !followed)
-      return followed.error();
-    if (plan.probes.empty())
+    if (plan.probes.empty()) {
+      attach_mappings_hook(pid, plan);
       continue;
+    }
     auto links = kernel_.attach_plan(plan, pid);
     if (!links) {
       process.files.erase(id);
@@ -31,21 +31,23 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
     }
     for (Link& link : *links)
       process.links.push_back(std::move(link));
+    attach_mappings_hook(pid, plan);
     summary.files++;
     summary.probes += plan.probes.size();
   }
   return summary;
 }
 
-Result<void> Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
+/// Without it the walker asks the kernel for what is new, and stacks through a library that took
+/// the place of another may be wrong: no reason not to trace.
+void Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
   if (!plan.mappings_hook)
-    return {};
+    return;
   auto links = kernel_.attach_mappings_probe(plan.file.open_path, *plan.mappings_hook, pid);
   if (!links)
-    return links.error();
+    return;
   for (Link& link : *links)
     processes_[pid].hooks.push_back(std::move(link));
-  return {};
 }
 
 void Attachments::detach(pid_t pid) {

@@ -35,7 +35,7 @@ private:
     std::vector<Link> hooks; ///< of the dynamic linker
   };
 
-  Result<void> attach_mappings_hook(pid_t pid, const ProbePlan& plan);
+  void attach_mappings_hook(pid_t pid, const ProbePlan& plan);
 
   const ProcFs& proc_;
   const KernelSide& kernel_;

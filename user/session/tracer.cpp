@@ -228,50 +228,61 @@ void Tracer::on_new_stack(const leakbpf_event& event) {
   remember(*target, event.stack_hash, *stack);
 }
 
-/// Takes the stack's addresses apart by what the target has mapped now.
-const LocatedStack& Tracer::remember(TargetState& target, std::uint64_t hash,
-                                     const leakbpf_stack& stack) {
-  const auto known = stacks_.find(hash);
-  if (known != stacks_.end())
-    return known->second;
+/// Takes the stack's addresses apart by what the target has mapped now. True for frames that were
+/// not seen before.
+bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack) {
+  if (places_of_.contains(hash))
+    return false;
   const auto unknown = [&target](std::uint64_t pc) {
     return !target.space.find(pc & ~LEAKBPF_PC_EXACT);
   };
   if (target.alive() && std::any_of(stack.pc, stack.pc + stack.depth, unknown))
     refresh_mappings(target);
-  return stacks_.emplace(hash, namer_.locate(target.process.pid, target.space, stack))
-      .first->second;
+  LocatedStack located = namer_.locate(target.process.pid, target.space, stack);
+  const std::uint64_t places = hash_places(located);
+  places_of_.emplace(hash, places);
+  return stacks_.emplace(places, std::move(located)).second;
 }
 
 /// Stacks that came to a file before its unwind table did.
 void Tracer::take_finished_stacks() {
-  for (const FinishedStack& finished : unwind_->take_finished()) {
+  for (FinishedStack& finished : unwind_->take_finished())
+    finished_.push_back(finished);
+  std::erase_if(finished_, [this](const FinishedStack& finished) {
     TargetState* target = find_target(finished.target);
     if (!target)
-      continue;
-    finished_as_[finished.given] = finished.canonical;
-    if (stacks_.contains(finished.canonical))
-      continue;
+      return false;
     if (target->alive())
       refresh_mappings(*target);
-    remember(*target, finished.canonical, finished.stack);
-    if (finished.stack.end == LEAKBPF_STACK_TRUNCATED)
+    const bool is_new = remember(*target, finished.hash, finished.stack);
+    if (is_new && finished.stack.end == LEAKBPF_STACK_TRUNCATED)
       own_losses_[LEAKBPF_LOSS_UNWIND_TRUNCATED]++;
-    else if (finished.stack.end != LEAKBPF_STACK_COMPLETE)
+    else if (is_new && finished.stack.end != LEAKBPF_STACK_COMPLETE)
       own_losses_[LEAKBPF_LOSS_UNWIND_FAILED]++;
-  }
+    return true;
+  });
 }
 
-SiteKey Tracer::canonical(SiteKey key) const {
-  const auto finished = finished_as_.find(key.stack_hash);
-  if (finished != finished_as_.end())
-    key.stack_hash = finished->second;
+/// The key with the hash of the stack's places, where the stack is known.
+SiteKey Tracer::by_place(SiteKey key) {
+  auto known = places_of_.find(key.stack_hash);
+  if (known == places_of_.end()) { // its event is still to come, or was dropped
+    TargetState* target = find_target(key.target);
+    const auto stack = key.stack_hash == 0 ? std::nullopt : kernel_.read_stack(key.stack_hash);
+    if (!target || !stack || stack->end == LEAKBPF_STACK_NO_TABLE ||
+        stack->end == LEAKBPF_STACK_MAPPINGS_BUSY)
+      return key; // the walk may be finished yet
+    remember(*target, key.stack_hash, *stack);
+    known = places_of_.find(key.stack_hash);
+  }
+  key.stack_hash = known->second;
   return key;
 }
 
 void Tracer::on_fork(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
   add_target(event.target, pid);
+  unwind_->describe_space(event.target, pid);
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
 }
@@ -339,8 +350,8 @@ void Tracer::freeze() {
   for (const auto& [id, target] : targets_)
     if (target.alive())
       kernel_.stop_target(target.process.pid);
-  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
   unwind_->drain();
+  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
   take_finished_stacks();
 }
 

@@ -72,8 +72,8 @@ private:
   void handle(const leakbpf_event& event);
   void on_new_stack(const leakbpf_event& event);
   void take_finished_stacks();
-  const LocatedStack& remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
-  [[nodiscard]] SiteKey canonical(SiteKey key) const;
+  bool remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
+  [[nodiscard]] SiteKey by_place(SiteKey key);
   void on_fork(const leakbpf_event& event);
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
@@ -107,9 +107,11 @@ private:
   std::vector<HistoryPoint> history_;
   std::size_t history_stride_ = 1;
   std::size_t samples_ = 0;
-  std::unordered_map<std::uint64_t, LocatedStack> stacks_;
-  /// Hashes of single allocations whose stack was finished later -> that of their frames.
-  std::unordered_map<std::uint64_t, std::uint64_t> finished_as_;
+  std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
+  /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
+  /// mappings changed or a walk was finished here.
+  std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
+  std::vector<FinishedStack> finished_; ///< of targets that are not known yet
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> own_losses_{}; ///< found in user space
 };
 

@@ -53,12 +53,12 @@ void Tracer::read_sites() {
   for (const SiteSample& sample : kernel_.read_sites()) {
     const SiteKey key{sample.key.target, static_cast<leakbpf_kind>(sample.key.kind),
                       sample.key.stack_hash};
-    sites_[canonical(key)] += {sample.totals.allocated_bytes, sample.totals.allocated_count,
-                               sample.totals.freed_bytes, sample.totals.freed_count};
+    sites_[by_place(key)] += {sample.totals.allocated_bytes, sample.totals.allocated_count,
+                              sample.totals.freed_bytes, sample.totals.freed_count};
   }
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
-      sites_[canonical(key)] += totals;
+      sites_[by_place(key)] += totals;
 }
 
 void Tracer::sample_whole() {
@@ -79,12 +79,12 @@ void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
   kernel_.each_block([&](const leakbpf_block_key& key, const leakbpf_block& block) {
-    ages_[canonical({key.target, LEAKBPF_KIND_HEAP, block.stack_hash})].add(
+    ages_[by_place({key.target, LEAKBPF_KIND_HEAP, block.stack_hash})].add(
         age_at(now, block.time_ns));
   });
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
-      ages_[canonical({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
+      ages_[by_place({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
     });
 }
 
@@ -144,7 +144,8 @@ void Tracer::name_frames(SiteReport& site) {
   if (known != stacks_.end()) {
     site.frames = namer_.name(known->second);
   } else if (const auto stack = kernel_.read_stack(site.key.stack_hash)) {
-    site.frames = namer_.name(remember(targets_.at(site.key.target), site.key.stack_hash, *stack));
+    const TargetState& target = targets_.at(site.key.target);
+    site.frames = namer_.name(namer_.locate(target.process.pid, target.space, *stack));
   } else {
     Frame& note = site.frames.emplace_back();
     note.kind = FrameKind::note;

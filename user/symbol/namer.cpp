@@ -17,6 +17,21 @@ std::unique_ptr<Module> open_vdso() {
 
 } // namespace
 
+std::uint64_t hash_places(const LocatedStack& stack) {
+  // As the kernel hashes program counters (leakbpf/unwind_step.h).
+  constexpr std::uint64_t golden = 0x9e3779b97f4a7c15;
+  std::uint64_t hash = stack.end;
+  const auto fold = [&hash](std::uint64_t value) {
+    hash = (hash ^ value) * golden;
+    hash ^= hash >> 29;
+  };
+  for (const CodePlace& place : stack.places) {
+    fold(std::uint64_t{place.module} << 1 | (place.is_return ? 1 : 0));
+    fold(place.offset);
+  }
+  return hash == 0 ? 1 : hash;
+}
+
 std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const FileId id{mapping.device, mapping.inode};
   const bool vdso = mapping.path == "[vdso]";

@@ -30,6 +30,9 @@ struct LocatedStack {
   leakbpf_stack_end end = LEAKBPF_STACK_COMPLETE;
 };
 
+/// A hash of the places and the end: equal for the same frames, wherever they were mapped. Never 0.
+[[nodiscard]] std::uint64_t hash_places(const LocatedStack& stack);
+
 /// Opens each mapped file once, whatever process it was found in, and names each place once.
 class Namer {
 public:

@@ -28,7 +28,7 @@ bool unwind_read(StackCopy* copy, __u64 address, __u64* value) {
   return true;
 }
 
-/// The walk has left the innermost frame already, or its other registers are lost.
+/// They are not sent along.
 bool unwind_cpu_register(StackCopy* /*copy*/, __u32 /*number*/, __u64* /*value*/) {
   return false;
 }
@@ -82,13 +82,13 @@ void finish_stack(const leakbpf_unwind_request& request,
     return; // unmapped again before we could look
   const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
   StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
+  const std::uint32_t most = std::min<std::uint32_t>(max_frames, LEAKBPF_MAX_FRAMES);
   for (;;) {
     const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
     std::uint32_t result = unwind_step(&copy, &rule, &frame);
     if (result == LEAKBPF_STACK_GOES_ON)
       result = unwind_check_pc(frame.pc);
-    if (result == LEAKBPF_STACK_GOES_ON &&
-        stack.depth >= std::min<std::uint32_t>(max_frames, LEAKBPF_MAX_FRAMES))
+    if (result == LEAKBPF_STACK_GOES_ON && stack.depth >= most)
       result = LEAKBPF_STACK_TRUNCATED;
     stack.end = result;
     if (result != LEAKBPF_STACK_GOES_ON)
@@ -104,6 +104,8 @@ std::uint64_t hash_stack(leakbpf_stack& stack) {
     hash = unwind_hash(hash, stack.pc[i]);
     stack.check = unwind_check(stack.check, stack.pc[i]);
   }
+  if (stack.end != LEAKBPF_STACK_COMPLETE)
+    hash = unwind_hash(hash, stack.end);
   return hash == 0 ? 1 : hash;
 }
 

@@ -2,6 +2,7 @@
 #include "unwind/table_loader.h"
 
 #include "symbol/vdso.h"
+#include "target/allocators.h"
 #include "unwind/unwind_tree.h"
 
 #include <algorithm>
@@ -13,8 +14,22 @@
 
 namespace leakbpf {
 
+namespace {
+
+/// The kernel's own form of a device number that /proc shows as major and minor.
+std::uint32_t kernel_device(std::uint64_t device) {
+  constexpr unsigned minor_bits = 20;
+  return static_cast<std::uint32_t>((device >> 32) << minor_bits | (device & 0xffffffff));
+}
+
+bool same_place(const leakbpf_mapped_code& a, const Mapping& b) {
+  return a.start == b.start && a.end == b.end && a.offset == b.offset;
+}
+
+} // namespace
+
 bool TableLoader::KeyLess::operator()(const leakbpf_file_key& a, const leakbpf_file_key& b) const {
-  return std::tie(a.inode, a.device, a.generation) < std::tie(b.inode, b.device, b.generation);
+  return std::tie(a.inode, a.device) < std::tie(b.inode, b.device);
 }
 
 std::size_t TableLoader::RuleHash::operator()(const leakbpf_unwind_rule& rule) const {
@@ -26,22 +41,53 @@ bool TableLoader::RuleEqual::operator()(const leakbpf_unwind_rule& a,
   return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-std::vector<leakbpf_mapped_code> TableLoader::load_for(pid_t pid) {
-  auto mapped = maps_.mapped_code(pid);
-  if (!mapped)
-    return {};
-  std::vector<leakbpf_mapped_code> largest_first = *mapped;
-  std::stable_sort(largest_first.begin(), largest_first.end(),
-                   [](const auto& a, const auto& b) { return a.end - a.start > b.end - b.start; });
-  for (const leakbpf_mapped_code& code : largest_first) {
-    const std::scoped_lock lock(mutex_);
-    if (!loaded_.contains(code.file))
-      load_file(pid, code);
+TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache)
+    : proc_(proc), maps_(maps), cache_(std::move(cache)) {
+  leakbpf_unwind_rule unsupported{};
+  unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
+  for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
+    rule_index_.emplace(rule, static_cast<std::uint16_t>(rules_.size()));
+    rules_.push_back(rule);
   }
-  return std::move(*mapped);
+  maps_.put_rules(0, rules_);
 }
 
-const leakbpf_unwind_rule& TableLoader::rule(std::uint16_t index) {
+/// The mapped code that belongs to a file, or to the vDSO.
+std::vector<leakbpf_mapped_code> TableLoader::mapped_code(pid_t pid) const {
+  std::vector<leakbpf_mapped_code> found;
+  const auto mappings = proc_.mappings(pid);
+  if (!mappings)
+    return found;
+  for (const Mapping& mapping : *mappings) {
+    const bool vdso = mapping.path == "[vdso]";
+    if (!mapping.executable || (mapping.inode == 0 && !vdso))
+      continue;
+    leakbpf_mapped_code& code = found.emplace_back();
+    code = {
+        mapping.start, mapping.end, mapping.offset, {LEAKBPF_VDSO_INODE, LEAKBPF_VDSO_DEVICE, 0}};
+    if (!vdso)
+      code.file = {mapping.inode, kernel_device(mapping.device), 0};
+  }
+  return found;
+}
+
+std::vector<leakbpf_mapped_code> TableLoader::load_for(pid_t pid) {
+  std::vector<leakbpf_mapped_code> mapped = mapped_code(pid);
+  std::vector<leakbpf_mapped_code> largest_first = mapped;
+  std::stable_sort(largest_first.begin(), largest_first.end(),
+                   [](const auto& a, const auto& b) { return a.end - a.start > b.end - b.start; });
+  for (const leakbpf_mapped_code& code : largest_first)
+    load(pid, code);
+  return mapped;
+}
+
+void TableLoader::load(pid_t pid, const leakbpf_mapped_code& code) {
+  const std::scoped_lock lock(mutex_);
+  if (!loaded_.contains(code.file))
+    load_file(pid, code);
+}
+
+leakbpf_unwind_rule TableLoader::rule(std::uint16_t index) {
   const std::scoped_lock lock(mutex_);
   return rules_.at(index);
 }
@@ -56,10 +102,21 @@ Result<ElfFile> TableLoader::open(pid_t pid, const leakbpf_mapped_code& code) co
     const auto image = vdso_image();
     return ElfFile::open_image(image.data(), image.size());
   }
-  // The kernel's own link to what is mapped: right in every mount namespace, and when deleted.
-  return ElfFile::open(proc_.path(pid, fmt::format("map_files/{:x}-{:x}", code.start, code.end)));
+  const auto mappings = proc_.mappings(pid);
+  if (!mappings)
+    return mappings.error();
+  const auto mapping = std::find_if(mappings->begin(), mappings->end(),
+                                    [&](const Mapping& m) { return same_place(code, m); });
+  if (mapping == mappings->end())
+    return Error{ExitCode::no_target, "it is mapped no more", ""};
+  const auto files = executable_files(proc_, pid, std::span(&*mapping, 1));
+  if (files.empty())
+    return Error{ExitCode::cannot_trace, "it has no path", ""};
+  return ElfFile::open(files.front().open_path);
 }
 
+/// What cannot be opened now is asked for again when it is met again; what is no ELF file is known
+/// to have no table.
 void TableLoader::load_file(pid_t pid, const leakbpf_mapped_code& code) {
   leakbpf_unwind_file loaded{};
   if (auto file = open(pid, code)) {
@@ -71,8 +128,8 @@ void TableLoader::load_file(pid_t pid, const leakbpf_mapped_code& code) {
       loaded = load_table(*file);
       by_content_.emplace(content, loaded);
     }
-  } else if (!proc_.stat(pid)) {
-    return; // it ended; another process may come with the same file
+  } else if (file.error().code == ExitCode::no_target) {
+    return;
   }
   stats_.files++;
   if (loaded.levels == 0)
@@ -105,15 +162,6 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
 /// Indexes of `rules` among the kernel's; those that are new are added. When there is no room, a
 /// rule counts as one that cannot be expressed.
 std::vector<std::uint16_t> TableLoader::share_rules(const std::vector<leakbpf_unwind_rule>& rules) {
-  if (rules_.empty()) {
-    leakbpf_unwind_rule unsupported{};
-    unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
-    for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
-      rule_index_.emplace(rule, static_cast<std::uint16_t>(rules_.size()));
-      rules_.push_back(rule);
-    }
-    maps_.put_rules(0, rules_);
-  }
   std::vector<std::uint16_t> indexes;
   indexes.reserve(rules.size());
   const std::size_t before = rules_.size();

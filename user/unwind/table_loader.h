@@ -26,14 +26,15 @@ struct TableLoaderStats {
 /// Thread-safe.
 class TableLoader {
 public:
-  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache)
-      : proc_(proc), maps_(maps), cache_(std::move(cache)) {}
+  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache);
 
   /// Loads the tables of all code that `pid` has mapped, the largest first; those that are there
   /// already cost nothing. Returns the mappings, empty when the process is gone.
   std::vector<leakbpf_mapped_code> load_for(pid_t pid);
+  /// The same for one file.
+  void load(pid_t pid, const leakbpf_mapped_code& code);
 
-  [[nodiscard]] const leakbpf_unwind_rule& rule(std::uint16_t index);
+  [[nodiscard]] leakbpf_unwind_rule rule(std::uint16_t index);
   [[nodiscard]] TableLoaderStats stats();
 
 private:
@@ -49,6 +50,7 @@ private:
 
   void load_file(pid_t pid, const leakbpf_mapped_code& code);
   leakbpf_unwind_file load_table(const ElfFile& file);
+  [[nodiscard]] std::vector<leakbpf_mapped_code> mapped_code(pid_t pid) const;
   [[nodiscard]] Result<ElfFile> open(pid_t pid, const leakbpf_mapped_code& code) const;
   std::vector<std::uint16_t> share_rules(const std::vector<leakbpf_unwind_rule>& rules);
 

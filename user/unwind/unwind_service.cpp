@@ -16,6 +16,7 @@ namespace {
 constexpr std::chrono::milliseconds fresh_enough{20};
 /// Spaces whose mappings were told; to tell them again does no harm.
 constexpr std::size_t most_described = 4096;
+constexpr std::size_t most_seen = 256;
 
 void signal_event(const UniqueFd& event) {
   const std::uint64_t one = 1;
@@ -90,14 +91,27 @@ void UnwindService::describe(std::uint32_t space, std::span<const leakbpf_mapped
 const std::vector<leakbpf_mapped_code>&
 UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) {
   const auto now = std::chrono::steady_clock::now();
+  if (seen_.size() > most_seen)
+    seen_.clear();
   Seen& seen = seen_[request.target];
   const auto holds = [pc = request.frame.pc](const leakbpf_mapped_code& code) {
     return pc >= code.start && pc < code.end;
   };
-  if (has_stack && now - seen.when < fresh_enough &&
+  const bool fresh = now - seen.when < fresh_enough;
+  if (!has_stack && fresh)
+    return seen.mapped; // a program that opens and closes all the time; stacks ask for themselves
+  if (fresh && seen.space == request.space &&
       std::any_of(seen.mapped.begin(), seen.mapped.end(), holds))
     return seen.mapped;
-  seen = {now, tables_.load_for(static_cast<pid_t>(request.tgid))};
+  seen = {now, request.space, tables_.load_for(static_cast<pid_t>(request.tgid))};
+  // On stacked file systems /proc names another file than the kernel's walker does.
+  if (has_stack && request.code.file.inode != 0) {
+    tables_.load(static_cast<pid_t>(request.tgid), request.code);
+    std::erase_if(seen.mapped, [&](const leakbpf_mapped_code& code) {
+      return code.start == request.code.start;
+    });
+    seen.mapped.push_back(request.code);
+  }
   describe(request.space, seen.mapped);
   return seen.mapped;
 }
@@ -110,7 +124,7 @@ void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack
   if (!stack)
     return;
   finish_stack(request, mapped, max_frames_, maps_, tables_, *stack);
-  FinishedStack finished{request.target, request.stack_hash, hash_stack(*stack), *stack};
+  const FinishedStack finished{request.target, request.stack_hash, *stack};
   maps_.put_stack(request.stack_hash, *stack);
   {
     const std::scoped_lock lock(finished_mutex_);

@@ -14,13 +14,14 @@
 #include <thread>
 #include <vector>
 
+struct ring_buffer;
+
 namespace leakbpf {
 
-/// A stack that was finished after the fact. Its site in the kernel keeps the hash `given`.
+/// A stack that was finished after the fact.
 struct FinishedStack {
   std::uint32_t target = 0;
-  std::uint64_t given = 0;     ///< unique to the one allocation
-  std::uint64_t canonical = 0; ///< that of every other allocation from the same frames
+  std::uint64_t hash = 0; ///< of the one allocation's site in the kernel
   leakbpf_stack stack{};
 };
 
@@ -51,6 +52,7 @@ private:
   /// What a process had mapped a moment ago.
   struct Seen {
     std::chrono::steady_clock::time_point when;
+    std::uint32_t space = 0;
     std::vector<leakbpf_mapped_code> mapped;
   };
 

@@ -6,6 +6,7 @@
 #include "unwind/elf_code.h"
 #include "unwind/rule_set.h"
 #include "unwind/signal_return.h"
+#include "unwind/start_code.h"
 
 #include <algorithm>
 #include <chrono>
@@ -48,8 +49,9 @@ private:
   void add_row(std::uint32_t offset, const CfiState& state);
   void add_row(std::uint32_t offset, std::uint16_t rule);
   std::vector<CodeRange> signal_returns(const std::vector<CodeRange>& covered);
+  std::vector<CodeRange> start_code(const std::vector<CodeRange>& covered);
   [[nodiscard]] std::uint16_t number_of(const CfiState& state);
-  [[nodiscard]] std::uint16_t signal_rule();
+  [[nodiscard]] std::uint16_t rule_of_kind(leakbpf_cfa kind);
   std::uint16_t unsupported(Unsupported reason);
   void lose_function(Unsupported reason) { ++stats_.functions_with[index(reason)]; }
   [[nodiscard]] std::optional<Placed> place(const Fde& fde);
@@ -69,6 +71,7 @@ UnwindTable TableBuilder::build() {
   if (const auto eh_frame = find_eh_frame(file_))
     ranges = read(eh_frame->section);
   ranges = fill_gaps(ranges, signal_returns(ranges));
+  ranges = fill_gaps(ranges, start_code(ranges));
   if (const auto debug_frame = find_debug_frame(file_))
     ranges = fill_gaps(ranges, read(debug_frame->section));
   UnwindTable table;
@@ -124,7 +127,7 @@ void TableBuilder::add_function(const Fde& fde, CfiProgram& program,
 /// False when the instructions are damaged.
 bool TableBuilder::add_rows(const Fde& fde, const Placed& placed, CfiProgram& program) {
   if (fde.cie->signal_frame) {
-    add_row(placed.offset_of(placed.begin), signal_rule());
+    add_row(placed.offset_of(placed.begin), rule_of_kind(LEAKBPF_CFA_SIGNAL));
     return true;
   }
   program.start(*fde.cie, fde.instructions, fde.address);
@@ -179,12 +182,20 @@ std::vector<CodeRange> TableBuilder::signal_returns(const std::vector<CodeRange>
   auto ranges = find_signal_returns(bytes_of(file_), segments_, covered,
                                     static_cast<std::uint32_t>(first_row_));
   if (!ranges.empty())
-    add_row(0, signal_rule());
+    add_row(0, rule_of_kind(LEAKBPF_CFA_SIGNAL));
   return ranges;
 }
 
-std::uint16_t TableBuilder::signal_rule() {
-  const auto number = rules_.number_of(plain_rule(LEAKBPF_CFA_SIGNAL));
+std::vector<CodeRange> TableBuilder::start_code(const std::vector<CodeRange>& covered) {
+  first_row_ = rows_.size();
+  auto ranges = find_start_code(file_, segments_, covered, static_cast<std::uint32_t>(first_row_));
+  if (!ranges.empty())
+    add_row(0, rule_of_kind(LEAKBPF_CFA_END));
+  return ranges;
+}
+
+std::uint16_t TableBuilder::rule_of_kind(leakbpf_cfa kind) {
+  const auto number = rules_.number_of(plain_rule(kind));
   return number ? *number : unsupported(Unsupported::too_many_rules);
 }
 

@@ -15,7 +15,7 @@
 namespace leakbpf {
 
 /// Changes whenever the same file would give another table: tables in the cache are then old.
-constexpr std::uint32_t unwind_table_version = 1;
+constexpr std::uint32_t unwind_table_version = 2;
 
 /// File offsets from here on have no rows: a row's offset has 32 bits, and the last two values are
 /// left to the end of the last range and to unused keys of the tree.
@@ -66,9 +66,10 @@ struct UnwindTable {
 };
 
 /// Reads .eh_frame (System V ABI for x86-64; Linux Standard Base, "Exception Frames") and
-/// .debug_frame (DWARF 5, section 6.4), and looks for signal return code where there is none. A
-/// file without any of it gives a table without rows. Fails when it is not 64-bit x86-64 code, or
-/// when it is being rewritten. For an image in memory: ElfFile::open_image.
+/// .debug_frame (DWARF 5, section 6.4), and looks for code that signals return to or that starts
+/// programs where there is none. A file without any of it gives a table without rows. Fails when it
+/// is not 64-bit x86-64 code, or when it is being rewritten. For an image in memory:
+/// ElfFile::open_image.
 [[nodiscard]] Result<UnwindTable> build_unwind_table(const ElfFile& file);
 
 } // namespace leakbpf

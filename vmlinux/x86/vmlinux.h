@@ -51,7 +51,6 @@ struct super_block {
 struct inode {
   struct super_block *i_sb;
   unsigned long i_ino;
-  unsigned int i_generation;
 };
 
 struct file {
@@ -92,20 +91,6 @@ struct task_struct {
   struct signal_struct *signal;
   int exit_code;
   struct uprobe_task *utask;
-};
-
-struct seq_file {
-  unsigned long count;
-};
-
-struct bpf_iter_meta {
-  struct seq_file *seq;
-};
-
-struct bpf_iter__task_vma {
-  struct bpf_iter_meta *meta;
-  struct task_struct *task;
-  struct vm_area_struct *vma;
 };
 
 #pragma clang attribute pop
