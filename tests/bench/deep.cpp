@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes blocks from a stack of so many frames, without frame pointers, as distributions build:
-// `deep FRAMES [cold]`, at most 64. With `cold` it maps code before each block, so that everything a tracer
-// remembers of the stack's code may be out of date. Ends when it is killed.
+// `deep FRAMES [cold]`, at most 64. With `cold` it maps code before each block, so that everything
+// a tracer remembers of the stack's code may be out of date. Ends when it is killed.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -44,7 +44,7 @@ Traced trace(const std::vector<std::string>& arguments, const std::string& backe
   std::vector<std::string> command{
       built("leakbpf"),           "snapshot", "--exact", "-o", output.path(), "-p",
       std::to_string(child.pid())};
-  if (!backend.empty())
+  if (!backend.empty() && backend != "auto")
     command.insert(command.end(), {"--backend", backend});
   Child tracer(command);
   tracer.wait_for_prefix("leakbpf: tracing");

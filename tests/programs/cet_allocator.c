@@ -48,4 +48,6 @@ int posix_memalign(void** result, size_t alignment, size_t size) {
 }
 
 // A tail call: the same return address serves both layers.
-void* aligned_alloc(size_t alignment, size_t size) { return __libc_memalign(alignment, size); }
+void* aligned_alloc(size_t alignment, size_t size) {
+  return __libc_memalign(alignment, size);
+}

@@ -75,10 +75,6 @@ std::optional<leakbpf_stack> UnwindMaps::stack(std::uint64_t hash) const {
   return found;
 }
 
-bool UnwindMaps::put_stack(std::uint64_t hash, const leakbpf_stack& stack) const {
-  return bpf_map_update_elem(bpf_map__fd(skeleton_->maps.stacks), &hash, &stack, BPF_ANY) == 0;
-}
-
 int UnwindMaps::requests_map() const {
   return bpf_map__fd(skeleton_->maps.unwind_requests);
 }

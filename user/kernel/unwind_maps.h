@@ -20,9 +20,11 @@ public:
 
   // Tables. These are in use as soon as they are put, so nodes and rules come before their file.
   // False when the kernel has no room or no memory.
-  bool put_rules(std::uint32_t first, std::span<const leakbpf_unwind_rule> rules) const;
-  bool put_nodes(std::uint32_t first_id, std::span<const leakbpf_unwind_node> nodes) const;
-  bool put_file(const leakbpf_file_key& key, const leakbpf_unwind_file& file) const;
+  [[nodiscard]] bool put_rules(std::uint32_t first,
+                               std::span<const leakbpf_unwind_rule> rules) const;
+  [[nodiscard]] bool put_nodes(std::uint32_t first_id,
+                               std::span<const leakbpf_unwind_node> nodes) const;
+  [[nodiscard]] bool put_file(const leakbpf_file_key& key, const leakbpf_unwind_file& file) const;
 
   /// From here on, walks that come to a file without a table end there.
   void refuse_requests() const;
@@ -34,7 +36,6 @@ public:
   void put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const;
 
   [[nodiscard]] std::optional<leakbpf_stack> stack(std::uint64_t hash) const;
-  bool put_stack(std::uint64_t hash, const leakbpf_stack& stack) const;
 
   [[nodiscard]] int requests_map() const;
 

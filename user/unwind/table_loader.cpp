@@ -49,7 +49,8 @@ TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache)
     rule_index_.emplace(rule, static_cast<std::uint16_t>(rules_.size()));
     rules_.push_back(rule);
   }
-  maps_.put_rules(0, rules_);
+  if (!maps_.put_rules(0, rules_))
+    maps_.refuse_requests();
 }
 
 /// The mapped code that belongs to a file, or to the vDSO.
@@ -151,7 +152,10 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
     table = std::move(*built);
   }
   stats_.damaged_functions += table->stats.damaged;
-  const UnwindTree tree = pack_tree(*table, share_rules(table->rules), next_node_id_);
+  const auto shared = share_rules(table->rules);
+  if (!shared)
+    return {};
+  const UnwindTree tree = pack_tree(*table, *shared, next_node_id_);
   if (!maps_.put_nodes(next_node_id_, tree.nodes))
     return {};
   next_node_id_ += static_cast<std::uint32_t>(tree.nodes.size());
@@ -161,7 +165,8 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
 
 /// Indexes of `rules` among the kernel's; those that are new are added. When there is no room, a
 /// rule counts as one that cannot be expressed.
-std::vector<std::uint16_t> TableLoader::share_rules(const std::vector<leakbpf_unwind_rule>& rules) {
+std::optional<std::vector<std::uint16_t>>
+TableLoader::share_rules(const std::vector<leakbpf_unwind_rule>& rules) {
   std::vector<std::uint16_t> indexes;
   indexes.reserve(rules.size());
   const std::size_t before = rules_.size();
@@ -177,7 +182,8 @@ std::vector<std::uint16_t> TableLoader::share_rules(const std::vector<leakbpf_un
       rules_.push_back(rule);
     }
   }
-  maps_.put_rules(static_cast<std::uint32_t>(before), std::span(rules_).subspan(before));
+  if (!maps_.put_rules(static_cast<std::uint32_t>(before), std::span(rules_).subspan(before)))
+    return std::nullopt;
   return indexes;
 }
 

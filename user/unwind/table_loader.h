@@ -9,6 +9,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -52,7 +53,8 @@ private:
   leakbpf_unwind_file load_table(const ElfFile& file);
   [[nodiscard]] std::vector<leakbpf_mapped_code> mapped_code(pid_t pid) const;
   [[nodiscard]] Result<ElfFile> open(pid_t pid, const leakbpf_mapped_code& code) const;
-  std::vector<std::uint16_t> share_rules(const std::vector<leakbpf_unwind_rule>& rules);
+  std::optional<std::vector<std::uint16_t>>
+  share_rules(const std::vector<leakbpf_unwind_rule>& rules);
 
   const ProcFs& proc_;
   UnwindMaps maps_;

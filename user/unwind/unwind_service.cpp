@@ -125,7 +125,6 @@ void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack
     return;
   finish_stack(request, mapped, max_frames_, maps_, tables_, *stack);
   const FinishedStack finished{request.target, request.stack_hash, *stack};
-  maps_.put_stack(request.stack_hash, *stack);
   {
     const std::scoped_lock lock(finished_mutex_);
     finished_.push_back(finished);
