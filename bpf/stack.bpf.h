@@ -17,8 +17,7 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
   int error = (int)bpf_map_update_elem(&stacks, &hash, stack, BPF_NOEXIST);
   if (error == -ERROR_EXISTS) {
     struct leakbpf_stack* kept = bpf_map_lookup_elem(&stacks, &hash);
-    if (kept && stack->end == kept->end &&
-        (kept->check != stack->check || kept->depth != stack->depth))
+    if (kept && (kept->check != stack->check || kept->depth != stack->depth))
       count_loss(LEAKBPF_LOSS_STACK_COLLISIONS);
     return hash;
   }

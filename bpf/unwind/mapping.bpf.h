@@ -19,7 +19,7 @@ struct {
 } mapped_blocks SEC(".maps");
 
 /* What was asked for, and found. */
-struct mapped_code {
+struct code_query {
   __u64 address;
   struct leakbpf_mapped_code mapping;
   bool executable;
@@ -27,7 +27,7 @@ struct mapped_code {
 };
 
 static long mapping_found(struct task_struct* task, struct vm_area_struct* vma, void* context) {
-  struct mapped_code* code = context;
+  struct code_query* code = context;
   struct leakbpf_mapped_code* mapping = &code->mapping;
   struct file* file = vma->vm_file;
   __u64 vdso = (__u64)task->mm->context.vdso;
@@ -50,7 +50,7 @@ static long mapping_found(struct task_struct* task, struct vm_area_struct* vma, 
 }
 
 /* 0, or a negative error: -ENOENT nothing is mapped there, -EBUSY. */
-static __always_inline int mapping_ask(struct mapped_code* code) {
+static __always_inline int mapping_ask(struct code_query* code) {
   struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
   int error = -ERROR_BUSY;
   for (int i = 0; i < MAPPING_TRIES && error == -ERROR_BUSY; i++)
@@ -58,7 +58,7 @@ static __always_inline int mapping_ask(struct mapped_code* code) {
   return error;
 }
 
-static __always_inline int mapping_find(struct mapped_code* code, __u32 space) {
+static __always_inline int mapping_find(struct code_query* code, __u32 space) {
   struct leakbpf_block_of_code key = {.space = space,
                                       .block = (__u32)(code->address >> LEAKBPF_CODE_BLOCK_SHIFT)};
   struct leakbpf_mapped_code* known = bpf_map_lookup_elem(&mapped_blocks, &key);

@@ -37,7 +37,7 @@ static __always_inline __u64 rule_cache_hash(__u64 pc, __u32 space) {
 static NO_INLINE __u32 rule_find(struct walk* walk, __u64 pc) {
   if (!walk)
     return NO_RULE;
-  struct mapped_code code = {.address = pc};
+  struct code_query code = {.address = pc};
   int error = mapping_find(&code, walk->space);
   if (error == -ERROR_BUSY) {
     walk->end = LEAKBPF_STACK_MAPPINGS_BUSY;

@@ -41,7 +41,7 @@ VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
     return 1;
   struct walk* walk = &state->walk;
   struct leakbpf_stack* stack = &state->stack;
-  __u64 pc = walk->frame.pc_is_return ? walk->frame.pc : walk->frame.pc | LEAKBPF_PC_EXACT;
+  __u64 pc = unwind_stored_pc(&walk->frame);
   __u64 hash = unwind_hash(walk->space, pc), hash_before = hash;
   __u64 check = unwind_check(0, pc), check_before = check;
   __u32 depth = 1;
@@ -62,7 +62,7 @@ VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
     }
     if (i >= config_max_frames)
       break;
-    pc = walk->frame.pc_is_return ? walk->frame.pc : walk->frame.pc | LEAKBPF_PC_EXACT;
+    pc = unwind_stored_pc(&walk->frame);
     stack->pc[i] = pc;
     hash_before = hash;
     check_before = check;

@@ -126,13 +126,14 @@ struct leakbpf_mapped_code {
 /* Bytes of stack that go along with a request. */
 #define LEAKBPF_STACK_COPY_BYTES 16384
 
-/* Record of the ring buffer `unwind_requests`. */
+/* Record of the ring buffer `unwind_requests`: a walk that user space is asked to finish. One of
+ * the header's size has no walk: it says that the mapped files changed. */
 struct leakbpf_unwind_request {
   __u32 target;
   __u32 tgid;
   __u32 space;
-  __u32 reserved;   /* zero */
-  __u64 stack_hash; /* the walk so far, in `stacks`; 0: no stack, the mapped files changed */
+  __u32 reserved;                  /* zero */
+  __u64 stack_hash;                /* the walk so far, in `stacks` */
   struct leakbpf_mapped_code code; /* where the walk came to; no file: it is not known */
   struct leakbpf_frame frame;
   __u64 copied;                          /* bytes of `memory` that are valid */

@@ -14,6 +14,7 @@
 #define LEAKBPF_UNWIND_STEP_H
 
 #include <leakbpf/abi.h>
+#include <leakbpf/stack_hash.h>
 
 #define UNWIND_INLINE static inline __attribute__((always_inline))
 #define UNWIND_NO_INLINE static __attribute__((noinline))
@@ -187,24 +188,16 @@ UNWIND_INLINE __u32 unwind_step(UNWIND_CONTEXT* context, const struct leakbpf_un
   return LEAKBPF_STACK_GOES_ON;
 }
 
+/* The frame's pc as a stack keeps it. */
+UNWIND_INLINE __u64 unwind_stored_pc(const struct leakbpf_frame* frame) {
+  return frame->pc_is_return ? frame->pc : frame->pc | LEAKBPF_PC_EXACT;
+}
+
 /* What a caller's pc says about the walk. */
 UNWIND_INLINE __u32 unwind_check_pc(__u64 pc) {
   if (pc >= UNWIND_MIN_PC && pc < UNWIND_MAX_PC)
     return LEAKBPF_STACK_GOES_ON;
   return pc ? LEAKBPF_STACK_NOT_CODE : LEAKBPF_STACK_COMPLETE;
-}
-
-/* Hash of a stack's program counters: each is folded in, innermost first, beginning with 0.
- * 2^64 / golden ratio: Knuth's multiplicative hashing. */
-UNWIND_INLINE __u64 unwind_hash(__u64 hash, __u64 value) {
-  hash ^= value;
-  hash *= 0x9e3779b97f4a7c15ULL;
-  return hash ^ (hash >> 29);
-}
-
-/* The second hash, of another form. */
-UNWIND_INLINE __u64 unwind_check(__u64 check, __u64 value) {
-  return check * 31 + value;
 }
 
 #endif

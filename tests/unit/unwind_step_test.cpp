@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // One step of a walk, by each kind of rule, from memory that is not there at other places.
-#include "unwind/stack_finisher.h"
 #include "unwind_fixture.h"
 
 #include <array>
@@ -357,23 +356,35 @@ TEST_CASE("unwind step: what a pc says about the walk", "[unwind]") {
   CHECK(unwind_check_pc(~std::uint64_t{0}) == LEAKBPF_STACK_NOT_CODE);
 }
 
-TEST_CASE("unwind step: a stack's hash folds its pcs, innermost first", "[unwind]") {
-  leakbpf_stack stack{};
-  CHECK(leakbpf::hash_stack(stack) == 1); // 0 stands for no stack
-  CHECK(stack.check == 0);
-  const std::array<std::uint64_t, 3> pcs = {0x401000 | LEAKBPF_PC_EXACT, 0x7f00'1234'5678, 0x42};
+TEST_CASE("unwind step: a stack's hashes fold its pcs, innermost first", "[unwind]") {
+  const auto both = [](const std::array<std::uint64_t, 3>& pcs) {
+    std::uint64_t hash = 0;
+    std::uint64_t check = 0;
+    for (const std::uint64_t one : pcs) {
+      hash = unwind_hash(hash, one);
+      check = unwind_check(check, one);
+    }
+    return std::pair{hash, check};
+  };
+  std::array<std::uint64_t, 3> pcs = {0x401000 | LEAKBPF_PC_EXACT, 0x7f00'1234'5678, 0x42};
   std::uint64_t hash = 0;
   std::uint64_t check = 0;
   for (const std::uint64_t one : pcs) {
     hash = (hash ^ one) * 0x9e37'79b9'7f4a'7c15U;
     hash ^= hash >> 29;
     check = check * 31 + one;
-    stack.pc[stack.depth++] = one;
   }
-  stack.pc[stack.depth] = 0xdead; // beyond its depth
-  CHECK(leakbpf::hash_stack(stack) == hash);
-  CHECK(stack.check == check);
-  std::swap(stack.pc[0], stack.pc[1]);
-  CHECK(leakbpf::hash_stack(stack) != hash);
-  CHECK(stack.check != check);
+  CHECK(both(pcs).first == hash);
+  CHECK(both(pcs).second == check);
+  std::swap(pcs[0], pcs[1]);
+  CHECK(both(pcs).first != hash);
+  CHECK(both(pcs).second != check);
+}
+
+TEST_CASE("unwind step: a pc that is no return address is marked where it is kept", "[unwind]") {
+  leakbpf_frame frame{};
+  frame.pc = 0x401000;
+  CHECK(unwind_stored_pc(&frame) == (0x401000 | LEAKBPF_PC_EXACT));
+  frame.pc_is_return = 1;
+  CHECK(unwind_stored_pc(&frame) == 0x401000);
 }

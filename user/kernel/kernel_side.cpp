@@ -229,12 +229,7 @@ std::vector<SiteSample> KernelSide::read_sites() const {
 }
 
 std::optional<leakbpf_stack> KernelSide::read_stack(std::uint64_t hash) const {
-  leakbpf_stack stack{};
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &hash, &stack))
-    return std::nullopt;
-  if (stack.depth > LEAKBPF_MAX_FRAMES)
-    stack.depth = LEAKBPF_MAX_FRAMES;
-  return stack;
+  return unwind_maps().stack(hash);
 }
 
 leakbpf_counters KernelSide::read_counters() const {

@@ -35,6 +35,7 @@ public:
   /// Tells the walker what is mapped in an address space, so that it need not ask the kernel.
   void put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const;
 
+  /// What the walker kept under `hash`; nothing when it is not there.
   [[nodiscard]] std::optional<leakbpf_stack> stack(std::uint64_t hash) const;
 
   [[nodiscard]] int requests_map() const;

@@ -46,13 +46,10 @@ Error no_allocator_error(const ProcessInfo& process) {
 
 } // namespace
 
-Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel)
+Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
+               std::unique_ptr<UnwindService> unwind)
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
-      kernel_(std::move(kernel)),
-      unwind_(std::make_unique<UnwindService>(
-          proc_, kernel_.unwind_maps(),
-          TableCache(options_.unwind_cache ? TableCache::default_directory() : std::nullopt),
-          options_.kernel.max_frames)),
+      kernel_(std::move(kernel)), unwind_(std::move(unwind)),
       attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
 
 Tracer::~Tracer() {
@@ -86,8 +83,14 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
-  std::unique_ptr<Tracer> tracer(
-      new Tracer(proc, std::move(options), std::move(*backend), std::move(*kernel)));
+  auto unwind = UnwindService::start(
+      proc, kernel->unwind_maps(),
+      TableCache(options.unwind_cache ? TableCache::default_directory() : std::nullopt),
+      options.kernel.max_frames);
+  if (!unwind)
+    return unwind.error();
+  std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),
+                                            std::move(*kernel), std::move(*unwind)));
   tracer->started_ = Clock::now();
   tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
   for (const pid_t pid : pids) {
@@ -125,7 +128,17 @@ Result<void> Tracer::follow(pid_t pid) {
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                               target.process.comm, attached->probes, attached->files,
                               backend_name(backend_.backend)));
+  inform_of_tables();
   return {};
+}
+
+/// What stacks will lack, before they do.
+void Tracer::inform_of_tables() {
+  const TableLoaderStats stats = unwind_->stats();
+  if (stats.files_without_table > 0 || stats.damaged_functions > 0)
+    options_.inform(fmt::format("{} of {} files have no unwind table, {} functions in the others "
+                                "have damaged entries: `leakbpf doctor -p PID` tells which",
+                                stats.files_without_table, stats.files, stats.damaged_functions));
 }
 
 TargetState& Tracer::add_target(std::uint32_t id, pid_t pid) {

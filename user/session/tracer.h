@@ -64,9 +64,11 @@ private:
     pid_t pid = 0;
   };
 
-  Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel);
+  Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
+         std::unique_ptr<UnwindService> unwind);
 
   Result<void> follow(pid_t pid);
+  void inform_of_tables();
   TargetState& add_target(std::uint32_t id, pid_t pid);
   TargetState* find_target(std::uint32_t id);
   void handle(const leakbpf_event& event);

@@ -5,6 +5,8 @@
 #include "symbol/vdso.h"
 #include "target/allocators.h"
 
+#include <leakbpf/stack_hash.h>
+
 namespace leakbpf {
 
 namespace {
@@ -18,16 +20,10 @@ std::unique_ptr<Module> open_vdso() {
 } // namespace
 
 std::uint64_t hash_places(const LocatedStack& stack) {
-  // As the kernel hashes program counters (leakbpf/unwind_step.h).
-  constexpr std::uint64_t golden = 0x9e3779b97f4a7c15;
   std::uint64_t hash = stack.end;
-  const auto fold = [&hash](std::uint64_t value) {
-    hash = (hash ^ value) * golden;
-    hash ^= hash >> 29;
-  };
   for (const CodePlace& place : stack.places) {
-    fold(std::uint64_t{place.module} << 1 | (place.is_return ? 1 : 0));
-    fold(place.offset);
+    hash = unwind_hash(hash, std::uint64_t{place.module} << 1 | (place.is_return ? 1 : 0));
+    hash = unwind_hash(hash, place.offset);
   }
   return hash == 0 ? 1 : hash;
 }

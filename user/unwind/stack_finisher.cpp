@@ -44,8 +44,6 @@ __u64 unwind_return_address(StackCopy* /*copy*/, __u64 /*slot*/, __u64 found) {
 
 namespace leakbpf {
 
-namespace {
-
 const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped,
                                      std::uint64_t pc) {
   const auto found =
@@ -54,6 +52,8 @@ const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped
       });
   return found == mapped.end() ? nullptr : &*found;
 }
+
+namespace {
 
 /// The rule for `pc`; the one for code without a table where no file's code is known.
 leakbpf_unwind_rule rule_at(std::uint64_t pc, std::span<const leakbpf_mapped_code> mapped,
@@ -66,10 +66,6 @@ leakbpf_unwind_rule rule_at(std::uint64_t pc, std::span<const leakbpf_mapped_cod
   const std::uint16_t index =
       search_tree(*file, offset, [&maps](std::uint32_t id) { return maps.node(id); });
   return tables.rule(index);
-}
-
-std::uint64_t stored_pc(const leakbpf_frame& frame) {
-  return frame.pc_is_return != 0 ? frame.pc : frame.pc | LEAKBPF_PC_EXACT;
 }
 
 } // namespace
@@ -93,20 +89,8 @@ void finish_stack(const leakbpf_unwind_request& request,
     stack.end = result;
     if (result != LEAKBPF_STACK_GOES_ON)
       return;
-    stack.pc[stack.depth++] = stored_pc(frame);
+    stack.pc[stack.depth++] = unwind_stored_pc(&frame);
   }
-}
-
-std::uint64_t hash_stack(leakbpf_stack& stack) {
-  std::uint64_t hash = 0;
-  stack.check = 0;
-  for (std::uint32_t i = 0; i < stack.depth; i++) {
-    hash = unwind_hash(hash, stack.pc[i]);
-    stack.check = unwind_check(stack.check, stack.pc[i]);
-  }
-  if (stack.end != LEAKBPF_STACK_COMPLETE)
-    hash = unwind_hash(hash, stack.end);
-  return hash == 0 ? 1 : hash;
 }
 
 } // namespace leakbpf

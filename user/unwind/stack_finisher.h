@@ -11,13 +11,14 @@
 
 namespace leakbpf {
 
+/// The mapping that holds `pc`, or nullptr.
+[[nodiscard]] const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped,
+                                                   std::uint64_t pc);
+
 /// Appends the frames to `stack`, which is what the kernel found, and sets how it ends now. A stack
 /// larger than the copy ends as LEAKBPF_STACK_UNREADABLE.
 void finish_stack(const leakbpf_unwind_request& request,
                   std::span<const leakbpf_mapped_code> mapped, std::uint32_t max_frames,
                   const UnwindMaps& maps, TableLoader& tables, leakbpf_stack& stack);
-
-/// The hash under which the kernel would have kept `stack`; sets its second hash too.
-std::uint64_t hash_stack(leakbpf_stack& stack);
 
 } // namespace leakbpf

@@ -6,11 +6,13 @@
 #include "unwind/unwind_tree.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <string_view>
 #include <tuple>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
@@ -103,6 +105,18 @@ Result<ElfFile> TableLoader::open(pid_t pid, const leakbpf_mapped_code& code) co
     const auto image = vdso_image();
     return ElfFile::open_image(image.data(), image.size());
   }
+  // The kernel's own link to what is mapped: right in every mount namespace, and when deleted.
+  const std::string link =
+      proc_.path(pid, fmt::format("map_files/{:x}-{:x}", code.start, code.end));
+  if (::access(link.c_str(), R_OK) == 0)
+    return ElfFile::open(link);
+  if (errno == ENOENT)
+    return Error{ExitCode::no_target, "it is mapped no more", ""};
+  return open_by_path(pid, code);
+}
+
+/// Without the right to follow the kernel's links (CAP_CHECKPOINT_RESTORE).
+Result<ElfFile> TableLoader::open_by_path(pid_t pid, const leakbpf_mapped_code& code) const {
   const auto mappings = proc_.mappings(pid);
   if (!mappings)
     return mappings.error();
@@ -159,7 +173,6 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
   if (!maps_.put_nodes(next_node_id_, tree.nodes))
     return {};
   next_node_id_ += static_cast<std::uint32_t>(tree.nodes.size());
-  stats_.nodes += tree.nodes.size();
   return {tree.root, tree.levels, tree.first_offset, tree.end_offset};
 }
 

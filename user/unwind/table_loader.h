@@ -21,7 +21,6 @@ struct TableLoaderStats {
   std::uint64_t files = 0;
   std::uint64_t files_without_table = 0; ///< unreadable, not ELF, or no room in the kernel
   std::uint64_t damaged_functions = 0;   ///< whose entries are damaged, over all files
-  std::uint64_t nodes = 0;
 };
 
 /// Thread-safe.
@@ -53,6 +52,7 @@ private:
   leakbpf_unwind_file load_table(const ElfFile& file);
   [[nodiscard]] std::vector<leakbpf_mapped_code> mapped_code(pid_t pid) const;
   [[nodiscard]] Result<ElfFile> open(pid_t pid, const leakbpf_mapped_code& code) const;
+  [[nodiscard]] Result<ElfFile> open_by_path(pid_t pid, const leakbpf_mapped_code& code) const;
   std::optional<std::vector<std::uint16_t>>
   share_rules(const std::vector<leakbpf_unwind_rule>& rules);
 

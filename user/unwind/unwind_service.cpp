@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/unwind_service.h"
 
-#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -39,16 +41,28 @@ UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cac
     : maps_(maps), tables_(proc, maps, std::move(cache)), max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { work(); }) {}
+      stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Result<std::unique_ptr<UnwindService>> UnwindService::start(const ProcFs& proc, UnwindMaps maps,
+                                                            TableCache cache,
+                                                            std::uint32_t max_frames) {
+  std::unique_ptr<UnwindService> service(
+      new UnwindService(proc, maps, std::move(cache), max_frames));
+  if (!service->ring_ || !service->finished_event_ || !service->stop_event_)
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot map the buffer of unwind requests: {}", std::strerror(errno)),
+                 ""};
+  service->thread_ = std::thread([&service = *service] { service.work(); });
+  return service;
+}
 
 UnwindService::~UnwindService() {
   signal_event(stop_event_);
-  thread_.join();
+  if (thread_.joinable())
+    thread_.join();
 }
 
 void UnwindService::work() {
-  if (!ring_)
-    return;
   std::array<pollfd, 2> fds{pollfd{ring_buffer__epoll_fd(ring_.get()), POLLIN, 0},
                             pollfd{stop_event_.get(), POLLIN, 0}};
   for (;;) {
@@ -61,8 +75,7 @@ void UnwindService::work() {
 
 void UnwindService::drain() {
   const std::scoped_lock lock(ring_mutex_);
-  if (ring_)
-    ring_buffer__consume(ring_.get());
+  ring_buffer__consume(ring_.get());
 }
 
 int UnwindService::on_record(void* context, void* data, std::size_t size) {
@@ -94,14 +107,10 @@ UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) 
   if (seen_.size() > most_seen)
     seen_.clear();
   Seen& seen = seen_[request.target];
-  const auto holds = [pc = request.frame.pc](const leakbpf_mapped_code& code) {
-    return pc >= code.start && pc < code.end;
-  };
   const bool fresh = now - seen.when < fresh_enough;
   if (!has_stack && fresh)
     return seen.mapped; // a program that opens and closes all the time; stacks ask for themselves
-  if (fresh && seen.space == request.space &&
-      std::any_of(seen.mapped.begin(), seen.mapped.end(), holds))
+  if (fresh && seen.space == request.space && find_code(seen.mapped, request.frame.pc))
     return seen.mapped;
   seen = {now, request.space, tables_.load_for(static_cast<pid_t>(request.tgid))};
   // On stacked file systems /proc names another file than the kernel's walker does.
@@ -118,7 +127,7 @@ UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) 
 
 void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack) {
   const auto& mapped = mapped_by(request, has_stack);
-  if (!has_stack || request.stack_hash == 0)
+  if (!has_stack)
     return;
   auto stack = maps_.stack(request.stack_hash);
   if (!stack)

@@ -27,7 +27,9 @@ struct FinishedStack {
 
 class UnwindService {
 public:
-  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
+  /// Fails when the kernel gives no memory or descriptors for the buffer of requests.
+  [[nodiscard]] static Result<std::unique_ptr<UnwindService>>
+  start(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
   UnwindService(const UnwindService&) = delete;
   UnwindService& operator=(const UnwindService&) = delete;
   ~UnwindService();
@@ -56,6 +58,7 @@ private:
     std::vector<leakbpf_mapped_code> mapped;
   };
 
+  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
   void work();
   void describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped);
   const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,
