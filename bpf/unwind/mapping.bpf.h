@@ -50,11 +50,20 @@ static long mapping_found(struct task_struct* task, struct vm_area_struct* vma, 
 }
 
 /* 0, or a negative error: -ENOENT nothing is mapped there, -EBUSY. */
-static __always_inline int mapping_ask(struct code_query* code) {
+VERIFIED_ONCE int mapping_ask(struct code_query* code) {
+  if (!code)
+    return -ERROR_BUSY;
   struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
+  struct code_query query = {.address = code->address}; /* the helper wants a place on our stack */
+  int error = (int)bpf_find_vma(task, query.address, mapping_found, &query, 0);
+  *code = query;
+  return error;
+}
+
+static __always_inline int mapping_ask_again(struct code_query* code) {
   int error = -ERROR_BUSY;
   for (int i = 0; i < MAPPING_TRIES && error == -ERROR_BUSY; i++)
-    error = (int)bpf_find_vma(task, code->address, mapping_found, code, 0);
+    error = mapping_ask(code);
   return error;
 }
 
@@ -68,7 +77,7 @@ static __always_inline int mapping_find(struct code_query* code, __u32 space) {
     code->has_file = true;
     return 0;
   }
-  int error = mapping_ask(code);
+  int error = mapping_ask_again(code);
   if (!error && code->executable && code->has_file)
     bpf_map_update_elem(&mapped_blocks, &key, &code->mapping, BPF_ANY);
   return error;

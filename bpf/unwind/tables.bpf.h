@@ -37,6 +37,7 @@ VERIFIED_ONCE __u32 node_search_keys(const union leakbpf_unwind_node* node, __u3
   __u32 found = 0;
   for (__u32 step = 256; step; step >>= 1) {
     __u32 next = found + step;
+    barrier_var(next); /* unknown to the verifier: else it follows every way down the search */
     if (next < LEAKBPF_UNWIND_NODE_KEYS && node->inner.key[next] <= offset)
       found = next;
   }
@@ -49,6 +50,7 @@ VERIFIED_ONCE __u32 node_search_rows(const union leakbpf_unwind_node* node, __u3
   __u32 found = 0;
   for (__u32 step = 512; step; step >>= 1) {
     __u32 next = found + step;
+    barrier_var(next); /* unknown to the verifier: else it follows every way down the search */
     if (next < LEAKBPF_UNWIND_NODE_ROWS && node->leaf.low[next] <= offset)
       found = next;
   }
@@ -68,6 +70,7 @@ VERIFIED_ONCE __u32 table_find_rule(const struct leakbpf_unwind_file* file, __u6
     if (!inner)
       return 0;
     __u32 child = node_search_keys(inner, (__u32)offset);
+    barrier_var(child); /* the compiler knows its range, the verifier wants to see it checked */
     if (child >= LEAKBPF_UNWIND_NODE_KEYS)
       return 0;
     base = inner->inner.key[child];
@@ -78,6 +81,7 @@ VERIFIED_ONCE __u32 table_find_rule(const struct leakbpf_unwind_file* file, __u6
     return 0;
   __u32 low = (__u32)offset - base;
   __u32 row = node_search_rows(leaf, low < 0xffff ? low : 0xffff);
+  barrier_var(row);
   __u32 rule = row < LEAKBPF_UNWIND_NODE_ROWS ? leaf->leaf.rule[row] : 0;
   return rule < LEAKBPF_UNWIND_NODE_RULES ? leaf->leaf.rules[rule] : 0;
 }
