@@ -66,9 +66,9 @@ UNWIND_NO_INLINE __u32 unwind_signal_frame(UNWIND_CONTEXT* context, struct leakb
     return LEAKBPF_STACK_UNREADABLE;
   __u64 registers = frame->sp + UNWIND_SIGNAL_REGISTERS;
   __u64 fp = 0, sp = 0, pc = 0;
-  if (!unwind_read(context, registers + 10 * 8, &fp) ||
-      !unwind_read(context, registers + 15 * 8, &sp) ||
-      !unwind_read(context, registers + 16 * 8, &pc))
+  if (!unwind_read(context, registers + 8ULL * 10, &fp) ||
+      !unwind_read(context, registers + 8ULL * 15, &sp) ||
+      !unwind_read(context, registers + 8ULL * 16, &pc))
     return LEAKBPF_STACK_UNREADABLE;
   frame->pc = pc;
   frame->sp = sp;
