@@ -53,6 +53,20 @@ NOINLINE void case_fork_parent(size_t size) {
     fail("fork");
 }
 
+// The child is gone before anybody can read what it has mapped.
+NOINLINE void case_short_child(size_t size) {
+  const pid_t child = fork();
+  if (child == 0) {
+    process_leaf(size);
+    _exit(0);
+  }
+  if (child < 0 || waitpid(child, NULL, 0) != child)
+    fail("fork");
+  NOT_THE_END();
+}
+
+enum { short_children = 20, first_short_size = 19100 };
+
 int main(void) {
   static const struct unwind_case cases[] = {
       {"vfork-parent", 19001, case_vfork_parent, "process_leaf case_vfork_parent " FROM_MAIN},
@@ -61,9 +75,14 @@ int main(void) {
   };
   expect_all(cases, COUNT_OF(cases));
   printf("perhaps vfork-child size=%d: process_leaf case_vfork_child " FROM_MAIN "\n", 19004);
+  for (int i = 0; i < short_children; i++)
+    printf("perhaps short-child size=%d: process_leaf case_short_child " FROM_MAIN "\n",
+           first_short_size + i);
   begin();
   for (size_t i = 0; i < COUNT_OF(cases); i++)
     cases[i].run(cases[i].size);
   case_vfork_child(19004);
+  for (int i = 0; i < short_children; i++)
+    case_short_child(first_short_size + (size_t)i);
   finish();
 }

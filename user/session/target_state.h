@@ -17,6 +17,7 @@ struct TargetState {
   std::uint32_t id = 0;
   ProcessInfo process;
   AddressSpace space;
+  pid_t mapped_by = 0;          ///< the process that `space` was read from: a parent's, at first
   std::string maps_text;        ///< as read last: parsed only when it changed
   std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
@@ -26,6 +27,11 @@ struct TargetState {
   std::optional<TargetEnd> ended;
 
   [[nodiscard]] bool alive() const { return !ended; }
+  /// A forked child begins with what its parent has mapped, and may have ended before we look.
+  void inherit_mappings(const TargetState& parent) {
+    space = parent.space;
+    mapped_by = parent.mapped_by;
+  }
 };
 
 /// Makes the range map of `target`, with its totals kept in `target.range_sites`. The target must

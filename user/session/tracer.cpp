@@ -251,7 +251,7 @@ bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_sta
   };
   if (target.alive() && std::any_of(stack.pc, stack.pc + stack.depth, unknown))
     refresh_mappings(target);
-  LocatedStack located = namer_.locate(target.process.pid, target.space, stack);
+  LocatedStack located = namer_.locate(target.mapped_by, target.space, stack);
   const std::uint64_t places = hash_places(located);
   places_of_.emplace(hash, places);
   return stacks_.emplace(places, std::move(located)).second;
@@ -294,7 +294,9 @@ SiteKey Tracer::by_place(SiteKey key) {
 
 void Tracer::on_fork(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
-  add_target(event.target, pid);
+  TargetState& child = add_target(event.target, pid);
+  if (const TargetState* parent = find_target(event.peer_target); parent && !child.mapped_by)
+    child.inherit_mappings(*parent);
   unwind_->describe_space(event.target, pid);
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
@@ -335,9 +337,10 @@ void Tracer::attach_pending() {
 void Tracer::refresh_mappings(TargetState& target) {
   const pid_t pid = target.process.pid;
   auto text = proc_.read(pid, "maps");
-  if (!text || *text == target.maps_text)
+  if (!text || text->empty() || *text == target.maps_text) // empty: it is ending
     return;
   target.maps_text = std::move(*text);
+  target.mapped_by = pid;
   const auto mappings = parse_mappings(target.maps_text);
   target.space.update(mappings);
   const auto attached = attachments_.attach(pid, mappings);

@@ -145,7 +145,7 @@ void Tracer::name_frames(SiteReport& site) {
     site.frames = namer_.name(known->second);
   } else if (const auto stack = kernel_.read_stack(site.key.stack_hash)) {
     const TargetState& target = targets_.at(site.key.target);
-    site.frames = namer_.name(namer_.locate(target.process.pid, target.space, *stack));
+    site.frames = namer_.name(namer_.locate(target.mapped_by, target.space, *stack));
   } else {
     Frame& note = site.frames.emplace_back();
     note.kind = FrameKind::note;
