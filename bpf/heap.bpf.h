@@ -9,17 +9,19 @@
 #include "registers.bpf.h"
 #include "site.bpf.h"
 
-static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target) {
+static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target,
+                                        __u32 kind) {
   struct leakbpf_site_key key = {
-      .stack_hash = block->stack_hash, .target = target, .kind = LEAKBPF_KIND_HEAP};
+      .stack_hash = block->stack_hash, .target = target, .kind = kind};
   struct leakbpf_site_totals* totals = bpf_map_lookup_elem(&sites, &key);
   if (likely(totals))
     site_add_freed(totals, block->size);
 }
 
 /* Takes the block at `address` out of the live table. */
-static __always_inline bool block_take(__u64 address, __u32 target, struct leakbpf_block* taken) {
-  struct leakbpf_block_key key = {.address = address, .target = target};
+static __always_inline bool block_take(const struct leakbpf_block_key* place,
+                                       struct leakbpf_block* taken) {
+  struct leakbpf_block_key key = *place;
   struct leakbpf_block* block = bpf_map_lookup_elem(&live, &key);
   if (!block)
     return false;
@@ -28,18 +30,20 @@ static __always_inline bool block_take(__u64 address, __u32 target, struct leakb
 }
 
 /* Puts a block into the live table. An older block at its address was freed without our seeing it:
- * its site is told now. False, counted, when the table is full. */
-static __always_inline bool block_put(__u64 address, __u32 target,
+ * its site is told now. (Of Python's pools that is the rule: user space looks for those that became
+ * empty from time to time.) False, counted, when the table is full. */
+static __always_inline bool block_put(const struct leakbpf_block_key* place,
                                       const struct leakbpf_block* block) {
-  struct leakbpf_block_key key = {.address = address, .target = target};
+  struct leakbpf_block_key key = *place;
   int error = (int)bpf_map_update_elem(&live, &key, block, BPF_NOEXIST);
   if (likely(!error))
     return true;
   if (error == -ERROR_EXISTS) {
     struct leakbpf_block stale;
-    if (block_take(address, target, &stale)) {
-      count_loss(LEAKBPF_LOSS_MISSED_FREES);
-      block_freed(&stale, target);
+    if (block_take(&key, &stale)) {
+      if (key.kind == LEAKBPF_KIND_HEAP)
+        count_loss(LEAKBPF_LOSS_MISSED_FREES);
+      block_freed(&stale, key.target, key.kind);
     }
     if (!bpf_map_update_elem(&live, &key, block, BPF_ANY))
       return true;
@@ -48,20 +52,31 @@ static __always_inline bool block_put(__u64 address, __u32 target,
   return false;
 }
 
+static __always_inline struct leakbpf_block_key heap_block(__u64 address, __u32 target) {
+  struct leakbpf_block_key key = {
+      .address = address, .target = target, .kind = LEAKBPF_KIND_HEAP};
+  return key;
+}
+
 static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
                                             __u64 address) {
   struct call* call = &state->call;
+  struct leakbpf_block_key place = heap_block(address, call->target);
+  if (LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_PYTHON_POOL) {
+    call->size = 1ULL << LEAKBPF_COOKIE_SIZE_ARG(call->cookie);
+    place.address &= ~(call->size - 1);
+    place.kind = LEAKBPF_KIND_PYTHON;
+  }
   if (call->size < config_min_size || call->size > config_max_size)
     return;
-  struct leakbpf_site_key key = {.stack_hash = stack_at_return(regs, state),
-                                 .target = call->target,
-                                 .kind = LEAKBPF_KIND_HEAP};
+  struct leakbpf_site_key key = {
+      .stack_hash = stack_at_return(regs, state), .target = call->target, .kind = place.kind};
   struct leakbpf_site_totals* totals = site_of(&key, state);
   if (unlikely(!totals))
     return;
   struct leakbpf_block block = {
       .size = call->size, .stack_hash = key.stack_hash, .time_ns = bpf_ktime_get_ns()};
-  if (likely(block_put(address, call->target, &block)))
+  if (likely(block_put(&place, &block)))
     site_add_allocated(totals, block.size);
 }
 
@@ -105,8 +120,9 @@ static __always_inline int free_entry(struct pt_regs* regs) {
     return 0;
   count_hit();
   call_begin_first_free(regs);
-  if (regs->di && block_take(regs->di, target->id, &block))
-    block_freed(&block, target->id);
+  struct leakbpf_block_key place = heap_block(regs->di, target->id);
+  if (place.address && block_take(&place, &block))
+    block_freed(&block, target->id, LEAKBPF_KIND_HEAP);
   return 0;
 }
 
@@ -122,8 +138,9 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   struct arguments args = read_arguments(regs);
   state->call.size = requested_size(&args, cookie);
   state->call.pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
-  if (state->call.pointer)
-    state->call.holds_block = block_take(state->call.pointer, target->id, &state->call.block);
+  struct leakbpf_block_key place = heap_block(state->call.pointer, target->id);
+  if (place.address)
+    state->call.holds_block = block_take(&place, &state->call.block);
   return 0;
 }
 
@@ -135,10 +152,11 @@ static __always_inline int reallocate_return(struct pt_regs* regs) {
   __u64 address = result(regs);
   /* NULL for a size of 0 means freed (glibc, tcmalloc); for any other size it means failed. */
   if (state->call.holds_block) {
+    struct leakbpf_block_key place = heap_block(state->call.pointer, state->call.target);
     if (address || !state->call.size)
-      block_freed(&state->call.block, state->call.target);
+      block_freed(&state->call.block, state->call.target, LEAKBPF_KIND_HEAP);
     else
-      block_put(state->call.pointer, state->call.target, &state->call.block);
+      block_put(&place, &state->call.block);
   }
   if (address)
     block_allocated(regs, state, address);

@@ -6,6 +6,14 @@
 #include "call.bpf.h"
 #include "config.bpf.h"
 #include "events.bpf.h"
+#include "python/frames.bpf.h"
+
+/* The child's interpreter is its parent's. */
+static __always_inline void python_forked(__u32 parent, __u32 child) {
+  struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &parent);
+  if (layout)
+    bpf_map_update_elem(&pythons, &child, layout, BPF_ANY);
+}
 
 static __always_inline int process_forked(struct task_struct* parent, struct task_struct* child) {
   __u32 parent_tgid = parent->tgid;
@@ -22,6 +30,7 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
     count_loss(LEAKBPF_LOSS_TARGETS_FULL);
     return 0;
   }
+  python_forked(target->id, fresh.id);
   struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_FORK, fresh.id);
   if (!event)
     return 0;

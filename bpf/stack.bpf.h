@@ -78,7 +78,7 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
 
 /* Walks the stack at the return probe at hand, into state->stack. Returns its hash, never 0. */
 static __always_inline __u64 stack_at_return(const struct pt_regs* regs, struct task_state* state) {
-  walk_begin(&state->walk, regs, state->call.space, true);
+  walk_begin(&state->walk, regs, state->call.target, state->call.space, true);
   __u64 hash = walk_frames(state);
   __u32 end = state->stack.end;
   if (unlikely(end == LEAKBPF_STACK_NO_TABLE || end == LEAKBPF_STACK_MAPPINGS_BUSY))

@@ -16,7 +16,7 @@ function(leakbpf_bpf_skeleton name)
   set(object ${CMAKE_BINARY_DIR}/generated/${name}.bpf.o)
   set(skeleton ${CMAKE_BINARY_DIR}/generated/${name}.skel.h)
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h
-    ${CMAKE_SOURCE_DIR}/bpf/unwind/*.h ${CMAKE_SOURCE_DIR}/include/leakbpf/*.h
+    ${CMAKE_SOURCE_DIR}/bpf/unwind/*.h ${CMAKE_SOURCE_DIR}/bpf/python/*.h ${CMAKE_SOURCE_DIR}/include/leakbpf/*.h
     ${CMAKE_SOURCE_DIR}/vmlinux/${bpf_arch}/*.h)
   add_custom_command(
     OUTPUT ${object}

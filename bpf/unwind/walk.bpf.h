@@ -4,23 +4,36 @@
 
 #include "../call.bpf.h"
 #include "../config.bpf.h"
+#include "../python/frames.bpf.h"
 #include "rules.bpf.h"
 
-/* One frame on. What it cannot do ends the walk. */
-VERIFIED_ONCE __u32 walk_step(struct walk* walk) {
-  if (!walk)
+/* Keeps the frame that the walk stands at, and steps to its caller's. What it cannot do ends the
+ * walk. */
+VERIFIED_ONCE __u32 walk_step(struct task_state* state) {
+  if (!state)
     return LEAKBPF_STACK_UNREADABLE;
-  __u64 pc = walk->frame.pc - walk->frame.pc_is_return;
-  __u32 index = rule_at(walk, pc);
+  struct walk* walk = &state->walk;
+  if (walk->frames >= config_max_frames)
+    return LEAKBPF_STACK_TRUNCATED;
+  __u32 index = rule_at(walk, walk->frame.pc - walk->frame.pc_is_return);
   struct leakbpf_unwind_rule* rule = bpf_map_lookup_elem(&unwind_rules, &index);
-  if (!rule)
+  if (unlikely(!rule)) {
+    if (walk->end != LEAKBPF_STACK_NOT_CODE || !walk->frames) /* else it is no frame at all */
+      stack_keep(state, unwind_stored_pc(&walk->frame));
     return walk->end;
-  return unwind_step(walk, rule, &walk->frame);
+  }
+  __u32 python = 0;
+  if (rule->interpreter == LEAKBPF_INTERPRETER_PYTHON)
+    python = python_frames(state);
+  if (!python && !stack_keep(state, unwind_stored_pc(&walk->frame)))
+    return LEAKBPF_STACK_TRUNCATED;
+  __u32 result = unwind_step(walk, rule, &walk->frame);
+  return result == LEAKBPF_STACK_GOES_ON ? unwind_check_pc(walk->frame.pc) : result;
 }
 
 /* Begins at a probe; `pc_is_return`: at a return probe, whose pc is a return address. */
-static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* regs, __u32 space,
-                                       bool pc_is_return) {
+static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* regs, __u32 target,
+                                       __u32 space, bool pc_is_return) {
   walk->frame.pc = regs->ip;
   walk->frame.sp = regs->sp;
   walk->frame.fp = regs->bp;
@@ -28,51 +41,33 @@ static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* 
   walk->frame.pc_is_return = pc_is_return;
   walk->frame.innermost = 1;
   walk->trampoline = return_trampoline();
-  walk->window_bytes = 0;
-  walk->window_next = WINDOW_FIRST_BYTES;
+  walk->window.bytes = 0;
+  walk->window.next = WINDOW_FIRST_BYTES;
+  walk->target = target;
   walk->space = space;
   walk->code.file.inode = 0;
+  walk->python.begun = 0;
+  /* The same addresses are another stack when other files may be mapped there. */
+  walk->hash = space;
+  walk->check = 0;
+  walk->frames = 0;
 }
 
-/* Walks to the thread's first function. Returns the hash of the stack, never 0. The same addresses
- * are another stack when other files may be mapped there. */
+/* Walks to the thread's first function. Returns the hash of the stack, never 0. */
 VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
   if (!state)
     return 1;
-  struct walk* walk = &state->walk;
-  struct leakbpf_stack* stack = &state->stack;
-  __u64 pc = unwind_stored_pc(&walk->frame);
-  __u64 hash = unwind_hash(walk->space, pc), hash_before = hash;
-  __u64 check = unwind_check(0, pc), check_before = check;
-  __u32 depth = 1;
-  stack->pc[0] = pc;
-  stack->end = LEAKBPF_STACK_TRUNCATED;
-  for (__u32 i = 1; i < LEAKBPF_MAX_FRAMES; i++) {
-    __u32 result = walk_step(walk);
-    if (result == LEAKBPF_STACK_GOES_ON) {
-      result = unwind_check_pc(walk->frame.pc);
-    } else if (result == LEAKBPF_STACK_NOT_CODE && depth > 1) {
-      depth--; /* what was taken for a frame is none */
-      hash = hash_before;
-      check = check_before;
-    }
-    if (result != LEAKBPF_STACK_GOES_ON) {
-      stack->end = result;
+  __u32 result = LEAKBPF_STACK_TRUNCATED;
+  state->stack.depth = 0;
+  for (__u32 i = 0; i <= LEAKBPF_MAX_FRAMES; i++) {
+    result = walk_step(state);
+    if (result != LEAKBPF_STACK_GOES_ON)
       break;
-    }
-    if (i >= config_max_frames)
-      break;
-    pc = unwind_stored_pc(&walk->frame);
-    stack->pc[i] = pc;
-    hash_before = hash;
-    check_before = check;
-    hash = unwind_hash(hash, pc);
-    check = unwind_check(check, pc);
-    depth++;
   }
-  stack->depth = depth;
-  stack->check = check;
-  if (stack->end != LEAKBPF_STACK_COMPLETE)
-    hash = unwind_hash(hash, stack->end);
+  state->stack.end = result;
+  state->stack.check = state->walk.check;
+  __u64 hash = state->walk.hash;
+  if (result != LEAKBPF_STACK_COMPLETE)
+    hash = unwind_hash(hash, result);
   return hash ? hash : 1;
 }

@@ -4,6 +4,7 @@
 #ifndef LEAKBPF_ABI_H
 #define LEAKBPF_ABI_H
 
+#include <leakbpf/python_abi.h>
 #include <leakbpf/unwind_abi.h>
 
 #ifdef __cplusplus
@@ -12,15 +13,18 @@
 #define LEAKBPF_STATIC_ASSERT _Static_assert
 #endif
 
-/* Most frames kept of one stack trace. */
+/* Most frames kept of one stack trace, and the slots for them: a native frame takes one, a Python
+ * frame two. With so many slots an entry of `stacks` fills the 2 KiB that the kernel gives it. */
 #define LEAKBPF_MAX_FRAMES 127
+#define LEAKBPF_STACK_SLOTS 240
 
 /* What an outstanding block is. Values are in map keys. */
 enum leakbpf_kind {
   LEAKBPF_KIND_HEAP = 0,
   LEAKBPF_KIND_MMAP = 1,
   LEAKBPF_KIND_BRK = 2,
-  LEAKBPF_KIND_COUNT = 3,
+  LEAKBPF_KIND_PYTHON = 3, /* a pool of Python's allocator of small objects */
+  LEAKBPF_KIND_COUNT = 4,
 };
 
 /* What a probed function does with memory; the attach cookie carries it. */
@@ -32,6 +36,7 @@ enum leakbpf_operation {
   LEAKBPF_OP_MUNMAP = 5,
   LEAKBPF_OP_MREMAP = 6,
   LEAKBPF_OP_BRK = 7, /* brk and sbrk: what they did is read from the kernel's own mm->brk */
+  LEAKBPF_OP_PYTHON_POOL = 8, /* returns the first block of a new pool of 2^(size argument) bytes */
 };
 
 /* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
@@ -83,10 +88,10 @@ struct leakbpf_target {
 struct leakbpf_block_key {
   __u64 address;
   __u32 target;
-  __u32 reserved; /* zero */
+  __u32 kind; /* enum leakbpf_kind: of a heap block or a pool of Python's */
 };
 
-/* Value of `live`: one outstanding heap block. */
+/* Value of `live`: one outstanding heap block or pool. */
 struct leakbpf_block {
   __u64 size;       /* bytes asked for */
   __u64 stack_hash; /* 0: the stack was not recorded */
@@ -128,10 +133,11 @@ enum leakbpf_stack_end {
 
 /* Value of `stacks`, keyed by the 64-bit hash of its frames. */
 struct leakbpf_stack {
-  __u32 depth;
+  __u32 depth; /* slots in use */
   __u32 end;   /* enum leakbpf_stack_end */
   __u64 check; /* a second hash: tells a collision from the same stack seen again */
-  __u64 pc[LEAKBPF_MAX_FRAMES]; /* innermost first; return addresses but for LEAKBPF_PC_EXACT */
+  __u64 pc[LEAKBPF_STACK_SLOTS]; /* innermost first; return addresses but for LEAKBPF_PC_EXACT and
+                                    LEAKBPF_PC_PYTHON */
 };
 
 /* Records of the ring buffer `events`. */
@@ -167,7 +173,7 @@ LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_totals) == 32, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1032, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1936, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_event) == 64, "abi");
 
 #endif

@@ -55,8 +55,15 @@ struct leakbpf_unwind_rule {
   __u8 return_register; /* holds the return address, or LEAKBPF_RETURN_IN_MEMORY */
   __u8 saved_fp;        /* enum leakbpf_saved_fp */
   __s32 cfa_offset;
-  __s32 cfa_add;
+  __s16 cfa_add;
+  __u16 interpreter; /* enum leakbpf_interpreter: whose evaluation function this code is part of */
   __s32 fp_offset;
+};
+
+/* Interpreters whose frames the walker knows. */
+enum leakbpf_interpreter {
+  LEAKBPF_INTERPRETER_NONE = 0,
+  LEAKBPF_INTERPRETER_PYTHON = 1,
 };
 
 /* Rules of all files together; index 0 is the one with LEAKBPF_CFA_NONE. */

@@ -22,6 +22,9 @@ const std::map<std::string, SortOrder> sort_orders{{"growth", SortOrder::growth}
                                                    {"bytes", SortOrder::bytes},
                                                    {"count", SortOrder::count},
                                                    {"age", SortOrder::age}};
+const std::map<std::string, GroupBy> groupings{
+    {"stack", GroupBy::stack},     {"line", GroupBy::line},     {"function", GroupBy::function},
+    {"handler", GroupBy::handler}, {"module", GroupBy::module}, {"process", GroupBy::process}};
 const std::map<std::string, ColorMode> color_modes{
     {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
 const std::map<std::string, Format> formats{{"table", Format::table}, {"json", Format::json}};
@@ -112,9 +115,9 @@ void add_tracking_options(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SEC")
       ->group("Tracking");
-  app.add_option("--kinds", options.kinds, "heap, mmap, brk (default: all)")
+  app.add_option("--kinds", options.kinds, "heap, mmap, brk, python (default: all)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"heap", "mmap", "brk"}))
+      ->check(CLI::IsMember({"heap", "mmap", "brk", "python"}))
       ->type_name("LIST")
       ->group("Tracking");
 }
@@ -148,6 +151,7 @@ void add_resource_options(CLI::App& app, Options& options) {
   app.add_flag("--no-cache", options.no_cache,
                "keep no unwind tables on disk (else in ~/.cache/leakbpf)")
       ->group("Tracking");
+  app.add_flag("--no-python", options.no_python, "native stacks only")->group("Tracking");
   app.add_option("--backend", options.backend, "way to attach (default: the best that works)")
       ->transform(word_of(backends))
       ->type_name("NAME")
@@ -166,6 +170,12 @@ void add_display_options(CLI::App& app, Options& options) {
   app.add_option("--sort", options.sort, "growth, bytes, count or age (growth)")
       ->transform(word_of(sort_orders))
       ->type_name("ORDER")
+      ->group("Display");
+  app.add_option("--by", options.group_by,
+                 "what a row is: stack, line, function, handler (the outermost function of the "
+                 "application's own code: of a web service, the endpoint), module or process")
+      ->transform(word_of(groupings))
+      ->type_name("WHAT")
       ->group("Display");
   app.add_flag("--stacks", options.stacks, "every frame of each row")->group("Display");
   app.add_flag("--plain", options.plain, "no full-screen view (there is none yet)")

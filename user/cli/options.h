@@ -2,6 +2,7 @@
 // The command line.
 #pragma once
 
+#include "core/grouping.h"
 #include "kernel/backend.h"
 
 #include <leakbpf/result.h>
@@ -37,12 +38,14 @@ struct Options {
   std::vector<std::string> objects;
   std::string symbol_prefix;
   bool no_cache = false;          ///< neither read nor write unwind tables on disk
+  bool no_python = false;
   std::vector<std::string> kinds; ///< empty: all
   std::optional<Backend> backend;
   // Display
   double interval_seconds = 1;
   std::size_t top = 20;
   SortOrder sort = SortOrder::growth;
+  GroupBy group_by = GroupBy::stack;
   std::optional<double> duration_seconds;
   bool stacks = false;
   ColorMode color = ColorMode::automatic;

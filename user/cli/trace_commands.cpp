@@ -40,9 +40,12 @@ TraceOptions trace_options(const Options& options, const Console& console) {
   trace.kernel.heap = kind_wanted(options, "heap");
   trace.kernel.mmap = kind_wanted(options, "mmap");
   trace.kernel.brk = kind_wanted(options, "brk");
+  trace.kernel.python = kind_wanted(options, "python");
   trace.max_live = options.max_live;
   trace.backend = options.backend;
   trace.hints = {options.objects, options.symbol_prefix};
+  trace.python = !options.no_python;
+  trace.group_by = options.group_by;
   trace.unwind_cache = !options.no_cache;
   trace.sample_bytes = options.exact ? 1 : options.sample_bytes;
   trace.min_age_seconds = options.min_age_seconds;

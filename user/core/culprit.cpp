@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/culprit.h"
 
+#include "core/python_file.h"
+
 #include <algorithm>
 #include <array>
 
@@ -91,20 +93,54 @@ bool is_runtime_function(std::string_view function) {
          std::any_of(allocator_wrappers.begin(), allocator_wrappers.end(), begins);
 }
 
+/// The innermost Python frame of those whose owner comes first; nothing without Python.
+std::optional<std::size_t> find_python_culprit(const std::vector<Frame>& frames) {
+  std::optional<std::size_t> best;
+  PythonOwner best_owner = PythonOwner::standard_library;
+  for (std::size_t i = 0; i < frames.size(); i++) {
+    if (frames[i].kind != FrameKind::python || frames[i].file.empty())
+      continue;
+    const PythonOwner owner = owner_of(frames[i].file);
+    if (!best || owner < best_owner) {
+      best = i;
+      best_owner = owner;
+    }
+  }
+  return best;
+}
+
 } // namespace
 
 std::string_view base_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+bool has_python(const std::vector<Frame>& frames) {
+  return std::any_of(frames.begin(), frames.end(),
+                     [](const Frame& frame) { return frame.kind == FrameKind::python; });
+}
+
+bool is_application(const Frame& frame) {
+  switch (frame.kind) {
+  case FrameKind::note:
+    return false;
+  case FrameKind::python:
+    return !frame.file.empty() && owner_of(frame.file) == PythonOwner::application;
+  default:
+    return !is_runtime_module(frame.module) && !is_runtime_function(frame.function);
+  }
+}
+
 std::size_t find_culprit(const std::vector<Frame>& frames) {
+  if (const auto python = find_python_culprit(frames))
+    return *python;
   std::optional<std::size_t> named;
   std::optional<std::size_t> in_application;
   for (std::size_t i = 0; i < frames.size(); i++) {
     const Frame& frame = frames[i];
     if (frame.kind == FrameKind::note)
       continue;
-    const bool runtime = is_runtime_module(frame.module) || is_runtime_function(frame.function);
+    const bool runtime = !is_application(frame);
     if (!runtime && !frame.function.empty())
       return i;
     if (!runtime && !frame.module.empty() && !in_application)
@@ -137,11 +173,28 @@ std::string short_function(const std::string& name) {
   return text;
 }
 
+namespace {
+
+std::string describe_python_frame(const Frame& frame) {
+  if (frame.file.empty())
+    return "[Python code that is gone]";
+  const std::string_view file = short_python_path(frame.file);
+  if (frame.line == 0)
+    return fmt::format("{} at {}", frame.function, file);
+  return fmt::format("{} at {}:{}", frame.function, file, frame.line);
+}
+
+} // namespace
+
 std::string describe_frame(const Frame& frame) {
   if (frame.kind == FrameKind::note)
     return "[" + frame.function + "]";
+  if (frame.kind == FrameKind::python && frame.function.empty() && !frame.module.empty())
+    return std::string(short_python_path(frame.module)); // a row of a whole file
   const std::string place =
       frame.offset ? fmt::format("{}+{:#x}", base_name(frame.module), *frame.offset) : frame.module;
+  if (frame.kind == FrameKind::python)
+    return describe_python_frame(frame);
   if (frame.function.empty())
     return place.empty() ? "[unknown]" : place;
   const std::string function = short_function(frame.function);

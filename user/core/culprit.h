@@ -9,8 +9,17 @@
 namespace leakbpf {
 
 /// Index of the first frame from the inside that is not the allocator, not a language runtime and
-/// not the standard library; the innermost named frame when all are; 0 when none has a name.
+/// not the standard library; the innermost named frame when all are; 0 when none has a name. In a
+/// stack with Python frames the innermost one of the application's own files, else of a package,
+/// else of the standard library.
 [[nodiscard]] std::size_t find_culprit(const std::vector<Frame>& frames);
+
+/// The stack has a Python frame.
+[[nodiscard]] bool has_python(const std::vector<Frame>& frames);
+
+/// The frame is of the application's own code: neither the allocator's, nor a language runtime's,
+/// nor the standard library's, nor of a Python package.
+[[nodiscard]] bool is_application(const Frame& frame);
 
 /// "function at file:line", as far as known; else "module+0xoffset".
 [[nodiscard]] std::string describe_frame(const Frame& frame);

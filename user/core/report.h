@@ -13,7 +13,18 @@
 
 namespace leakbpf {
 
-enum class FrameKind { native, note };
+enum class FrameKind { native, python, note };
+
+[[nodiscard]] constexpr std::string_view frame_kind_name(FrameKind kind) {
+  switch (kind) {
+  case FrameKind::python:
+    return "python";
+  case FrameKind::note:
+    return "note";
+  default:
+    return "native";
+  }
+}
 
 struct Frame {
   FrameKind kind = FrameKind::native;
@@ -24,6 +35,7 @@ struct Frame {
   std::string file;
   std::uint32_t line = 0; ///< 0: unknown
   bool inlined = false;
+  std::string source; ///< text of that line, where it was asked for and could be read
 };
 
 struct SiteReport {

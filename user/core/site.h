@@ -58,6 +58,8 @@ struct SiteTotals {
     return "mmap";
   case LEAKBPF_KIND_BRK:
     return "brk";
+  case LEAKBPF_KIND_PYTHON:
+    return "python";
   default:
     return "heap";
   }

@@ -77,6 +77,8 @@ bool kind_wanted(const KernelConfig& config, leakbpf_kind kind) {
     return config.mmap;
   case LEAKBPF_KIND_BRK:
     return config.brk;
+  case LEAKBPF_KIND_PYTHON:
+    return config.python;
   default:
     return config.heap;
   }
@@ -148,7 +150,9 @@ Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t p
   const auto is_operation = [](leakbpf_operation operation) {
     return [operation](const PlannedProbe& p) { return p.function->operation == operation; };
   };
-  const auto is_range = [](const PlannedProbe& p) { return p.function->kind != LEAKBPF_KIND_HEAP; };
+  const auto is_range = [](const PlannedProbe& p) {
+    return p.function->kind == LEAKBPF_KIND_MMAP || p.function->kind == LEAKBPF_KIND_BRK;
+  };
   std::vector<Link> links;
   const auto attach_those = [&](const ProgramSet& programs, const auto& wanted) {
     std::vector<AttachPoint> points;
@@ -166,12 +170,16 @@ Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t p
     return done.error();
   if (auto done = attach_those(allocate_programs, is_operation(LEAKBPF_OP_ALLOCATE)); !done)
     return done.error();
+  if (auto done = attach_those(allocate_programs, is_operation(LEAKBPF_OP_PYTHON_POOL)); !done)
+    return done.error();
   return links;
 }
 
-Result<std::uint32_t> KernelSide::start_target(pid_t pid) {
+Result<std::uint32_t> KernelSide::start_target(pid_t pid, const leakbpf_python* python) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const std::uint32_t id = impl_->next_own_id++;
+  if (python)
+    put_python(id, *python); // as many fit as targets do
   const leakbpf_target target{id, 0, id, 0, 0};
   if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
@@ -186,6 +194,11 @@ std::optional<std::uint32_t> KernelSide::target_id(pid_t pid) const {
   if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target))
     return std::nullopt;
   return target.id;
+}
+
+bool KernelSide::put_python(std::uint32_t id, const leakbpf_python& python) const {
+  return bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.pythons), &id, &python, BPF_ANY) ==
+         0;
 }
 
 void KernelSide::stop_target(pid_t pid) const {
@@ -255,6 +268,10 @@ std::size_t KernelSide::each_block(
         std::memcpy(&block, value, sizeof(block));
         visit(key, block);
       });
+}
+
+bool KernelSide::forget_block(const leakbpf_block_key& key) const {
+  return bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.live), &key) == 0;
 }
 
 void KernelSide::forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const {

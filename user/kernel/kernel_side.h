@@ -27,6 +27,7 @@ struct KernelConfig {
   bool heap = true; ///< probe the heap functions
   bool mmap = true; ///< probe mmap, munmap, mremap
   bool brk = true;  ///< probe brk and sbrk
+  bool python = true; ///< probe Python's allocator of small objects
 };
 
 struct SiteSample {
@@ -45,10 +46,13 @@ public:
   /// takes it, so that no block is seen to be born whose end is missed.
   [[nodiscard]] Result<std::vector<Link>> attach_plan(const ProbePlan& plan, pid_t pid) const;
 
-  /// From here on the process counts. Returns its target id. Fails when the table is full.
-  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid);
+  /// From here on the process counts; its stacks have Python frames when `python` says where these
+  /// are. Returns its target id. Fails when the table is full.
+  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, const leakbpf_python* python);
   /// The target's present id, which exec changes; nothing when it is not traced (any more).
   [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const;
+  /// From here on stacks of target `id` have Python frames. False: no room for one more.
+  bool put_python(std::uint32_t id, const leakbpf_python& python) const;
   /// From here on nothing of the process counts.
   void stop_target(pid_t pid) const;
 
@@ -61,6 +65,8 @@ public:
   /// how many were visited.
   std::size_t each_block(
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
+  /// Takes a pool that Python gave back out of the table. False when it is not there any more.
+  bool forget_block(const leakbpf_block_key& key) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.
   void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
 

@@ -70,8 +70,8 @@ std::optional<leakbpf_stack> UnwindMaps::stack(std::uint64_t hash) const {
   leakbpf_stack found{};
   if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.stacks), &hash, &found))
     return std::nullopt;
-  if (found.depth > LEAKBPF_MAX_FRAMES)
-    found.depth = LEAKBPF_MAX_FRAMES;
+  if (found.depth > LEAKBPF_STACK_SLOTS)
+    found.depth = LEAKBPF_STACK_SLOTS;
   return found;
 }
 

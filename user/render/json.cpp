@@ -52,7 +52,7 @@ Json target_json(const TargetReport& target) {
 
 Json frame_json(const Frame& frame) {
   Json json;
-  json["kind"] = frame.kind == FrameKind::note ? "note" : "native";
+  json["kind"] = frame_kind_name(frame.kind);
   json["function"] = known(frame.function);
   json["module"] = known(frame.module);
   json["build_id"] = known(frame.build_id);
@@ -60,6 +60,8 @@ Json frame_json(const Frame& frame) {
   json["file"] = known(frame.file);
   json["line"] = frame.line ? Json(frame.line) : Json(nullptr);
   json["inlined"] = frame.inlined;
+  if (!frame.source.empty())
+    json["source"] = frame.source;
   return json;
 }
 

@@ -57,15 +57,19 @@ std::string describe_target(const TargetReport& target) {
   return text;
 }
 
+std::string with_source(const Frame& frame) {
+  return describe_frame(frame) + (frame.source.empty() ? "" : ": " + frame.source);
+}
+
 std::string frame_line(const Frame& frame, bool culprit) {
-  return fmt::format("      {} {}{}", culprit ? ">" : " ", describe_frame(frame),
+  return fmt::format("      {} {}{}", culprit ? ">" : " ", with_source(frame),
                      frame.inlined ? " (inlined)" : "");
 }
 
 void paint_site(Painter& painter, const SiteReport& site, bool many_targets, bool stacks) {
   const std::string age = site.oldest_age_seconds ? format_duration(*site.oldest_age_seconds) : "-";
   const std::string culprit =
-      site.frames.empty() ? "[unknown]" : describe_frame(site.frames[site.culprit]);
+      site.frames.empty() ? "[unknown]" : with_source(site.frames[site.culprit]);
   const std::string row = fmt::format(
       "{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", site.rank, "",
       format_bytes(static_cast<double>(site.totals.outstanding_bytes())),

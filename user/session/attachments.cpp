@@ -24,18 +24,36 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
       attach_mappings_hook(pid, plan);
       continue;
     }
-    auto links = kernel_.attach_plan(plan, pid);
-    if (!links) {
+    if (auto attached = attach_probes(process, plan, pid); !attached) {
       process.files.erase(id);
-      return links.error();
+      return attached.error();
     }
-    for (Link& link : *links)
-      process.links.push_back(std::move(link));
     attach_mappings_hook(pid, plan);
     summary.files++;
     summary.probes += plan.probes.size();
   }
   return summary;
+}
+
+Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator) {
+  Process& process = processes_[pid];
+  const FileId id{allocator.file.device, allocator.file.inode};
+  if (process.extra.contains(id))
+    return AttachSummary{};
+  const ProbePlan plan = plan_probes(allocator);
+  if (auto attached = attach_probes(process, plan, pid); !attached)
+    return attached.error();
+  process.extra.insert(id);
+  return AttachSummary{1, plan.probes.size()};
+}
+
+Result<void> Attachments::attach_probes(Process& process, const ProbePlan& plan, pid_t pid) {
+  auto links = kernel_.attach_plan(plan, pid);
+  if (!links)
+    return links.error();
+  for (Link& link : *links)
+    process.links.push_back(std::move(link));
+  return {};
 }
 
 /// Without it the walker asks the kernel for what is new, and stacks through a library that took

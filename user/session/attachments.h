@@ -23,6 +23,8 @@ public:
   /// Attaches to each allocator among `mappings` that process `pid` has no probes in yet. Nothing
   /// found is not an error here.
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, std::span<const Mapping> mappings);
+  /// Attaches to one allocator more, once in each process.
+  [[nodiscard]] Result<AttachSummary> attach(pid_t pid, const Allocator& allocator);
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);
   [[nodiscard]] bool has_probes(pid_t pid) const;
@@ -31,10 +33,12 @@ private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
   struct Process {
     std::set<FileId> files;
+    std::set<FileId> extra; ///< of allocators that were given
     std::vector<Link> links; ///< of allocation functions
     std::vector<Link> hooks; ///< of the dynamic linker
   };
 
+  [[nodiscard]] Result<void> attach_probes(Process& process, const ProbePlan& plan, pid_t pid);
   void attach_mappings_hook(pid_t pid, const ProbePlan& plan);
 
   const ProcFs& proc_;

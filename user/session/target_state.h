@@ -5,6 +5,7 @@
 #include "core/ages.h"
 #include "core/range_map.h"
 #include "core/report.h"
+#include "python/python_process.h"
 #include "symbol/address_space.h"
 #include "target/process.h"
 
@@ -20,6 +21,10 @@ struct TargetState {
   pid_t mapped_by = 0;          ///< the process that `space` was read from: a parent's, at first
   std::string maps_text;        ///< as read last: parsed only when it changed
   std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
+  std::optional<PythonProcess> python; ///< the interpreter, once it is initialised
+  std::string python_version;          ///< of an interpreter that is there; empty: none
+  std::string python_problem;          ///< why its frames are not shown
+  bool python_pools = false;           ///< its small objects are followed, by pools
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
@@ -27,10 +32,16 @@ struct TargetState {
   std::optional<TargetEnd> ended;
 
   [[nodiscard]] bool alive() const { return !ended; }
+  /// It has an interpreter that was not initialised when it was looked at.
+  [[nodiscard]] bool awaits_python() const {
+    return !python_version.empty() && !python && python_problem.empty();
+  }
   /// A forked child begins with what its parent has mapped, and may have ended before we look.
   void inherit_mappings(const TargetState& parent) {
     space = parent.space;
     mapped_by = parent.mapped_by;
+    python = parent.python;
+    python_version = parent.python_version;
   }
 };
 

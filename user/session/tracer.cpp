@@ -36,6 +36,17 @@ void raise_descriptor_limit() {
   }
 }
 
+/// Is there a frame that lies in nothing that is known to be mapped?
+bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
+  for (std::uint32_t at = 0; at < stack.depth; at++) {
+    if ((stack.pc[at] & LEAKBPF_PC_PYTHON) != 0)
+      at++; // two slots, and no address of native code
+    else if (!space.find(stack.pc[at] & ~LEAKBPF_PC_EXACT))
+      return true;
+  }
+  return false;
+}
+
 Error no_allocator_error(const ProcessInfo& process) {
   return Error{
       ExitCode::no_target,
@@ -50,7 +61,7 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
                std::unique_ptr<UnwindService> unwind)
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
-      attachments_(proc_, kernel_, options_.hints), namer_(proc_) {}
+      attachments_(proc_, kernel_, options_.hints), namer_(proc_), sources_(proc_) {}
 
 Tracer::~Tracer() {
   freeze();
@@ -86,7 +97,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   auto unwind = UnwindService::start(
       proc, kernel->unwind_maps(),
       TableCache(options.unwind_cache ? TableCache::default_directory() : std::nullopt),
-      options.kernel.max_frames);
+      options.kernel.max_frames, options.python);
   if (!unwind)
     return unwind.error();
   std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),
@@ -120,11 +131,17 @@ Result<void> Tracer::follow(pid_t pid) {
     return attached.error();
   if (!attachments_.has_probes(pid))
     return no_allocator_error(*process);
-  auto id = kernel_.start_target(pid);
+  PythonSearch python;
+  if (options_.python)
+    python = find_python(proc_, pid, *mappings);
+  if (python.pools)
+    if (auto pools = attachments_.attach(pid, *python.pools); !pools)
+      return pools.error();
+  auto id = kernel_.start_target(pid, python.process ? &python.process->layout.walk : nullptr);
   if (!id)
     return id.error();
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  const TargetState& target = add_target(*id, pid);
+  const TargetState& target = add_target(*id, pid, std::move(python));
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                               target.process.comm, attached->probes, attached->files,
                               backend_name(backend_.backend)));
@@ -141,7 +158,7 @@ void Tracer::inform_of_tables() {
                                 stats.files_without_table, stats.files, stats.damaged_functions));
 }
 
-TargetState& Tracer::add_target(std::uint32_t id, pid_t pid) {
+TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, PythonSearch python) {
   TargetState& target = targets_[id];
   target.id = id;
   if (auto process = inspect_process(proc_, pid))
@@ -150,6 +167,7 @@ TargetState& Tracer::add_target(std::uint32_t id, pid_t pid) {
   if (auto resident = proc_.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;
   start_range_map(target);
+  take_python(target, std::move(python));
   refresh_mappings(target);
   return target;
 }
@@ -241,17 +259,19 @@ void Tracer::on_new_stack(const leakbpf_event& event) {
   remember(*target, event.stack_hash, *stack);
 }
 
+LocatedStack Tracer::locate(const TargetState& target, const leakbpf_stack& stack) {
+  const PythonProcess* python = target.python ? &*target.python : nullptr;
+  return namer_.locate(target.mapped_by, target.id, target.space, python, stack);
+}
+
 /// Takes the stack's addresses apart by what the target has mapped now. True for frames that were
 /// not seen before.
 bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack) {
   if (places_of_.contains(hash))
     return false;
-  const auto unknown = [&target](std::uint64_t pc) {
-    return !target.space.find(pc & ~LEAKBPF_PC_EXACT);
-  };
-  if (target.alive() && std::any_of(stack.pc, stack.pc + stack.depth, unknown))
+  if (target.alive() && has_unknown_place(target.space, stack))
     refresh_mappings(target);
-  LocatedStack located = namer_.locate(target.mapped_by, target.space, stack);
+  LocatedStack located = locate(target, stack);
   const std::uint64_t places = hash_places(located);
   places_of_.emplace(hash, places);
   return stacks_.emplace(places, std::move(located)).second;
@@ -333,16 +353,47 @@ void Tracer::attach_pending() {
   });
 }
 
+void Tracer::take_python(TargetState& target, PythonSearch search) {
+  if (search.pools && !target.python_pools) {
+    const auto attached = attachments_.attach(target.process.pid, *search.pools);
+    target.python_pools = static_cast<bool>(attached);
+    if (!attached)
+      options_.warn(attached.error().message);
+  }
+  if (search.version)
+    target.python_version = to_string(*search.version);
+  target.python_problem = std::move(search.problem);
+  if (!target.python_problem.empty())
+    options_.warn(fmt::format("PID {} ({}): native stacks only: {}", target.process.pid,
+                              target.process.comm, target.python_problem));
+  target.python = std::move(search.process);
+}
+
+/// An interpreter that was not there, or not initialised, when the target began.
+void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappings) {
+  if (!options_.python || target.python || !target.python_problem.empty())
+    return;
+  PythonSearch search = find_python(proc_, target.process.pid, mappings);
+  if (search.process && !kernel_.put_python(target.id, search.process->layout.walk)) {
+    search.process.reset();
+    search.problem = "too many Python processes at once";
+  }
+  take_python(target, std::move(search));
+}
+
 /// Reads the target's mappings; attaches to allocators that are new in it.
 void Tracer::refresh_mappings(TargetState& target) {
   const pid_t pid = target.process.pid;
   auto text = proc_.read(pid, "maps");
-  if (!text || text->empty() || *text == target.maps_text) // empty: it is ending
+  if (!text || text->empty()) // it is ending
+    return;
+  if (*text == target.maps_text && !target.awaits_python())
     return;
   target.maps_text = std::move(*text);
   target.mapped_by = pid;
   const auto mappings = parse_mappings(target.maps_text);
   target.space.update(mappings);
+  look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
   if (!attached)
     options_.warn(attached.error().message);

@@ -2,12 +2,14 @@
 // Traces processes: attaches, follows their life, samples what is outstanding, and reports it.
 #pragma once
 
+#include "core/grouping.h"
 #include "core/history.h"
 #include "core/report.h"
 #include "kernel/features.h"
 #include "session/attachments.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
+#include "symbol/source_lines.h"
 #include "unwind/unwind_service.h"
 
 #include <chrono>
@@ -23,9 +25,11 @@ struct TraceOptions {
   std::optional<std::uint32_t> max_live; ///< else by the size of the targets
   std::optional<Backend> backend;        ///< else the best that works
   AllocatorHints hints;
+  bool python = true;       ///< show Python frames
   bool unwind_cache = true; ///< keep unwind tables on disk from one run to the next
   std::uint64_t sample_bytes = 16384;
   double min_age_seconds = 0;
+  GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
@@ -69,7 +73,7 @@ private:
 
   Result<void> follow(pid_t pid);
   void inform_of_tables();
-  TargetState& add_target(std::uint32_t id, pid_t pid);
+  TargetState& add_target(std::uint32_t id, pid_t pid, PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
   void handle(const leakbpf_event& event);
   void on_new_stack(const leakbpf_event& event);
@@ -82,12 +86,21 @@ private:
   void attach_pending();
   void notice_vanished();
   void refresh_mappings(TargetState& target);
+  void look_for_python(TargetState& target, std::span<const Mapping> mappings);
+  void take_python(TargetState& target, PythonSearch search);
+  [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
   void read_sites();
   void read_ages();
   void scan_ages();
+  void forget_empty_pools(const std::vector<std::pair<leakbpf_block_key, leakbpf_block>>& pools);
   void sample_targets(double now, bool keep);
   [[nodiscard]] std::vector<SiteReport> site_rows() const;
   void fill_host(Report& report) const;
+  [[nodiscard]] std::vector<Frame> frames_of(const SiteReport& site);
+  [[nodiscard]] GroupFrame group_of(const SiteReport& site);
+  [[nodiscard]] std::vector<TargetReport>
+  target_rows(const std::vector<SiteReport>& sites,
+              std::unordered_map<std::uint32_t, std::size_t>& index) const;
   void name_frames(SiteReport& site);
 
   const ProcFs& proc_;
@@ -97,12 +110,16 @@ private:
   std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
   Namer namer_;
+  SourceLines sources_;
+  std::unordered_map<std::uint64_t, GroupFrame> groups_; ///< by the hash of a stack's places
   Clock::time_point started_;
   std::string started_at_;
   std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
   std::deque<Pending> pending_;
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
   std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
+  /// Python's pools that were found empty, which the kernel side does not know of.
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> given_back_;
   double next_age_scan_ = 0;
   SiteHistory site_history_;
   TargetHistory rss_history_;

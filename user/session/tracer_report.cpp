@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sampling and reporting of a Tracer.
 #include "core/culprit.h"
+#include "python/pools.h"
 #include "session/tracer.h"
 #include "version.h"
 
@@ -59,6 +60,8 @@ void Tracer::read_sites() {
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
       sites_[by_place(key)] += totals;
+  for (const auto& [key, totals] : given_back_)
+    sites_[by_place(key)] += totals;
 }
 
 void Tracer::sample_whole() {
@@ -78,14 +81,43 @@ void Tracer::read_ages() {
 void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
+  std::vector<std::pair<leakbpf_block_key, leakbpf_block>> pools;
   kernel_.each_block([&](const leakbpf_block_key& key, const leakbpf_block& block) {
-    ages_[by_place({key.target, LEAKBPF_KIND_HEAP, block.stack_hash})].add(
-        age_at(now, block.time_ns));
+    const auto kind = static_cast<leakbpf_kind>(key.kind);
+    ages_[by_place({key.target, kind, block.stack_hash})].add(age_at(now, block.time_ns));
+    if (kind == LEAKBPF_KIND_PYTHON)
+      pools.emplace_back(key, block);
   });
+  forget_empty_pools(pools);
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
       ages_[by_place({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
     });
+}
+
+/// Python gives no sign when a pool becomes empty, but its header says so.
+void Tracer::forget_empty_pools(
+    const std::vector<std::pair<leakbpf_block_key, leakbpf_block>>& pools) {
+  std::unordered_map<std::uint32_t, std::vector<std::size_t>> by_target;
+  for (std::size_t i = 0; i < pools.size(); i++)
+    by_target[pools[i].first.target].push_back(i);
+  for (const auto& [id, members] : by_target) {
+    const TargetState* target = find_target(id);
+    if (!target || !target->alive())
+      continue;
+    std::vector<std::uint64_t> addresses;
+    for (const std::size_t member : members)
+      addresses.push_back(pools[member].first.address);
+    const auto use = pool_use(target->process.pid, addresses);
+    for (std::size_t i = 0; i < members.size(); i++) {
+      const auto& [key, block] = pools[members[i]];
+      if (use[i].value_or(0) != 0 || !kernel_.forget_block(key))
+        continue;
+      SiteTotals& totals = given_back_[{id, LEAKBPF_KIND_PYTHON, block.stack_hash}];
+      totals.freed_bytes += block.size;
+      totals.freed_count++;
+    }
+  }
 }
 
 void Tracer::sample_targets(double now, bool keep) {
@@ -139,19 +171,43 @@ std::vector<SiteReport> Tracer::site_rows() const {
   return rows;
 }
 
-void Tracer::name_frames(SiteReport& site) {
-  const auto known = stacks_.find(site.key.stack_hash);
-  if (known != stacks_.end()) {
-    site.frames = namer_.name(known->second);
-  } else if (const auto stack = kernel_.read_stack(site.key.stack_hash)) {
-    const TargetState& target = targets_.at(site.key.target);
-    site.frames = namer_.name(namer_.locate(target.mapped_by, target.space, *stack));
-  } else {
-    Frame& note = site.frames.emplace_back();
-    note.kind = FrameKind::note;
-    note.function = "stack not recorded";
+std::vector<Frame> Tracer::frames_of(const SiteReport& site) {
+  if (const auto known = stacks_.find(site.key.stack_hash); known != stacks_.end())
+    return namer_.name(known->second);
+  if (const auto stack = kernel_.read_stack(site.key.stack_hash))
+    return namer_.name(locate(targets_.at(site.key.target), *stack));
+  Frame note;
+  note.kind = FrameKind::note;
+  note.function = "stack not recorded";
+  return {note};
+}
+
+/// The frame that a stack's row is made by; that of a stack never changes once it is known.
+GroupFrame Tracer::group_of(const SiteReport& site) {
+  if (options_.group_by == GroupBy::process) {
+    Frame process;
+    process.kind = FrameKind::note;
+    process.function = targets_.at(site.key.target).process.comm;
+    return {"", process};
   }
-  site.culprit = find_culprit(site.frames);
+  if (const auto known = groups_.find(site.key.stack_hash); known != groups_.end())
+    return known->second;
+  const std::vector<Frame> frames = frames_of(site);
+  GroupFrame group = group_frame(options_.group_by, frames, find_culprit(frames));
+  if (stacks_.contains(site.key.stack_hash))
+    groups_.emplace(site.key.stack_hash, group);
+  return group;
+}
+
+void Tracer::name_frames(SiteReport& site) {
+  if (options_.group_by == GroupBy::stack) {
+    site.frames = frames_of(site);
+    site.culprit = find_culprit(site.frames);
+  }
+  if (site.frames.empty())
+    return;
+  Frame& culprit = site.frames[site.culprit];
+  culprit.source = sources_.text(site.pid, culprit.file, culprit.line);
 }
 
 void Tracer::fill_host(Report& report) const {
@@ -173,21 +229,19 @@ void Tracer::fill_host(Report& report) const {
                                           1e9 / report.duration_seconds * 100;
 }
 
-Report Tracer::report(std::size_t rows,
-                      const std::function<bool(const SiteReport&, const SiteReport&)>& order) {
-  Report report;
-  fill_host(report);
-  std::vector<SiteReport> sites = site_rows();
+std::vector<TargetReport>
+Tracer::target_rows(const std::vector<SiteReport>& sites,
+                    std::unordered_map<std::uint32_t, std::size_t>& index) const {
   std::unordered_map<std::uint32_t, SiteTotals> totals;
   for (const SiteReport& site : sites) {
     totals[site.key.target].allocated_bytes += site.totals.outstanding_bytes();
     totals[site.key.target].allocated_count += site.totals.outstanding_count();
   }
-  std::unordered_map<std::uint32_t, std::size_t> target_index;
+  std::vector<TargetReport> rows;
   for (const auto& [id, target] : targets_) {
-    target_index[id] = report.targets.size();
+    index[id] = rows.size();
     const ProcessInfo& process = target.process;
-    TargetReport& row = report.targets.emplace_back();
+    TargetReport& row = rows.emplace_back();
     row.pid = process.pid;
     row.ppid = process.ppid;
     row.comm = process.comm;
@@ -202,12 +256,25 @@ Report Tracer::report(std::size_t rows,
     row.outstanding_bytes = totals[id].allocated_bytes;
     row.outstanding_count = totals[id].allocated_count;
   }
+  return rows;
+}
+
+Report Tracer::report(std::size_t rows,
+                      const std::function<bool(const SiteReport&, const SiteReport&)>& order) {
+  Report report;
+  fill_host(report);
+  std::vector<SiteReport> sites = site_rows();
+  std::unordered_map<std::uint32_t, std::size_t> target_index;
+  report.targets = target_rows(sites, target_index);
   std::erase_if(sites, [&](const SiteReport& site) {
     const bool too_young = options_.min_age_seconds > 0 &&
                            site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
     // A table has no use for rows of nothing; a snapshot keeps their totals.
     return too_young || (rows != 0 && site.totals.outstanding_count() == 0);
   });
+  if (options_.group_by != GroupBy::stack)
+    sites = merge_sites(std::move(sites), options_.group_by,
+                        [this](const SiteReport& site) { return group_of(site); });
   report.site_count = sites.size();
   const std::size_t shown = rows == 0 ? sites.size() : std::min(rows, sites.size());
   std::partial_sort(sites.begin(), sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end(),

@@ -51,10 +51,29 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   return index;
 }
 
-LocatedStack Namer::locate(pid_t pid, const AddressSpace& space, const leakbpf_stack& stack) {
+CodePlace Namer::locate_python(pid_t pid, std::uint32_t target, const PythonProcess* python,
+                               std::uint64_t code, std::uint64_t place) {
+  if (!python)
+    return {CodePlace::no_module, false, code};
+  const std::uint32_t number =
+      python_.code_of(target, LiveMemory(pid), python->layout, code,
+                      LEAKBPF_PYTHON_FRAME_CHECK(place));
+  return {CodePlace::python, false,
+          std::uint64_t{number} << 32 | LEAKBPF_PYTHON_FRAME_INSTRUCTION(place)};
+}
+
+LocatedStack Namer::locate(pid_t pid, std::uint32_t target, const AddressSpace& space,
+                           const PythonProcess* python, const leakbpf_stack& stack) {
   LocatedStack located;
   located.end = static_cast<leakbpf_stack_end>(stack.end);
   for (std::uint32_t i = 0; i < stack.depth; i++) {
+    if ((stack.pc[i] & LEAKBPF_PC_PYTHON) != 0) {
+      i++;
+      if (i < stack.depth)
+        located.places.push_back(locate_python(
+            pid, target, python, stack.pc[i - 1] & ~LEAKBPF_PC_PYTHON, stack.pc[i]));
+      continue;
+    }
     const std::uint64_t pc = stack.pc[i] & ~LEAKBPF_PC_EXACT;
     CodePlace& place = located.places.emplace_back();
     place.is_return = (stack.pc[i] & LEAKBPF_PC_EXACT) == 0;
@@ -99,6 +118,11 @@ std::vector<Frame> Namer::name(const LocatedStack& stack) {
   for (const CodePlace& place : stack.places) {
     if (place.module == CodePlace::no_module) {
       frames.emplace_back().offset = place.offset;
+      continue;
+    }
+    if (place.module == CodePlace::python) {
+      frames.push_back(python_.name(static_cast<std::uint32_t>(place.offset >> 32),
+                                    static_cast<std::uint32_t>(place.offset)));
       continue;
     }
     const auto& here = frames_at(place);

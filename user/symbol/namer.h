@@ -3,6 +3,8 @@
 #pragma once
 
 #include "core/report.h"
+#include "python/code_names.h"
+#include "python/python_process.h"
 #include "symbol/address_space.h"
 #include "symbol/module.h"
 
@@ -18,10 +20,13 @@ namespace leakbpf {
 /// A place in a file's code, which stays what it is when something else is mapped at its address.
 struct CodePlace {
   static constexpr std::uint32_t no_module = ~0U;
+  static constexpr std::uint32_t python = ~1U; ///< in a Python code object
 
   std::uint32_t module = no_module; ///< of a Namer
   bool is_return = true;            ///< the call before it is meant, not the instruction at it
-  std::uint64_t offset = 0;         ///< in the file; without a module, the address
+  /// In the file; without a module, the address; in Python, the number of the code object in the
+  /// upper half and the instruction in the lower.
+  std::uint64_t offset = 0;
 };
 
 /// A stack of one process, with its addresses taken apart.
@@ -39,13 +44,16 @@ public:
   explicit Namer(const ProcFs& proc) : proc_(proc) {}
 
   /// Says in which files the frames lie, by what process `pid` has mapped now, and opens these
-  /// files while it still shows them, so that names can be found after it has ended.
-  [[nodiscard]] LocatedStack locate(pid_t pid, const AddressSpace& space,
-                                    const leakbpf_stack& stack);
+  /// files while it still shows them, so that names can be found after it has ended. Python's code
+  /// objects are read at once, too: `python` is the interpreter of the target `target`.
+  [[nodiscard]] LocatedStack locate(pid_t pid, std::uint32_t target, const AddressSpace& space,
+                                    const PythonProcess* python, const leakbpf_stack& stack);
 
   /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
   /// a note that says why.
   [[nodiscard]] std::vector<Frame> name(const LocatedStack& stack);
+  /// Python code objects that could not be read any more when they were met.
+  [[nodiscard]] std::uint64_t unreadable_python() const { return python_.unreadable(); }
 
 private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
@@ -55,12 +63,16 @@ private:
     std::unordered_map<std::uint64_t, std::vector<Frame>> named;
   };
 
+  [[nodiscard]] CodePlace locate_python(pid_t pid, std::uint32_t target,
+                                        const PythonProcess* python, std::uint64_t code,
+                                        std::uint64_t place);
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
   const std::vector<Frame>& frames_at(const CodePlace& place);
 
   const ProcFs& proc_;
   std::map<FileId, std::uint32_t> index_;
   std::vector<OpenedFile> files_;
+  PythonNames python_;
 };
 
 } // namespace leakbpf

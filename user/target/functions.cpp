@@ -56,7 +56,18 @@ constexpr std::array functions{
     range("sbrk", LEAKBPF_OP_BRK, 0),
 };
 
+constexpr AllocationFunction new_pool(std::uint64_t size_bits) {
+  return {"allocate_from_new_pool", LEAKBPF_OP_PYTHON_POOL,
+          LEAKBPF_COOKIE(LEAKBPF_OP_PYTHON_POOL, size_bits, none, none, 0), 0, LEAKBPF_KIND_PYTHON};
+}
+constexpr AllocationFunction new_small_pool = new_pool(12);
+constexpr AllocationFunction new_large_pool = new_pool(14);
+
 } // namespace
+
+const AllocationFunction& python_pool_function(std::uint32_t pool_bytes) {
+  return pool_bytes == 1U << 12 ? new_small_pool : new_large_pool;
+}
 
 std::span<const AllocationFunction> allocation_functions() {
   return functions;

@@ -30,6 +30,9 @@ struct AllocationFunction {
 /// not among them: they call these, and each allocation is counted once.
 [[nodiscard]] std::span<const AllocationFunction> allocation_functions();
 
+/// CPython's allocate_from_new_pool, for pools of `pool_bytes`: 4 or 16 KiB.
+[[nodiscard]] const AllocationFunction& python_pool_function(std::uint32_t pool_bytes);
+
 /// nullptr when `name` is not one of them.
 [[nodiscard]] const AllocationFunction* find_allocation_function(std::string_view name);
 

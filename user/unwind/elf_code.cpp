@@ -166,4 +166,11 @@ std::optional<FoundSection> find_debug_frame(const ElfFile& file) {
   return found;
 }
 
+std::optional<std::uint64_t> file_offset_of(const ElfFile& file, std::uint64_t address) {
+  for (const CodeSegment& segment : code_segments(file))
+    if (address >= segment.address && address - segment.address < segment.size)
+      return address - segment.address + segment.offset;
+  return std::nullopt;
+}
+
 } // namespace leakbpf

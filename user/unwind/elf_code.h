@@ -32,6 +32,10 @@ struct FoundSection {
 /// Sorted by address; none reaches past the end of the file.
 [[nodiscard]] std::vector<CodeSegment> code_segments(const ElfFile& file);
 
+/// Of code at a virtual address; nothing when none is there.
+[[nodiscard]] std::optional<std::uint64_t> file_offset_of(const ElfFile& file,
+                                                          std::uint64_t address);
+
 /// Found by section header, or through PT_GNU_EH_FRAME where section headers were stripped.
 [[nodiscard]] std::optional<FoundSection> find_eh_frame(const ElfFile& file);
 

@@ -10,9 +10,8 @@ namespace {
 
 constexpr std::int64_t word = 8;
 
-bool fits(std::int64_t value) {
-  return value >= std::numeric_limits<std::int32_t>::min() &&
-         value <= std::numeric_limits<std::int32_t>::max();
+template <class T> bool fits(std::int64_t value) {
+  return value >= std::numeric_limits<T>::min() && value <= std::numeric_limits<T>::max();
 }
 
 RuleOrReason because(Unsupported reason) {
@@ -23,12 +22,12 @@ std::optional<Unsupported> set_cfa(leakbpf_unwind_rule& rule, leakbpf_cfa kind, 
                                    std::int64_t offset, std::int64_t add) {
   if (base >= LEAKBPF_REGISTER_COUNT)
     return Unsupported::cfa_undefined;
-  if (!fits(offset) || !fits(add))
+  if (!fits<__s32>(offset) || !fits<__s16>(add))
     return Unsupported::cfa_offset;
   rule.cfa = static_cast<__u8>(kind);
   rule.cfa_register = static_cast<__u8>(base);
   rule.cfa_offset = static_cast<__s32>(offset);
-  rule.cfa_add = static_cast<__s32>(add);
+  rule.cfa_add = static_cast<__s16>(add);
   return std::nullopt;
 }
 
@@ -76,7 +75,7 @@ std::optional<Unsupported> set_return_address(leakbpf_unwind_rule& rule,
 }
 
 void save_frame_pointer(leakbpf_unwind_rule& rule, int kind, std::int64_t offset) {
-  if (!fits(offset))
+  if (!fits<__s32>(offset))
     return;
   rule.saved_fp = static_cast<__u8>(kind);
   rule.fp_offset = static_cast<__s32>(offset);

@@ -53,6 +53,13 @@ const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped
   return found == mapped.end() ? nullptr : &*found;
 }
 
+std::uint32_t frame_count(const leakbpf_stack& stack) {
+  std::uint32_t count = 0;
+  for (std::uint32_t at = 0; at < stack.depth; count++)
+    at += (stack.pc[at] & LEAKBPF_PC_PYTHON) != 0 ? 2 : 1;
+  return count;
+}
+
 namespace {
 
 /// The rule for `pc`; the one for code without a table where no file's code is known.
@@ -78,18 +85,20 @@ void finish_stack(const leakbpf_unwind_request& request,
     return; // unmapped again before we could look
   const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
   StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
-  const std::uint32_t most = std::min<std::uint32_t>(max_frames, LEAKBPF_MAX_FRAMES);
+  std::uint32_t frames = frame_count(stack);
   for (;;) {
     const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
     std::uint32_t result = unwind_step(&copy, &rule, &frame);
     if (result == LEAKBPF_STACK_GOES_ON)
       result = unwind_check_pc(frame.pc);
-    if (result == LEAKBPF_STACK_GOES_ON && stack.depth >= most)
+    if (result == LEAKBPF_STACK_GOES_ON &&
+        (frames >= max_frames || stack.depth >= LEAKBPF_STACK_SLOTS))
       result = LEAKBPF_STACK_TRUNCATED;
     stack.end = result;
     if (result != LEAKBPF_STACK_GOES_ON)
       return;
     stack.pc[stack.depth++] = unwind_stored_pc(&frame);
+    frames++;
   }
 }
 

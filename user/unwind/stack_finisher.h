@@ -15,6 +15,9 @@ namespace leakbpf {
 [[nodiscard]] const leakbpf_mapped_code* find_code(std::span<const leakbpf_mapped_code> mapped,
                                                    std::uint64_t pc);
 
+/// How many frames stand in the slots of `stack`.
+[[nodiscard]] std::uint32_t frame_count(const leakbpf_stack& stack);
+
 /// Appends the frames to `stack`, which is what the kernel found, and sets how it ends now. A stack
 /// larger than the copy ends as LEAKBPF_STACK_UNREADABLE.
 void finish_stack(const leakbpf_unwind_request& request,

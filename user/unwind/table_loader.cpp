@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/table_loader.h"
 
+#include "python/evaluation_code.h"
 #include "symbol/vdso.h"
 #include "target/allocators.h"
 #include "unwind/unwind_tree.h"
@@ -28,6 +29,14 @@ bool same_place(const leakbpf_mapped_code& a, const Mapping& b) {
   return a.start == b.start && a.end == b.end && a.offset == b.offset;
 }
 
+void mark_python(const ElfFile& file, UnwindTable& table) {
+  const auto interpreter = find_interpreter(file);
+  if (!interpreter)
+    return;
+  for (const FileRange& range : evaluation_code(file, interpreter->evaluation, table))
+    mark_interpreter(table, range.begin, range.end, LEAKBPF_INTERPRETER_PYTHON);
+}
+
 } // namespace
 
 bool TableLoader::KeyLess::operator()(const leakbpf_file_key& a, const leakbpf_file_key& b) const {
@@ -43,8 +52,8 @@ bool TableLoader::RuleEqual::operator()(const leakbpf_unwind_rule& a,
   return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache)
-    : proc_(proc), maps_(maps), cache_(std::move(cache)) {
+TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache, bool python)
+    : proc_(proc), maps_(maps), cache_(std::move(cache)), python_(python) {
   leakbpf_unwind_rule unsupported{};
   unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
   for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
@@ -165,6 +174,8 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
     cache_.store(file, *built);
     table = std::move(*built);
   }
+  if (python_)
+    mark_python(file, *table);
   stats_.damaged_functions += table->stats.damaged;
   const auto shared = share_rules(table->rules);
   if (!shared)

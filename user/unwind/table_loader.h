@@ -26,7 +26,8 @@ struct TableLoaderStats {
 /// Thread-safe.
 class TableLoader {
 public:
-  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache);
+  /// `python`: mark the evaluation functions of Python interpreters.
+  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache, bool python);
 
   /// Loads the tables of all code that `pid` has mapped, the largest first; those that are there
   /// already cost nothing. Returns the mappings, empty when the process is gone.
@@ -59,6 +60,7 @@ private:
   const ProcFs& proc_;
   UnwindMaps maps_;
   TableCache cache_;
+  bool python_;
   std::mutex mutex_;
   std::set<leakbpf_file_key, KeyLess> loaded_;
   std::map<std::string, leakbpf_unwind_file> by_content_; ///< build-id and size -> its tree

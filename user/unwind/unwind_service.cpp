@@ -37,17 +37,17 @@ void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
 }
 
 UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache,
-                             std::uint32_t max_frames)
-    : maps_(maps), tables_(proc, maps, std::move(cache)), max_frames_(max_frames),
+                             std::uint32_t max_frames, bool python)
+    : maps_(maps), tables_(proc, maps, std::move(cache), python), max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Result<std::unique_ptr<UnwindService>> UnwindService::start(const ProcFs& proc, UnwindMaps maps,
                                                             TableCache cache,
-                                                            std::uint32_t max_frames) {
+                                                            std::uint32_t max_frames, bool python) {
   std::unique_ptr<UnwindService> service(
-      new UnwindService(proc, maps, std::move(cache), max_frames));
+      new UnwindService(proc, maps, std::move(cache), max_frames, python));
   if (!service->ring_ || !service->finished_event_ || !service->stop_event_)
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot map the buffer of unwind requests: {}", std::strerror(errno)),

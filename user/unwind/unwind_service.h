@@ -29,7 +29,8 @@ class UnwindService {
 public:
   /// Fails when the kernel gives no memory or descriptors for the buffer of requests.
   [[nodiscard]] static Result<std::unique_ptr<UnwindService>>
-  start(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
+  start(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames,
+        bool python);
   UnwindService(const UnwindService&) = delete;
   UnwindService& operator=(const UnwindService&) = delete;
   ~UnwindService();
@@ -58,7 +59,8 @@ private:
     std::vector<leakbpf_mapped_code> mapped;
   };
 
-  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames);
+  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames,
+                bool python);
   void work();
   void describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped);
   const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,

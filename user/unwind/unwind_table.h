@@ -15,7 +15,7 @@
 namespace leakbpf {
 
 /// Changes whenever the same file would give another table: tables in the cache are then old.
-constexpr std::uint32_t unwind_table_version = 2;
+constexpr std::uint32_t unwind_table_version = 3;
 
 /// File offsets from here on have no rows: a row's offset has 32 bits, and the last two values are
 /// left to the end of the last range and to unused keys of the tree.
@@ -32,7 +32,7 @@ struct UnwindRow {
 enum class Unsupported : std::uint8_t {
   cfa_expression,            ///< a DWARF expression of another form than those we know
   cfa_undefined,             ///< no CFA was defined, or one from a register beyond the first 16
-  cfa_offset,                ///< an offset of more than 31 bits
+  cfa_offset,                ///< an offset of more than 31 bits, or one behind a load of more than 15
   return_address_place,      ///< saved at another place than CFA - 8
   return_address_expression, ///< found by a DWARF expression, or a value relative to the CFA
   too_many_rules,            ///< more than a row's 16 bits can tell apart

@@ -84,6 +84,10 @@ struct signal_struct {
   int group_exit_code;
 };
 
+struct thread_struct {
+  unsigned long fsbase;
+};
+
 struct task_struct {
   int tgid;
   int pid;
@@ -91,6 +95,7 @@ struct task_struct {
   struct signal_struct *signal;
   int exit_code;
   struct uprobe_task *utask;
+  struct thread_struct thread;
 };
 
 #pragma clang attribute pop

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Python frames in a native stack. Where the walk comes to a run of CPython's evaluation function,
+ * the frames that this run stands for take its place. They lie close together, callers below, so
+ * they are read in blocks. */
+#pragma once
+
+#include "../call.bpf.h"
+#include "../keep.bpf.h"
+#include "../unwind/window.bpf.h"
+
+#define PYTHON_FRAME_BYTES 112ULL
+/* Of this much the frames before the one at hand are likely to be had too. */
+#define PYTHON_BLOCK_BYTES 1024ULL
+
+/* By target id. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct leakbpf_python);
+} pythons SEC(".maps");
+
+static __always_inline bool python_read(__u64 address, __u64* value) {
+  return !bpf_probe_read_user(value, sizeof(*value), (void*)address);
+}
+
+/* Finds the thread's innermost Python frame. Whether the thread holds the interpreter's lock does
+ * not matter: its state is found by the thread itself. */
+VERIFIED_ONCE int python_begin(struct walk* walk) {
+  if (!walk)
+    return 0;
+  struct python_walk* python = &walk->python;
+  python->begun = 1;
+  python->frame = 0;
+  python->window.bytes = 0;
+  __u32 target = walk->target;
+  struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &target);
+  if (!layout)
+    return 0;
+  python->layout = *layout;
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
+  __u64 at = task->thread.fsbase + layout->thread_first;
+  __u64 state = 0, frame = 0;
+  if (!python_read(at, &state))
+    return 0;
+  if (layout->thread_second != LEAKBPF_PYTHON_NO_OFFSET &&
+      (!state || !python_read(state + layout->thread_second, &state)))
+    return 0;
+  if (!state || !python_read(state + layout->state_frame, &frame))
+    return 0;
+  if (layout->indirect_frame != LEAKBPF_PYTHON_NO_OFFSET &&
+      (!frame || !python_read(frame + layout->indirect_frame, &frame)))
+    return 0;
+  python->frame = frame;
+  return 1;
+}
+
+/* A word of the frame at hand. */
+static __always_inline __u64 python_frame_word(const struct python_walk* python, __u32 offset) {
+  __u64 word = 0;
+  window_word(&python->window, python->frame + (offset & ~7U), &word);
+  return word;
+}
+
+/* Has the frame at hand in the window, with what lies below it if that can be read. */
+static NO_INLINE bool python_frame_fetch(struct python_walk* python) {
+  if (!python || (python->frame & 7))
+    return false;
+  struct window* window = &python->window;
+  __u64 offset = python->frame - window->start;
+  if (offset < window->bytes && window->bytes - offset >= PYTHON_FRAME_BYTES)
+    return true;
+  __u64 end = python->frame + PYTHON_FRAME_BYTES;
+  return window_copy(window, end - PYTHON_BLOCK_BYTES, PYTHON_BLOCK_BYTES) ||
+         window_copy(window, python->frame, PYTHON_FRAME_BYTES);
+}
+
+/* The checksum of a code object, by which it is known again: its address may be given to another
+ * when it dies. user/python/code_object.cpp makes the same. */
+VERIFIED_ONCE __u32 python_code_check(struct python_walk* python, __u64 code) {
+  if (!python)
+    return 0;
+  __u64 hash = 0;
+  __u32 bytes = python->layout.check_words * 8U;
+  barrier_var(bytes);
+  if (bytes > sizeof(python->code_words))
+    return 0;
+  if (bpf_probe_read_user(python->code_words, bytes, (void*)(code + python->layout.check_from)))
+    return 0;
+  for (__u32 i = 0; i < LEAKBPF_PYTHON_CHECK_WORDS; i++)
+    if (i * 8 < bytes)
+      hash = unwind_hash(hash, python->code_words[i]);
+  return (__u32)(hash >> 32);
+}
+
+#define PYTHON_GOES_ON 0 /* the next frame belongs to the same run */
+#define PYTHON_STOPS 1   /* this was the last of it */
+#define PYTHON_FAILS 2   /* nothing more can be said of this thread's frames */
+
+/* One frame: keeps it and goes to its caller's. */
+VERIFIED_ONCE int python_frame(struct task_state* state) {
+  if (!state)
+    return PYTHON_FAILS;
+  struct python_walk* python = &state->walk.python;
+  const struct leakbpf_python* layout = &python->layout;
+  if (!python->frame || !python_frame_fetch(python))
+    return PYTHON_FAILS;
+  __u64 code = python_frame_word(python, layout->frame_code) & ~(__u64)layout->code_mask;
+  __u64 instruction = python_frame_word(python, layout->frame_instruction);
+  __u64 marks = python_frame_word(python, layout->frame_boundary);
+  __u64 caller = python_frame_word(python, layout->frame_previous);
+  bool marked =
+      (__u8)(marks >> ((layout->frame_boundary & 7) * 8)) >= layout->boundary_value;
+  if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME && marked) {
+    python->frame = caller;
+    return PYTHON_STOPS;
+  }
+  if (layout->instruction_is_index)
+    instruction = (__u32)instruction;
+  else
+    instruction -= code;
+  if (!stack_keep_python(state, code,
+                         LEAKBPF_PYTHON_FRAME(python_code_check(python, code), instruction)))
+    return PYTHON_FAILS;
+  python->frame = caller;
+  if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME)
+    return PYTHON_GOES_ON;
+  return layout->boundary == LEAKBPF_PYTHON_EVERY_FRAME || marked ? PYTHON_STOPS : PYTHON_GOES_ON;
+}
+
+/* Keeps the Python frames that the run of the evaluation function at hand stands for. Returns how
+ * many: without any, the native frame is all that can be shown. */
+VERIFIED_ONCE __u32 python_frames(struct task_state* state) {
+  if (!state)
+    return 0;
+  struct walk* walk = &state->walk;
+  __u32 before = walk->frames;
+  if (!walk->python.begun)
+    python_begin(walk);
+  for (__u32 i = 0; i < LEAKBPF_MAX_FRAMES; i++) {
+    int result = python_frame(state);
+    if (result == PYTHON_FAILS)
+      walk->python.frame = 0;
+    if (result != PYTHON_GOES_ON)
+      break;
+  }
+  return walk->frames - before;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the walker knows of a CPython interpreter: where its frames are, and how they look.
+ *
+ * The frames of running Python code are a list that begins at the thread's state. One run of the
+ * interpreter's evaluation function in the native stack stands for one or more of them; where they
+ * end is told in another way by each version. */
+#ifndef LEAKBPF_PYTHON_ABI_H
+#define LEAKBPF_PYTHON_ABI_H
+
+#include <linux/types.h>
+
+/* Which of the Python frames belong to one run of the evaluation function. */
+enum leakbpf_python_boundary {
+  LEAKBPF_PYTHON_EVERY_FRAME = 0, /* up to 3.10: each frame has a run of its own */
+  LEAKBPF_PYTHON_ENTRY_FRAME = 1, /* 3.11: the outermost one is marked */
+  LEAKBPF_PYTHON_SHIM_FRAME = 2,  /* from 3.12: behind the outermost stands one without code */
+};
+
+#define LEAKBPF_PYTHON_NO_OFFSET 0xffff
+/* Most words of a code object that go into its checksum. */
+#define LEAKBPF_PYTHON_CHECK_WORDS 12
+
+/* Value of `pythons`, keyed by target id. Offsets are in bytes; those of pointers are multiples of
+ * eight. */
+struct leakbpf_python {
+  /* The thread's state: *(thread pointer + thread_first), or, when thread_second is not
+   * LEAKBPF_PYTHON_NO_OFFSET, *(*(thread pointer + thread_first) + thread_second). */
+  __u32 thread_first;
+  __u32 thread_second;
+  __u16 state_frame;       /* in the thread's state: its innermost frame, ... */
+  __u16 indirect_frame;    /* ... or what holds it at this offset (3.11, 3.12: _PyCFrame) */
+  __u16 frame_previous;    /* in a frame: its caller's, */
+  __u16 frame_code;        /* its code object, */
+  __u16 frame_instruction; /* its instruction: a pointer, or, see below, an index, */
+  __u16 frame_boundary;    /* the byte that tells where a run of the evaluation function ends */
+  __u8 boundary;           /* enum leakbpf_python_boundary */
+  __u8 boundary_value;     /* of that byte: this much or more */
+  __u8 code_mask;          /* bits of a code object's address that are tags */
+  __u8 instruction_is_index;
+  __u16 check_from;  /* in a code object: the first word of the checksum; never changes later */
+  __u16 check_words; /* how many */
+};
+
+/* A Python frame takes two slots of a stack: this bit with the address of the code object, and the
+ * checksum in the upper half of a word with the instruction in the lower: its byte offset from the
+ * code object, or up to 3.10 the frame's f_lasti. */
+#define LEAKBPF_PC_PYTHON (1ULL << 62)
+#define LEAKBPF_PYTHON_FRAME(check, instruction)                                                   \
+  (((__u64)(__u32)(check) << 32) | (__u64)(__u32)(instruction))
+#define LEAKBPF_PYTHON_FRAME_CHECK(slot) ((__u32)((slot) >> 32))
+#define LEAKBPF_PYTHON_FRAME_INSTRUCTION(slot) ((__u32)(slot))
+
+#ifdef __cplusplus
+static_assert(sizeof(leakbpf_python) == 28, "abi");
+#else
+_Static_assert(sizeof(struct leakbpf_python) == 28, "abi");
+#endif
+
+#endif

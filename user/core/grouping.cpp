@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/grouping.h"
+
+#include "core/culprit.h"
+#include "core/python_file.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+/// Frames that start a program or a thread, and have no meaning of their own.
+bool only_starts(const Frame& frame) {
+  return frame.kind == FrameKind::python ? frame.function == "<module>"
+                                         : frame.function == "main" || frame.function == "_start";
+}
+
+/// The application's frames that follow each other without other code between, counted from the
+/// outside. Of native code all that is no runtime is the application's; where there is Python, only
+/// Python's counts.
+struct Segment {
+  std::size_t outermost = 0; ///< index into the frames
+  std::size_t innermost = 0;
+  bool starts = false; ///< it holds a frame that only starts the program
+};
+
+std::vector<Segment> application_segments(const std::vector<Frame>& frames) {
+  std::vector<Segment> segments;
+  const bool python = has_python(frames);
+  bool open = false;
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    const Frame& frame = frames[i];
+    if (python && frame.kind != FrameKind::python)
+      continue; // the interpreter, and what it is called through
+    if (!is_application(frame)) {
+      open = false;
+      continue;
+    }
+    if (!open)
+      segments.push_back({i, i, false});
+    open = true;
+    segments.back().innermost = i;
+    segments.back().starts = segments.back().starts || only_starts(frame);
+  }
+  return segments;
+}
+
+std::string line_key(const Frame& frame) {
+  if (!frame.file.empty())
+    return fmt::format("{}:{}", frame.file, frame.line);
+  if (frame.offset)
+    return fmt::format("{}+{:#x}", frame.module, *frame.offset);
+  return frame.function;
+}
+
+std::string function_key(const Frame& frame) {
+  if (frame.function.empty())
+    return line_key(frame);
+  return fmt::format("{} {}", frame.function,
+                     frame.kind == FrameKind::python ? frame.file : frame.module);
+}
+
+/// What is no part of the key must not be shown as if it were.
+Frame without_line(Frame frame) {
+  frame.line = 0;
+  frame.inlined = false;
+  frame.source.clear();
+  return frame;
+}
+
+} // namespace
+
+std::size_t find_handler(const std::vector<Frame>& frames) {
+  const std::vector<Segment> segments = application_segments(frames);
+  if (segments.empty())
+    return find_culprit(frames);
+  if (segments.size() > 1 && segments.front().starts)
+    return segments[1].outermost;
+  // One segment: the first frame that does more than start the program.
+  const Segment& only = segments.front();
+  for (std::size_t i = only.outermost + 1; i-- > only.innermost;)
+    if (is_application(frames[i]) && !only_starts(frames[i]))
+      return i;
+  return only.outermost;
+}
+
+GroupFrame group_frame(GroupBy by, const std::vector<Frame>& frames, std::size_t culprit) {
+  if (frames.empty())
+    return {};
+  const Frame& frame = frames[by == GroupBy::handler ? find_handler(frames) : culprit];
+  switch (by) {
+  case GroupBy::line:
+    return {line_key(frame), frame};
+  case GroupBy::module: {
+    Frame module;
+    module.kind = frame.kind;
+    module.module = frame.kind == FrameKind::python ? frame.file : frame.module;
+    return {module.module, module};
+  }
+  default:
+    return {function_key(frame), without_line(frame)};
+  }
+}
+
+namespace {
+
+void add_site(SiteReport& row, const SiteReport& site) {
+  row.totals += site.totals;
+  if (site.growth_bytes_per_minute)
+    row.growth_bytes_per_minute =
+        row.growth_bytes_per_minute.value_or(0) + *site.growth_bytes_per_minute;
+  if (site.oldest_age_seconds)
+    row.oldest_age_seconds = std::max(row.oldest_age_seconds.value_or(0), *site.oldest_age_seconds);
+  row.median_age_seconds.reset(); // medians do not add up
+}
+
+} // namespace
+
+std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
+                                    const std::function<GroupFrame(const SiteReport&)>& frame_of) {
+  std::sort(sites.begin(), sites.end(), [](const SiteReport& a, const SiteReport& b) {
+    return a.totals.outstanding_bytes() > b.totals.outstanding_bytes();
+  });
+  std::vector<SiteReport> rows;
+  std::unordered_map<std::string, std::size_t> row_of;
+  for (SiteReport& site : sites) {
+    GroupFrame group = frame_of(site);
+    const std::string key = by == GroupBy::process
+                                ? std::to_string(site.key.target)
+                                : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
+    const auto [known, is_new] = row_of.emplace(key, rows.size());
+    if (!is_new) {
+      add_site(rows[known->second], site);
+      continue;
+    }
+    site.frames = {std::move(group.frame)};
+    site.culprit = 0;
+    rows.push_back(std::move(site));
+  }
+  return rows;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/code_follower.h"
+
+#include <array>
+
+#include <Zydis/Zydis.h>
+
+namespace leakbpf {
+
+namespace {
+
+class Follower {
+public:
+  using Operands = std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT>;
+
+  Follower(std::uint64_t address, const ProcessMemory& memory)
+      : address_(address), memory_(memory) {
+    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  }
+
+  /// Until `at_branch` has an answer at a call or a jump. Conditional jumps are passed by.
+  template <class Answer, class Visitor>
+  std::optional<Answer> follow(std::span<const std::uint8_t> code, const Visitor& at_branch) {
+    std::size_t at = 0;
+    while (at < code.size()) {
+      ZydisDecodedInstruction instruction;
+      Operands operands;
+      if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder_, &code[at], code.size() - at, &instruction,
+                                             operands.data())))
+        return std::nullopt;
+      next_ = address_ + at + instruction.length;
+      const auto category = instruction.meta.category;
+      const bool jump = category == ZYDIS_CATEGORY_UNCOND_BR;
+      if (jump || category == ZYDIS_CATEGORY_CALL)
+        if (const std::optional<Answer> answer = at_branch(*this, operands[0], jump))
+          return answer;
+      if (category == ZYDIS_CATEGORY_RET)
+        return std::nullopt;
+      apply(instruction, operands);
+      at += instruction.length;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] const KnownValue& first_argument() const {
+    return registers_.at(index(ZYDIS_REGISTER_RDI));
+  }
+  [[nodiscard]] std::optional<std::uint64_t> pointer(const ZydisDecodedOperand& operand) const {
+    const KnownValue value = moved(operand);
+    if (value.what != KnownValue::What::value)
+      return std::nullopt;
+    return value.value;
+  }
+
+private:
+  [[nodiscard]] static std::size_t index(ZydisRegister reg) {
+    return static_cast<std::size_t>(
+        ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)));
+  }
+  [[nodiscard]] std::optional<std::uint64_t> effective(const ZydisDecodedOperand& operand) const {
+    const auto& mem = operand.mem;
+    if (mem.index != ZYDIS_REGISTER_NONE ||
+        (mem.segment != ZYDIS_REGISTER_DS && mem.segment != ZYDIS_REGISTER_SS))
+      return std::nullopt;
+    const auto displacement = static_cast<std::uint64_t>(mem.disp.value);
+    if (mem.base == ZYDIS_REGISTER_RIP)
+      return next_ + displacement;
+    if (mem.base == ZYDIS_REGISTER_NONE)
+      return displacement;
+    const KnownValue& base = registers_.at(index(mem.base));
+    if (base.what != KnownValue::What::value)
+      return std::nullopt;
+    return base.value + displacement;
+  }
+
+  [[nodiscard]] KnownValue moved(const ZydisDecodedOperand& from) const {
+    if (from.type == ZYDIS_OPERAND_TYPE_REGISTER)
+      return registers_.at(index(from.reg.value));
+    if (from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+      return {KnownValue::What::value, from.imm.value.u};
+    const auto address = effective(from);
+    if (!address)
+      return {};
+    if (from.size == 32)
+      return {KnownValue::What::loaded, *address};
+    // A pointer, such as that to _PyRuntime in the global offset table.
+    const auto value = memory_.get<std::uint64_t>(*address);
+    return value ? KnownValue{KnownValue::What::value, *value} : KnownValue{};
+  }
+
+  void apply(const ZydisDecodedInstruction& instruction, const Operands& operands) {
+    const ZydisDecodedOperand& to = operands[0];
+    const ZydisDecodedOperand& from = operands[1];
+    if (instruction.meta.category == ZYDIS_CATEGORY_CALL) {
+      for (const ZydisRegister lost :
+           {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RSI,
+            ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_R8, ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R10,
+            ZYDIS_REGISTER_R11})
+        registers_.at(index(lost)) = {};
+      return;
+    }
+    for (std::size_t i = 0; i < instruction.operand_count; i++) {
+      const ZydisDecodedOperand& operand = operands.at(i);
+      const bool written = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+      if (!written || operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !is_general(operand.reg.value))
+        continue;
+      KnownValue now;
+      if (i == 0 && instruction.mnemonic == ZYDIS_MNEMONIC_MOV)
+        now = moved(from);
+      else if (i == 0 && instruction.mnemonic == ZYDIS_MNEMONIC_LEA) {
+        if (const auto address = effective(from))
+          now = {KnownValue::What::value, *address};
+      } else if (i == 0 && instruction.mnemonic == ZYDIS_MNEMONIC_ADD &&
+                 from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+        const KnownValue& before = registers_.at(index(to.reg.value));
+        if (before.what == KnownValue::What::value)
+          now = {KnownValue::What::value, before.value + from.imm.value.u};
+      }
+      registers_.at(index(operand.reg.value)) = now;
+    }
+  }
+
+  [[nodiscard]] static bool is_general(ZydisRegister reg) {
+    const auto kind = ZydisRegisterGetClass(reg);
+    return kind == ZYDIS_REGCLASS_GPR64 || kind == ZYDIS_REGCLASS_GPR32 ||
+           kind == ZYDIS_REGCLASS_GPR16 || kind == ZYDIS_REGCLASS_GPR8;
+  }
+
+  ZydisDecoder decoder_{};
+  std::uint64_t address_;
+  std::uint64_t next_ = 0;
+  const ProcessMemory& memory_;
+  std::array<KnownValue, 16> registers_{};
+};
+
+} // namespace
+
+std::optional<KnownValue> follow_first_argument(std::span<const std::uint8_t> code,
+                                                std::uint64_t address,
+                                                const ProcessMemory& memory) {
+  return Follower(address, memory)
+      .follow<KnownValue>(code,
+                          [](const Follower& state, const ZydisDecodedOperand& /*target*/,
+                             bool /*jump*/) -> std::optional<KnownValue> {
+                            const KnownValue& value = state.first_argument();
+                            if (value.what == KnownValue::What::nothing)
+                              return std::nullopt;
+                            return value;
+                          });
+}
+
+std::optional<std::uint64_t> follow_to_jump(std::span<const std::uint8_t> code,
+                                            std::uint64_t address, const ProcessMemory& memory) {
+  return Follower(address, memory)
+      .follow<std::uint64_t>(code,
+                             [](const Follower& state, const ZydisDecodedOperand& target,
+                                bool jump) -> std::optional<std::uint64_t> {
+                               if (!jump || target.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+                                 return std::nullopt;
+                               return state.pointer(target);
+                             });
+}
+
+} // namespace leakbpf

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of Python frames. A code object is read when it is first seen in a stack, because it may
+// die; what is the same code is known as the same, wherever it lay.
+#pragma once
+
+#include "core/report.h"
+#include "python/code_object.h"
+
+#include <map>
+#include <tuple>
+#include <vector>
+
+namespace leakbpf {
+
+class PythonNames {
+public:
+  /// A number for the code that a stack's two slots name, in the target `target`. Code that cannot
+  /// be read any more has a number too.
+  [[nodiscard]] std::uint32_t code_of(std::uint32_t target, const ProcessMemory& memory,
+                                      const PythonLayout& layout, std::uint64_t address,
+                                      std::uint32_t check);
+  /// The frame of code number `code` at an instruction.
+  [[nodiscard]] Frame name(std::uint32_t code, std::uint32_t instruction) const;
+  /// Code objects that had died, or made no sense, when they were looked at.
+  [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
+
+private:
+  struct KnownCode {
+    std::optional<CodeObject> object; ///< nothing: unreadable
+    LineTableKind lines = LineTableKind::locations;
+    std::uint32_t instructions = 0; ///< where the bytecode begins in the object
+  };
+  using Identity = std::tuple<std::string, std::string, std::uint32_t, std::vector<std::uint8_t>>;
+
+  std::uint32_t add(KnownCode code);
+
+  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>, std::uint32_t> by_place_;
+  std::map<Identity, std::uint32_t> by_content_;
+  std::vector<KnownCode> codes_;
+  std::uint64_t unreadable_ = 0;
+};
+
+} // namespace leakbpf

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/python_process.h"
+
+#include "python/thread_key.h"
+#include "unwind/elf_code.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+LibcKind libc_of(std::span<const Mapping> mappings) {
+  const bool musl = std::any_of(mappings.begin(), mappings.end(), [](const Mapping& mapping) {
+    return mapping.path.find("/ld-musl-") != std::string::npos;
+  });
+  return musl ? LibcKind::musl : LibcKind::glibc;
+}
+
+/// A file without "python" in its name has to have an evaluation function to be looked at closely;
+/// that is said by .dynsym, which is read for each. Files of the system's libraries are left out.
+bool may_be_interpreter(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.find("python") != std::string::npos || name.find(".so") == std::string::npos;
+}
+
+/// What is added to the file's virtual addresses in this process.
+std::optional<std::uint64_t> bias_of(const ElfFile& file, const MappedFile& mapped,
+                                     std::span<const Mapping> mappings) {
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || mapping.inode != mapped.inode || mapping.device != mapped.device)
+      continue;
+    const std::uint64_t address = file.address_of(mapping.offset);
+    if (address != ~std::uint64_t{0})
+      return mapping.start - address;
+  }
+  return std::nullopt;
+}
+
+/// As an allocator of one function, so that it is probed like any other.
+std::optional<Allocator> pool_allocator(const ElfFile& file, const InterpreterFile& interpreter,
+                                        std::uint64_t bias, const ProcessMemory& memory,
+                                        const MappedFile& mapped) {
+  auto found = find_pool_function(file, interpreter, bias, memory);
+  const auto offset = found ? file_offset_of(file, found->address) : std::nullopt;
+  if (!offset)
+    return std::nullopt;
+  const AllocationFunction& function = python_pool_function(found->pool_bytes);
+  Allocator allocator{mapped, {}, {}};
+  allocator.functions.push_back(
+      {&function, std::string(function.name), *offset, std::move(found->code)});
+  return allocator;
+}
+
+PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uint64_t bias,
+                     pid_t pid, std::span<const Mapping> mappings, const MappedFile& mapped) {
+  PythonSearch search;
+  search.version = found.version;
+  const LiveMemory memory(pid);
+  auto layout = python_layout(found.version);
+  if (!layout) {
+    search.problem = layout.error().message;
+    return search;
+  }
+  search.pools = pool_allocator(file, found, bias, memory, mapped);
+  const auto place = find_thread_key(found.thread_state.code, bias + found.thread_state.address,
+                                     memory);
+  if (!place) {
+    search.problem = "the code that finds a thread's state is of an unknown form";
+    return search;
+  }
+  const auto key = read_thread_key(*place, memory);
+  if (!key)
+    return search; // not initialised yet
+  if (found.version >= PythonVersion{3, 13}) {
+    if (auto known = apply_debug_offsets(memory, bias + found.runtime, *layout); !known) {
+      search.problem = known.error().message;
+      return search;
+    }
+  }
+  set_thread_place(libc_of(mappings), *key, layout->walk);
+  search.process = PythonProcess{*layout, bias + found.runtime, mapped.path};
+  return search;
+}
+
+} // namespace
+
+PythonSearch find_python(const ProcFs& proc, pid_t pid, std::span<const Mapping> mappings) {
+  PythonSearch none;
+  for (const MappedFile& mapped : executable_files(proc, pid, mappings)) {
+    if (!may_be_interpreter(mapped.path))
+      continue;
+    const auto file = ElfFile::open(mapped.open_path);
+    if (!file)
+      continue;
+    const auto found = find_interpreter(*file);
+    const auto bias = found ? bias_of(*file, mapped, mappings) : std::nullopt;
+    if (bias)
+      return look_at(*file, *found, *bias, pid, mappings, mapped);
+    const std::string name = mapped.path.substr(mapped.path.rfind('/') + 1);
+    none.problem = name.starts_with("python") || name.starts_with("libpython")
+                       ? name + " is no Python that is understood: only 3.8 to 3.14 are"
+                       : none.problem;
+  }
+  return none;
+}
+
+} // namespace leakbpf

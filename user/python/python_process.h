@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPython interpreter of a live process.
+#pragma once
+
+#include "python/interpreter_file.h"
+#include "python/layout.h"
+#include "python/pool_function.h"
+#include "target/allocators.h"
+
+#include <optional>
+#include <span>
+#include <string>
+
+namespace leakbpf {
+
+struct PythonProcess {
+  PythonLayout layout;       ///< with the way to each thread's state
+  std::uint64_t runtime = 0; ///< address of _PyRuntime in the process
+  std::string file;          ///< the interpreter's, as the target sees it
+};
+
+/// What a look at a process found.
+struct PythonSearch {
+  std::optional<PythonVersion> version; ///< of the interpreter it has mapped; nothing: none
+  std::optional<PythonProcess> process; ///< when it is understood and initialised
+  std::optional<Allocator> pools;       ///< the function that takes a pool, in its file
+  std::string problem;                  ///< why it is not understood; empty: it may be initialised yet
+};
+
+/// Looks for an interpreter among the files of `mappings`.
+[[nodiscard]] PythonSearch find_python(const ProcFs& proc, pid_t pid,
+                                       std::span<const Mapping> mappings);
+
+} // namespace leakbpf
