@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/evaluation_code.h"
 
-#include "unwind/cfi_reader.h"
+#include "unwind/function_ranges.h"
 #include "unwind/elf_code.h"
 
 #include <algorithm>
@@ -44,18 +44,6 @@ std::set<std::uint64_t> jumps_out_of(const CodeBlock& block) {
   return targets;
 }
 
-/// Begin -> end of every function that .eh_frame knows.
-std::map<std::uint64_t, std::uint64_t> functions_of(const ElfFile& file) {
-  std::map<std::uint64_t, std::uint64_t> functions;
-  const auto section = find_eh_frame(file);
-  if (!section)
-    return functions;
-  CfiReader reader(section->section);
-  while (const auto fde = reader.next())
-    functions[fde->address] = fde->address + fde->size;
-  return functions;
-}
-
 /// At a function's beginning the return address is on top of the stack.
 bool begins_a_frame(const ElfFile& file, const UnwindTable& table, std::uint64_t address) {
   const auto offset = file_offset_of(file, address);
@@ -77,7 +65,7 @@ std::vector<FileRange> evaluation_code(const ElfFile& file, const CodeBlock& eva
           {static_cast<std::uint32_t>(*offset), static_cast<std::uint32_t>(*offset + size)});
   };
   add(evaluation.address, evaluation.code.size());
-  const auto functions = functions_of(file);
+  const FunctionRanges functions = function_ranges(file);
   std::set<std::uint64_t> taken{evaluation.address};
   for (const std::uint64_t target : jumps_out_of(evaluation)) {
     auto function = functions.upper_bound(target);

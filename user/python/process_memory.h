@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -18,8 +20,18 @@ public:
   ProcessMemory& operator=(const ProcessMemory&) = delete;
   virtual ~ProcessMemory() = default;
 
+  /// Somewhere in the process; a multiple of eight bytes.
+  struct Piece {
+    std::uint64_t address = 0;
+    std::size_t bytes = 0;
+  };
+
   /// All of `size` bytes from `address`, or false.
   [[nodiscard]] virtual bool read(std::uint64_t address, void* to, std::size_t size) const = 0;
+  /// Pieces one after the other into `words`, which is resized to hold all of them; stops at the
+  /// first that cannot be read. Returns how many were read.
+  [[nodiscard]] virtual std::size_t read_pieces(std::span<const Piece> pieces,
+                                                std::vector<std::uint64_t>& words) const;
 
   template <class T> [[nodiscard]] std::optional<T> get(std::uint64_t address) const {
     T value{};
@@ -34,6 +46,9 @@ class LiveMemory : public ProcessMemory {
 public:
   explicit LiveMemory(pid_t pid) : pid_(pid) {}
   [[nodiscard]] bool read(std::uint64_t address, void* to, std::size_t size) const override;
+  /// With one system call for up to 1,024 pieces.
+  [[nodiscard]] std::size_t read_pieces(std::span<const Piece> pieces,
+                                        std::vector<std::uint64_t>& words) const override;
 
 private:
   pid_t pid_;

@@ -7,6 +7,7 @@
 #include "core/report.h"
 #include "kernel/features.h"
 #include "session/attachments.h"
+#include "session/python_heap.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
@@ -92,7 +93,7 @@ private:
   void read_sites();
   void read_ages();
   void scan_ages();
-  void forget_empty_pools(const std::vector<std::pair<leakbpf_block_key, leakbpf_block>>& pools);
+  void look_at_python(const TargetState& target, const PythonHeap& heap);
   void sample_targets(double now, bool keep);
   [[nodiscard]] std::vector<SiteReport> site_rows() const;
   void fill_host(Report& report) const;
@@ -120,6 +121,8 @@ private:
   std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
   /// Python's pools that were found empty, which the kernel side does not know of.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> given_back_;
+  /// What to add to sites for the small objects that they hold, or that others hold in their pools.
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> held_;
   double next_age_scan_ = 0;
   SiteHistory site_history_;
   TargetHistory rss_history_;

@@ -39,6 +39,7 @@ void Tracer::sample() {
   for (auto& [id, target] : targets_)
     if (target.alive())
       refresh_mappings(target);
+  read_ages(); // first: it says what Python's pools hold
   read_sites();
   const double now = elapsed();
   if (site_history_.begin_sample(now)) {
@@ -46,7 +47,6 @@ void Tracer::sample() {
       site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
   }
   sample_targets(now, rss_history_.begin_sample(now));
-  read_ages();
 }
 
 void Tracer::read_sites() {
@@ -60,13 +60,14 @@ void Tracer::read_sites() {
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
       sites_[by_place(key)] += totals;
-  for (const auto& [key, totals] : given_back_)
-    sites_[by_place(key)] += totals;
+  for (const auto* changes : {&given_back_, &held_})
+    for (const auto& [key, totals] : *changes)
+      sites_[key] += totals;
 }
 
 void Tracer::sample_whole() {
+  next_age_scan_ = 0;
   sample();
-  scan_ages();
 }
 
 void Tracer::read_ages() {
@@ -81,14 +82,20 @@ void Tracer::read_ages() {
 void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
-  std::vector<std::pair<leakbpf_block_key, leakbpf_block>> pools;
-  kernel_.each_block([&](const leakbpf_block_key& key, const leakbpf_block& block) {
-    const auto kind = static_cast<leakbpf_kind>(key.kind);
-    ages_[by_place({key.target, kind, block.stack_hash})].add(age_at(now, block.time_ns));
-    if (kind == LEAKBPF_KIND_PYTHON)
-      pools.emplace_back(key, block);
+  std::unordered_map<std::uint32_t, PythonHeap> pythons;
+  for (const auto& [id, target] : targets_)
+    if (target.python_pools && target.alive())
+      pythons[id];
+  kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
+    const SiteKey key =
+        by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
+    ages_[key].add(age_at(now, block.time_ns));
+    if (const auto python = pythons.find(place.target); python != pythons.end())
+      python->second.add(key, place, block);
   });
-  forget_empty_pools(pools);
+  held_.clear();
+  for (const auto& [id, heap] : pythons)
+    look_at_python(targets_.at(id), heap);
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
       ages_[by_place({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
@@ -96,28 +103,25 @@ void Tracer::scan_ages() {
 }
 
 /// Python gives no sign when a pool becomes empty, but its header says so.
-void Tracer::forget_empty_pools(
-    const std::vector<std::pair<leakbpf_block_key, leakbpf_block>>& pools) {
-  std::unordered_map<std::uint32_t, std::vector<std::size_t>> by_target;
-  for (std::size_t i = 0; i < pools.size(); i++)
-    by_target[pools[i].first.target].push_back(i);
-  for (const auto& [id, members] : by_target) {
-    const TargetState* target = find_target(id);
-    if (!target || !target->alive())
+void Tracer::look_at_python(const TargetState& target, const PythonHeap& heap) {
+  const LiveMemory memory(target.process.pid);
+  std::vector<std::uint64_t> addresses;
+  for (const PythonHeap::Pool& pool : heap.pools())
+    addresses.push_back(pool.place.address);
+  const auto use = pool_use(memory, addresses);
+  for (std::size_t i = 0; i < use.size(); i++) {
+    const PythonHeap::Pool& pool = heap.pools()[i];
+    if (use[i].value_or(0) != 0 || !kernel_.forget_block(pool.place))
       continue;
-    std::vector<std::uint64_t> addresses;
-    for (const std::size_t member : members)
-      addresses.push_back(pools[member].first.address);
-    const auto use = pool_use(target->process.pid, addresses);
-    for (std::size_t i = 0; i < members.size(); i++) {
-      const auto& [key, block] = pools[members[i]];
-      if (use[i].value_or(0) != 0 || !kernel_.forget_block(key))
-        continue;
-      SiteTotals& totals = given_back_[{id, LEAKBPF_KIND_PYTHON, block.stack_hash}];
-      totals.freed_bytes += block.size;
-      totals.freed_count++;
-    }
+    SiteTotals& totals = given_back_[pool.site];
+    totals.freed_bytes += pool.block.size;
+    totals.freed_count++;
   }
+  const auto growth = [this](const SiteKey& key) {
+    return site_history_.growth_per_minute(key).value_or(0);
+  };
+  for (const auto& [key, totals] : heap.held(memory, growth))
+    held_[key] += totals;
 }
 
 void Tracer::sample_targets(double now, bool keep) {
