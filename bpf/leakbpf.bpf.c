@@ -6,6 +6,7 @@
 #include "mappings.bpf.h"
 #include "own_stack.bpf.h"
 #include "process.bpf.h"
+#include "python/code.bpf.h"
 #include "range.bpf.h"
 
 /* Takes the context from Linux 7.0 on. libbpf drops what follows "___" in the name, and resolves
@@ -86,6 +87,12 @@ SEC("uprobe")
 int on_mappings_changed(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_free_programs);
   return mappings_changed();
+}
+
+SEC("uprobe")
+int on_code_died(struct pt_regs* ctx) {
+  KEEP_OWN_STACK(ctx, no_free_programs);
+  return code_died(ctx);
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -21,6 +21,19 @@ struct {
   __type(value, struct leakbpf_python);
 } pythons SEC(".maps");
 
+/* By code_deaths_index. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
+  __type(key, __u32);
+  __type(value, __u32);
+} code_deaths SEC(".maps");
+
+static __always_inline __u32* code_deaths_of(__u32 target, __u64 code) {
+  __u32 index = code_deaths_index(target, code);
+  return bpf_map_lookup_elem(&code_deaths, &index);
+}
+
 static __always_inline bool python_read(__u64 address, __u64* value) {
   return !bpf_probe_read_user(value, sizeof(*value), (void*)address);
 }
@@ -78,10 +91,11 @@ static NO_INLINE bool python_frame_fetch(struct python_walk* python) {
 
 /* The checksum of a code object, by which it is known again: its address may be given to another
  * when it dies. user/python/code_object.cpp makes the same. */
-VERIFIED_ONCE __u32 python_code_check(struct python_walk* python, __u64 code) {
+VERIFIED_ONCE __u32 python_code_check(struct python_walk* python, __u32 target, __u64 code) {
   if (!python)
     return 0;
-  __u64 hash = 0;
+  __u32* deaths = code_deaths_of(target, code);
+  __u64 hash = deaths ? *deaths : 0;
   __u32 bytes = python->layout.check_words * 8U;
   barrier_var(bytes);
   if (bytes > sizeof(python->code_words))
@@ -121,7 +135,8 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
   else
     instruction -= code;
   if (!stack_keep_python(state, code,
-                         LEAKBPF_PYTHON_FRAME(python_code_check(python, code), instruction)))
+                         LEAKBPF_PYTHON_FRAME(
+                             python_code_check(python, state->walk.target, code), instruction)))
     return PYTHON_FAILS;
   python->frame = caller;
   if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME)

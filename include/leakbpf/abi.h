@@ -151,6 +151,7 @@ enum leakbpf_event_type {
   LEAKBPF_EVENT_RANGE_DONE = 6, /* tid's call ended: argument is 1 when it succeeded; then, when
                                    length is not 0, [address, address + length) is new */
   LEAKBPF_EVENT_BREAK = 7,      /* the program break moved from argument to address */
+  LEAKBPF_EVENT_CODE_DIED = 8,  /* the record is a leakbpf_dead_code */
 };
 
 struct leakbpf_event {
@@ -167,6 +168,24 @@ struct leakbpf_event {
   __u64 stack_hash;
 };
 
+/* A Python code object that is about to be freed: the event's address, and its checksum is the
+ * argument. Each piece is the beginning of an object, as much of it as could be read. */
+#define LEAKBPF_DEAD_CODE_OBJECT 208
+#define LEAKBPF_DEAD_CODE_FILENAME 320
+#define LEAKBPF_DEAD_CODE_NAME 192
+#define LEAKBPF_DEAD_CODE_LINE_TABLE 640
+struct leakbpf_dead_code {
+  struct leakbpf_event event;
+  __u64 filename; /* addresses */
+  __u64 name;
+  __u64 line_table;
+  __u8 code_bytes[LEAKBPF_DEAD_CODE_OBJECT];
+  __u8 filename_bytes[LEAKBPF_DEAD_CODE_FILENAME];
+  __u8 name_bytes[LEAKBPF_DEAD_CODE_NAME];
+  __u8 line_table_bytes[LEAKBPF_DEAD_CODE_LINE_TABLE];
+};
+
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");

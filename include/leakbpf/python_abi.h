@@ -37,9 +37,18 @@ struct leakbpf_python {
   __u8 boundary_value;     /* of that byte: this much or more */
   __u8 code_mask;          /* bits of a code object's address that are tags */
   __u8 instruction_is_index;
-  __u16 check_from;  /* in a code object: the first word of the checksum; never changes later */
+  /* In a code object: */
+  __u16 check_from;  /* the first word of the checksum; these never change later */
   __u16 check_words; /* how many */
+  __u16 code_filename;
+  __u16 code_name; /* the qualified one where there is one */
+  __u16 code_line_table;
+  __u16 reserved; /* zero */
 };
+
+/* How often a code object died whose address has this hash; part of the checksum, because the next
+ * one may be made of the very same pieces. Value of `code_deaths`. */
+#define LEAKBPF_CODE_DEATHS_BITS 12
 
 /* A Python frame takes two slots of a stack: this bit with the address of the code object, and the
  * checksum in the upper half of a word with the instruction in the lower: its byte offset from the
@@ -51,9 +60,9 @@ struct leakbpf_python {
 #define LEAKBPF_PYTHON_FRAME_INSTRUCTION(slot) ((__u32)(slot))
 
 #ifdef __cplusplus
-static_assert(sizeof(leakbpf_python) == 28, "abi");
+static_assert(sizeof(leakbpf_python) == 36, "abi");
 #else
-_Static_assert(sizeof(struct leakbpf_python) == 28, "abi");
+_Static_assert(sizeof(struct leakbpf_python) == 36, "abi");
 #endif
 
 #endif

@@ -4,6 +4,8 @@
 #include "kernel/map_batch.h"
 #include "leakbpf.skel.h"
 
+#include <leakbpf/stack_hash.h>
+
 #include <array>
 #include <cstring>
 
@@ -67,7 +69,7 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
        {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session})
     prepare_program(program, config.backend, true);
   // These have no return, so they are ordinary multi links where there are sessions too.
-  for (bpf_program* program : {progs.on_free, progs.on_mappings_changed})
+  for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
     prepare_program(program, entry_backend(config.backend), false);
 }
 
@@ -213,13 +215,32 @@ UnwindMaps KernelSide::unwind_maps() const {
 Result<std::vector<Link>> KernelSide::attach_mappings_probe(const std::string& path,
                                                             std::uint64_t file_offset,
                                                             pid_t pid) const {
-  const ProgramSet programs{impl_->skeleton->progs.on_mappings_changed, nullptr, nullptr};
+  return attach_hook(impl_->skeleton->progs.on_mappings_changed, path, file_offset, pid);
+}
+
+Result<std::vector<Link>> KernelSide::attach_code_probe(const std::string& path,
+                                                        std::uint64_t file_offset,
+                                                        pid_t pid) const {
+  return attach_hook(impl_->skeleton->progs.on_code_died, path, file_offset, pid);
+}
+
+/// One place that is probed at its entry only.
+Result<std::vector<Link>> KernelSide::attach_hook(bpf_program* program, const std::string& path,
+                                                  std::uint64_t file_offset, pid_t pid) const {
   const AttachPoint point{file_offset, 0};
   std::vector<Link> links;
-  if (auto done = attach(impl_->config.backend, programs, pid, path, std::span(&point, 1), links);
+  if (auto done = attach(impl_->config.backend, {program, nullptr, nullptr}, pid, path,
+                         std::span(&point, 1), links);
       !done)
     return done.error();
   return links;
+}
+
+std::uint32_t KernelSide::code_deaths(std::uint32_t target, std::uint64_t address) const {
+  const std::uint32_t index = code_deaths_index(target, address);
+  std::uint32_t deaths = 0;
+  bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.code_deaths), &index, &deaths);
+  return deaths;
 }
 
 std::vector<SiteSample> KernelSide::read_sites() const {

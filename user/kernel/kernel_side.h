@@ -76,12 +76,21 @@ public:
   [[nodiscard]] Result<std::vector<Link>>
   attach_mappings_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
 
+  /// Attaches to the function that frees Python's code objects.
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
+  /// How often code objects at addresses like this one died (leakbpf/python_abi.h).
+  [[nodiscard]] std::uint32_t code_deaths(std::uint32_t target, std::uint64_t address) const;
+
   /// A descriptor that polls readable when there are events.
   [[nodiscard]] int events_fd() const;
   /// Hands over the events there are, in order.
   void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
 
 private:
+  [[nodiscard]] Result<std::vector<Link>> attach_hook(bpf_program* program, const std::string& path,
+                                                      std::uint64_t file_offset, pid_t pid) const;
+
   struct Impl;
   explicit KernelSide(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/code_names.h"
 
+#include "python/dead_code.h"
 #include "python/line_table.h"
 
 namespace leakbpf {
@@ -10,25 +11,62 @@ std::uint32_t PythonNames::add(KnownCode code) {
   return static_cast<std::uint32_t>(codes_.size() - 1);
 }
 
+std::uint32_t PythonNames::add_object(CodeObject object, const PythonLayout& layout) {
+  Identity identity(object.file, object.function, object.first_line, object.line_table);
+  const auto [same, is_new] =
+      by_content_.emplace(std::move(identity), static_cast<std::uint32_t>(codes_.size()));
+  return is_new ? add({std::move(object), layout.lines, layout.code_instructions}) : same->second;
+}
+
 std::uint32_t PythonNames::code_of(std::uint32_t target, const ProcessMemory& memory,
                                    const PythonLayout& layout, std::uint64_t address,
                                    std::uint32_t check) {
-  const auto place = std::tuple(target, address, check);
+  const Place place(target, address, check);
   if (const auto known = by_place_.find(place); known != by_place_.end())
     return known->second;
+  const std::uint32_t deaths = deaths_(target, address);
+  auto object = read_code_object(memory, layout, address, check, deaths);
   std::uint32_t code = 0;
-  auto object = read_code_object(memory, layout, address, check);
-  if (!object) {
+  // What belonged to it may have been something else already when it was read.
+  if (object && deaths_(target, address) == deaths) {
+    code = add_object(std::move(*object), layout);
+  } else {
     unreadable_++;
     code = add({std::nullopt, layout.lines, layout.code_instructions});
-  } else {
-    Identity identity(object->file, object->function, object->first_line, object->line_table);
-    const auto [same, is_new] =
-        by_content_.emplace(std::move(identity), static_cast<std::uint32_t>(codes_.size()));
-    code = is_new ? add({std::move(object), layout.lines, layout.code_instructions}) : same->second;
   }
   by_place_.emplace(place, code);
   return code;
+}
+
+void PythonNames::code_died(std::uint32_t target, const PythonLayout& layout,
+                            const leakbpf_dead_code& record) {
+  constexpr std::size_t most_dead = 4096;
+  const auto check = static_cast<std::uint32_t>(record.event.argument);
+  const Place place(target, record.event.address, check);
+  const auto known = by_place_.find(place);
+  if (known != by_place_.end() && codes_[known->second].object)
+    return;
+  const DeadCodeMemory memory(record);
+  auto object = read_dead_code_object(memory, layout, record.event.address);
+  if (!object)
+    return;
+  if (known != by_place_.end()) {
+    codes_[known->second].object = std::move(object);
+    unreadable_--;
+    return;
+  }
+  by_place_.emplace(place, add_object(std::move(*object), layout));
+  dead_.push_back(place);
+  if (dead_.size() > most_dead) {
+    by_place_.erase(dead_.front());
+    dead_.pop_front();
+  }
+}
+
+bool PythonNames::is_hidden(std::uint32_t code, std::uint32_t instruction) const {
+  const KnownCode& known = codes_.at(code);
+  return known.object && instruction >= known.instructions &&
+         instruction - known.instructions < known.object->first_traceable;
 }
 
 Frame PythonNames::name(std::uint32_t code, std::uint32_t instruction) const {
@@ -49,7 +87,7 @@ Frame PythonNames::name(std::uint32_t code, std::uint32_t instruction) const {
     offset = instruction * 2;
   const auto line =
       line_of(known.lines, known.object->line_table, known.object->first_line, offset);
-  frame.line = line.value_or(known.object->first_line);
+  frame.line = line.value_or(0);
   return frame;
 }
 

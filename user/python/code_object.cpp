@@ -94,39 +94,45 @@ std::optional<std::string> read_string(const ProcessMemory& memory, const Python
 }
 
 std::optional<std::uint32_t> code_checksum(const ProcessMemory& memory, const PythonLayout& layout,
-                                           std::uint64_t address) {
+                                           std::uint64_t address, std::uint32_t deaths) {
   std::array<std::uint64_t, LEAKBPF_PYTHON_CHECK_WORDS> words{};
   const std::size_t count = layout.walk.check_words;
   if (count > words.size() ||
       !memory.read(address + layout.walk.check_from, words.data(), count * sizeof(words[0])))
     return std::nullopt;
-  std::uint64_t hash = 0;
+  std::uint64_t hash = deaths;
   for (std::size_t i = 0; i < count; i++)
     hash = unwind_hash(hash, words.at(i));
   return static_cast<std::uint32_t>(hash >> 32);
 }
 
-std::optional<CodeObject> read_code_object(const ProcessMemory& memory, const PythonLayout& layout,
-                                           std::uint64_t address, std::uint32_t check) {
-  if (code_checksum(memory, layout, address) != check)
-    return std::nullopt;
-  CodeObject code;
-  const std::uint32_t name =
-      layout.code_qualified_name != 0 ? layout.code_qualified_name : layout.code_name;
+std::optional<CodeObject> read_dead_code_object(const ProcessMemory& memory,
+                                                const PythonLayout& layout,
+                                                std::uint64_t address) {
   const auto file = read_string_at(memory, layout, address + layout.code_filename);
-  const auto function = read_string_at(memory, layout, address + name);
+  const auto function = read_string_at(memory, layout, address + layout.name_offset());
   const auto first_line = memory.get<std::uint32_t>(address + layout.code_first_line);
   const auto table = memory.get<std::uint64_t>(address + layout.code_line_table);
   if (!file || !function || !first_line || !table)
     return std::nullopt;
+  constexpr std::uint32_t unit = 2;
+  std::optional<std::uint32_t> traceable;
+  if (layout.code_first_traceable != 0)
+    traceable = memory.get<std::uint32_t>(address + layout.code_first_traceable);
   auto lines = read_bytes_object(memory, *table, most_line_table_bytes);
-  // Still the same: it may have died while it was read.
-  if (!lines || code_checksum(memory, layout, address) != check)
+  return CodeObject{*file, *function, *first_line, traceable.value_or(0) * unit,
+                    lines ? std::move(*lines) : std::vector<std::uint8_t>()};
+}
+
+std::optional<CodeObject> read_code_object(const ProcessMemory& memory, const PythonLayout& layout,
+                                           std::uint64_t address, std::uint32_t check,
+                                           std::uint32_t deaths) {
+  if (code_checksum(memory, layout, address, deaths) != check)
     return std::nullopt;
-  code.file = *file;
-  code.function = *function;
-  code.first_line = *first_line;
-  code.line_table = std::move(*lines);
+  auto code = read_dead_code_object(memory, layout, address);
+  // Still the same: it may have died while it was read.
+  if (!code || code_checksum(memory, layout, address, deaths) != check)
+    return std::nullopt;
   return code;
 }
 

@@ -15,9 +15,10 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> wanted{
+constexpr std::array<std::string_view, 7> wanted{
     "_PyRuntime",      "_PyEval_EvalFrameDefault", "PyGILState_GetThisThreadState",
-    "PyObject_Malloc", "allocate_from_new_pool",   "Py_Version"};
+    "PyObject_Malloc", "allocate_from_new_pool",   "PyCode_Type",
+    "Py_Version"};
 
 struct Symbol {
   std::uint64_t address = 0, size = 0;
@@ -138,6 +139,8 @@ std::optional<InterpreterFile> find_interpreter(const ElfFile& file) {
   if (found.evaluation.code.empty() || found.thread_state.code.empty() || runtime == symbols.end())
     return std::nullopt;
   found.runtime = runtime->second.address;
+  if (const auto type = symbols.find("PyCode_Type"); type != symbols.end())
+    found.code_type = type->second.address;
   const auto version = version_of(file, symbols);
   if (!version)
     return std::nullopt;

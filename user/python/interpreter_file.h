@@ -25,6 +25,7 @@ struct InterpreterFile {
   CodeBlock evaluation;      ///< _PyEval_EvalFrameDefault
   CodeBlock thread_state;    ///< PyGILState_GetThisThreadState
   CodeBlock object_malloc;   ///< PyObject_Malloc; empty when it is not exported
+  std::uint64_t code_type = 0; ///< PyCode_Type; 0: it is not exported
   CodeBlock new_pool;        ///< allocate_from_new_pool; empty when the file is stripped
 };
 

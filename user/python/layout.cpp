@@ -53,6 +53,7 @@ void interpreter_frames(PythonLayout& layout) {
   layout.code_qualified_name = 128;
   layout.code_line_table = 136;
   layout.code_instructions = 184 + (minor - 11) * 8;
+  layout.code_first_traceable = layout.code_instructions - 16;
   layout.lines = LineTableKind::locations;
 }
 
@@ -65,6 +66,17 @@ Error not_understood(const std::string& what) {
 std::string to_string(PythonVersion version) {
   return fmt::format("{}.{}", version.major, version.minor);
 }
+
+namespace {
+
+/// What the kernel side needs of the offsets that user space uses too.
+void share_offsets(PythonLayout& layout) {
+  layout.walk.code_filename = static_cast<__u16>(layout.code_filename);
+  layout.walk.code_name = static_cast<__u16>(layout.name_offset());
+  layout.walk.code_line_table = static_cast<__u16>(layout.code_line_table);
+}
+
+} // namespace
 
 Result<PythonLayout> python_layout(PythonVersion version) {
   if (version < oldest || version > newest)
@@ -79,6 +91,7 @@ Result<PythonLayout> python_layout(PythonVersion version) {
     frame_objects(layout);
   else
     interpreter_frames(layout);
+  share_offsets(layout);
   return layout;
 }
 

@@ -40,7 +40,14 @@ struct PythonLayout {
   std::uint32_t code_qualified_name = 0; ///< 0: there is none
   std::uint32_t code_line_table = 0;
   std::uint32_t code_instructions = 0; ///< 0: instructions are counted from zero anyway
+  /// Of the index of the first instruction at which a frame exists for Python itself; 0: there is
+  /// no such thing.
+  std::uint32_t code_first_traceable = 0;
   LineTableKind lines = LineTableKind::locations;
+  /// Of the best name there is.
+  [[nodiscard]] std::uint32_t name_offset() const {
+    return code_qualified_name != 0 ? code_qualified_name : code_name;
+  }
   // str
   std::uint32_t ascii_header = 0;   ///< where an ASCII string's characters are
   std::uint32_t compact_header = 0; ///< where another compact string's are

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/python_process.h"
 
+#include "plan/probe_point.h"
 #include "python/thread_key.h"
 #include "unwind/elf_code.h"
 
@@ -54,6 +55,22 @@ std::optional<Allocator> pool_allocator(const ElfFile& file, const InterpreterFi
   return allocator;
 }
 
+/// PyCode_Type.tp_dealloc, as the process has it.
+std::optional<std::uint64_t> find_code_dealloc(const ElfFile& file,
+                                               const InterpreterFile& interpreter,
+                                               std::uint64_t bias, const ProcessMemory& memory) {
+  constexpr std::uint64_t dealloc_slot = 48; // of PyTypeObject
+  constexpr std::uint64_t most_code = 512;
+  if (interpreter.code_type == 0)
+    return std::nullopt;
+  const auto function = memory.get<std::uint64_t>(bias + interpreter.code_type + dealloc_slot);
+  const auto offset = function ? file_offset_of(file, *function - bias) : std::nullopt;
+  if (!offset)
+    return std::nullopt;
+  const CodeBlock block = code_at(file, *function - bias, most_code);
+  return *offset + plan_probe_point(block.code, *offset, ProbeNeed{0b1, false, false}).offset;
+}
+
 PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uint64_t bias,
                      pid_t pid, std::span<const Mapping> mappings, const MappedFile& mapped) {
   PythonSearch search;
@@ -65,6 +82,8 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
     return search;
   }
   search.pools = pool_allocator(file, found, bias, memory, mapped);
+  search.code_dealloc_offset = find_code_dealloc(file, found, bias, memory);
+  search.open_path = mapped.open_path;
   const auto place = find_thread_key(found.thread_state.code, bias + found.thread_state.address,
                                      memory);
   if (!place) {

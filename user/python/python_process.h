@@ -24,6 +24,9 @@ struct PythonSearch {
   std::optional<PythonVersion> version; ///< of the interpreter it has mapped; nothing: none
   std::optional<PythonProcess> process; ///< when it is understood and initialised
   std::optional<Allocator> pools;       ///< the function that takes a pool, in its file
+  /// A place at the beginning of the function that frees code objects, in that file.
+  std::optional<std::uint64_t> code_dealloc_offset;
+  std::string open_path; ///< of the file
   std::string problem;                  ///< why it is not understood; empty: it may be initialised yet
 };
 

@@ -61,7 +61,14 @@ Result<void> Attachments::attach_probes(Process& process, const ProbePlan& plan,
 void Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
   if (!plan.mappings_hook)
     return;
-  auto links = kernel_.attach_mappings_probe(plan.file.open_path, *plan.mappings_hook, pid);
+  keep_hooks(pid, kernel_.attach_mappings_probe(plan.file.open_path, *plan.mappings_hook, pid));
+}
+
+void Attachments::attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset) {
+  keep_hooks(pid, kernel_.attach_code_probe(path, file_offset, pid));
+}
+
+void Attachments::keep_hooks(pid_t pid, Result<std::vector<Link>> links) {
   if (!links)
     return;
   for (Link& link : *links)

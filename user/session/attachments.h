@@ -25,6 +25,8 @@ public:
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, std::span<const Mapping> mappings);
   /// Attaches to one allocator more, once in each process.
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, const Allocator& allocator);
+  /// Attaches to the function that frees Python's code objects. A failure is no reason not to trace.
+  void attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset);
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);
   [[nodiscard]] bool has_probes(pid_t pid) const;
@@ -35,10 +37,11 @@ private:
     std::set<FileId> files;
     std::set<FileId> extra; ///< of allocators that were given
     std::vector<Link> links; ///< of allocation functions
-    std::vector<Link> hooks; ///< of the dynamic linker
+    std::vector<Link> hooks; ///< of the dynamic linker, and of Python
   };
 
   [[nodiscard]] Result<void> attach_probes(Process& process, const ProbePlan& plan, pid_t pid);
+  void keep_hooks(pid_t pid, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, const ProbePlan& plan);
 
   const ProcFs& proc_;

@@ -61,7 +61,13 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
                std::unique_ptr<UnwindService> unwind)
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
-      attachments_(proc_, kernel_, options_.hints), namer_(proc_), sources_(proc_) {}
+      attachments_(proc_, kernel_, options_.hints), namer_(proc_,
+                                                                [this](std::uint32_t target,
+                                                                       std::uint64_t address) {
+                                                                  return kernel_.code_deaths(
+                                                                      target, address);
+                                                                }),
+      sources_(proc_) {}
 
 Tracer::~Tracer() {
   freeze();
@@ -188,7 +194,7 @@ bool Tracer::all_ended() const {
 
 bool Tracer::run_until(double deadline, int interrupt_fd) {
   for (;;) {
-    kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+    follow_events();
     take_finished_stacks();
     attach_pending();
     double until = deadline;
@@ -206,11 +212,24 @@ bool Tracer::run_until(double deadline, int interrupt_fd) {
   }
 }
 
+/// Stacks are looked at last: a code object of Python's that is in one may have died meanwhile, and
+/// its record come behind.
+void Tracer::follow_events() {
+  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  for (const leakbpf_event& event : std::exchange(new_stacks_, {}))
+    on_new_stack(event);
+}
+
 void Tracer::handle(const leakbpf_event& event) {
   TargetState* target = find_target(event.target);
   switch (event.type) {
   case LEAKBPF_EVENT_NEW_STACK:
-    on_new_stack(event);
+    new_stacks_.push_back(event);
+    break;
+  case LEAKBPF_EVENT_CODE_DIED:
+    if (target && target->python)
+      namer_.python_code_died(target->id, *target->python,
+                              reinterpret_cast<const leakbpf_dead_code&>(event));
     break;
   case LEAKBPF_EVENT_FORK:
     on_fork(event);
@@ -367,6 +386,9 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
     options_.warn(fmt::format("PID {} ({}): native stacks only: {}", target.process.pid,
                               target.process.comm, target.python_problem));
   target.python = std::move(search.process);
+  if (target.python && search.code_dealloc_offset)
+    attachments_.attach_code_hook(target.process.pid, search.open_path,
+                                  *search.code_dealloc_offset);
 }
 
 /// An interpreter that was not there, or not initialised, when the target began.
@@ -418,7 +440,7 @@ void Tracer::freeze() {
     if (target.alive())
       kernel_.stop_target(target.process.pid);
   unwind_->drain();
-  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  follow_events();
   take_finished_stacks();
 }
 

@@ -33,7 +33,7 @@ std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
 } // namespace
 
 void Tracer::sample() {
-  kernel_.consume_events([this](const leakbpf_event& event) { handle(event); });
+  follow_events();
   take_finished_stacks();
   notice_vanished();
   for (auto& [id, target] : targets_)

@@ -51,15 +51,18 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   return index;
 }
 
-CodePlace Namer::locate_python(pid_t pid, std::uint32_t target, const PythonProcess* python,
-                               std::uint64_t code, std::uint64_t place) {
+std::optional<CodePlace> Namer::locate_python(pid_t pid, std::uint32_t target,
+                                              const PythonProcess* python, std::uint64_t code,
+                                              std::uint64_t place) {
   if (!python)
-    return {CodePlace::no_module, false, code};
+    return CodePlace{CodePlace::no_module, false, code};
   const std::uint32_t number =
       python_.code_of(target, LiveMemory(pid), python->layout, code,
                       LEAKBPF_PYTHON_FRAME_CHECK(place));
-  return {CodePlace::python, false,
-          std::uint64_t{number} << 32 | LEAKBPF_PYTHON_FRAME_INSTRUCTION(place)};
+  const std::uint32_t instruction = LEAKBPF_PYTHON_FRAME_INSTRUCTION(place);
+  if (python_.is_hidden(number, instruction))
+    return std::nullopt;
+  return CodePlace{CodePlace::python, false, std::uint64_t{number} << 32 | instruction};
 }
 
 LocatedStack Namer::locate(pid_t pid, std::uint32_t target, const AddressSpace& space,
@@ -69,9 +72,12 @@ LocatedStack Namer::locate(pid_t pid, std::uint32_t target, const AddressSpace& 
   for (std::uint32_t i = 0; i < stack.depth; i++) {
     if ((stack.pc[i] & LEAKBPF_PC_PYTHON) != 0) {
       i++;
-      if (i < stack.depth)
-        located.places.push_back(locate_python(
-            pid, target, python, stack.pc[i - 1] & ~LEAKBPF_PC_PYTHON, stack.pc[i]));
+      const auto place = i < stack.depth
+                             ? locate_python(pid, target, python,
+                                             stack.pc[i - 1] & ~LEAKBPF_PC_PYTHON, stack.pc[i])
+                             : std::nullopt;
+      if (place)
+        located.places.push_back(*place);
       continue;
     }
     const std::uint64_t pc = stack.pc[i] & ~LEAKBPF_PC_EXACT;

@@ -41,7 +41,7 @@ struct LocatedStack {
 /// Opens each mapped file once, whatever process it was found in, and names each place once.
 class Namer {
 public:
-  explicit Namer(const ProcFs& proc) : proc_(proc) {}
+  Namer(const ProcFs& proc, DeathCounter deaths) : proc_(proc), python_(std::move(deaths)) {}
 
   /// Says in which files the frames lie, by what process `pid` has mapped now, and opens these
   /// files while it still shows them, so that names can be found after it has ended. Python's code
@@ -52,6 +52,11 @@ public:
   /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
   /// a note that says why.
   [[nodiscard]] std::vector<Frame> name(const LocatedStack& stack);
+  /// To be told before the stacks that were taken before it.
+  void python_code_died(std::uint32_t target, const PythonProcess& python,
+                        const leakbpf_dead_code& record) {
+    python_.code_died(target, python.layout, record);
+  }
   /// Python code objects that could not be read any more when they were met.
   [[nodiscard]] std::uint64_t unreadable_python() const { return python_.unreadable(); }
 
@@ -63,9 +68,10 @@ private:
     std::unordered_map<std::uint64_t, std::vector<Frame>> named;
   };
 
-  [[nodiscard]] CodePlace locate_python(pid_t pid, std::uint32_t target,
-                                        const PythonProcess* python, std::uint64_t code,
-                                        std::uint64_t place);
+  /// Nothing for a frame that Python itself does not show.
+  [[nodiscard]] std::optional<CodePlace> locate_python(pid_t pid, std::uint32_t target,
+                                                       const PythonProcess* python,
+                                                       std::uint64_t code, std::uint64_t place);
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
   const std::vector<Frame>& frames_at(const CodePlace& place);
 
