@@ -136,7 +136,7 @@ TEST_CASE("cfi: the CFA by an expression", "[unwind]") {
   const auto memory = [](int base, int offset, int add) {
     auto rule = at(base, offset);
     rule.cfa = LEAKBPF_CFA_MEMORY;
-    rule.cfa_add = add;
+    rule.cfa_add = static_cast<std::int16_t>(add);
     return rule;
   };
   CHECK(rule_after(cfa_by(Bytes{DW_OP_breg0 + 3}.sleb(24))) == at(3, 24));
@@ -182,7 +182,7 @@ TEST_CASE("cfi: the CFA in a procedure linkage table", "[unwind]") {
     expression.u8(DW_OP_lit0 + threshold).add({DW_OP_ge, DW_OP_lit3, DW_OP_shl, DW_OP_plus});
     auto rule = at(7, 8);
     rule.cfa = LEAKBPF_CFA_PLT;
-    rule.cfa_add = static_cast<int>(threshold);
+    rule.cfa_add = static_cast<std::int16_t>(threshold);
     CHECK(rule_after(cfa_by(expression)) == rule);
     for (std::size_t i = 0; i < expression.size(); ++i) {
       INFO("without the bytes from " << i);

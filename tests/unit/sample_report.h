@@ -8,7 +8,7 @@ namespace leakbpf {
 
 inline Frame native_frame(const std::string& function, const std::string& file, std::uint32_t line,
                           const std::string& module = "/srv/app/shop") {
-  return {FrameKind::native, function, module, "abcdef01", 0x1234, file, line, false};
+  return {FrameKind::native, function, module, "abcdef01", 0x1234, file, line, false, ""};
 }
 
 /// One process with two sites: a stack with lines, and one of which nothing is known.
@@ -54,7 +54,7 @@ inline Report sample_report() {
   unknown.pid = 4242;
   unknown.key = {0, LEAKBPF_KIND_MMAP, 0};
   unknown.totals = {4096, 1, 0, 0};
-  unknown.frames = {{FrameKind::note, "stack not recorded", "", "", std::nullopt, "", 0, false}};
+  unknown.frames = {{FrameKind::note, "stack not recorded", "", "", std::nullopt, "", 0, false, ""}};
   report.sites.push_back(unknown);
   report.site_count = 2;
   report.history = {{0, 4242, 100 << 20, 0}, {62, 4242, std::nullopt, 15 << 20}};

@@ -19,7 +19,7 @@ constexpr std::size_t word = sizeof(std::uint64_t);
 
 constexpr std::size_t chunk_bytes = 64 << 10;
 /// A block that has fewer pointers into pools than one in so many words is data.
-constexpr std::size_t data_ratio = 64;
+constexpr std::size_t data_ratio = 256;
 /// Where that is looked at.
 constexpr std::uint64_t probes = 16;
 constexpr std::uint64_t probe_bytes = 256;

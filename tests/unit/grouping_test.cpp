@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/culprit.h"
+#include "core/grouping.h"
+#include "core/python_file.h"
+#include "sample_report.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace leakbpf {
+namespace {
+
+Frame python(const std::string& function, const std::string& file, std::uint32_t line) {
+  Frame frame;
+  frame.kind = FrameKind::python;
+  frame.function = function;
+  frame.file = file;
+  frame.line = line;
+  return frame;
+}
+
+const std::string packages = "/usr/lib/python3/dist-packages/";
+
+/// An endpoint of a web service under uvicorn, as its stack is.
+std::vector<Frame> request() {
+  return {native_frame("PyByteArray_Resize", "", 0, "/usr/bin/python3.11"),
+          python("remember", "/srv/shop/cart.py", 42),
+          python("add_item", "/srv/shop/api.py", 17),
+          python("run_endpoint_function", packages + "fastapi/routing.py", 160),
+          python("Router.__call__", packages + "starlette/routing.py", 706),
+          python("Handle._run", "/usr/lib/python3.11/asyncio/events.py", 80),
+          python("Server.run", packages + "uvicorn/server.py", 60),
+          python("<module>", "/usr/bin/uvicorn", 8),
+          native_frame("_start", "", 0, "/usr/bin/python3.11")};
+}
+
+TEST_CASE("whose code a Python file is", "[python]") {
+  CHECK(owner_of("/srv/shop/cart.py") == PythonOwner::application);
+  CHECK(owner_of("app.py") == PythonOwner::application);
+  CHECK(owner_of("<string>") == PythonOwner::application);
+  CHECK(owner_of(packages + "fastapi/routing.py") == PythonOwner::package);
+  CHECK(owner_of("/app/venv/lib/python3.12/site-packages/x/y.py") == PythonOwner::package);
+  CHECK(owner_of("/usr/bin/uvicorn") == PythonOwner::package);
+  CHECK(owner_of("/srv/bin/start.py") == PythonOwner::application);
+  CHECK(owner_of("/usr/lib/python3.11/asyncio/events.py") == PythonOwner::standard_library);
+  CHECK(owner_of("/usr/local/lib/python3.13t/json/encoder.py") == PythonOwner::standard_library);
+  CHECK(owner_of("<frozen importlib._bootstrap>") == PythonOwner::standard_library);
+  CHECK(short_python_path("/srv/shop/cart.py") == "shop/cart.py");
+  CHECK(short_python_path("/cart.py") == "/cart.py");
+  CHECK(short_python_path("cart.py") == "cart.py");
+  CHECK(short_python_path(packages + "fastapi/routing.py") == "fastapi/routing.py");
+  CHECK(short_python_path("/usr/lib/python3.11/asyncio/events.py") == "asyncio/events.py");
+}
+
+TEST_CASE("the culprit is the application's line, before packages, before the library", "[python]") {
+  std::vector<Frame> frames = request();
+  CHECK(find_culprit(frames) == 1);
+  CHECK(describe_frame(frames[1]) == "remember at shop/cart.py:42");
+  frames.erase(frames.begin() + 1, frames.begin() + 3);
+  CHECK(find_culprit(frames) == 1); // fastapi
+  frames = {native_frame("malloc", "", 0, "/lib/libc.so.6"),
+            python("loads", "/usr/lib/python3.11/json/__init__.py", 346)};
+  CHECK(find_culprit(frames) == 1);
+  frames[1].file.clear(); // its code object is gone
+  CHECK(describe_frame(frames[1]) == "[Python code that is gone]");
+}
+
+TEST_CASE("the handler is the endpoint", "[python]") {
+  CHECK(find_handler(request()) == 2);
+  SECTION("when the program starts the server itself") {
+    std::vector<Frame> frames = request();
+    frames[7] = python("main", "/srv/shop/api.py", 90);
+    frames.insert(frames.begin() + 8, python("<module>", "/srv/shop/api.py", 94));
+    CHECK(find_handler(frames) == 2);
+  }
+  SECTION("in a program without a server") {
+    const std::vector<Frame> frames{python("inner", "/srv/job.py", 3),
+                                    python("work", "/srv/job.py", 7),
+                                    python("<module>", "/srv/job.py", 9)};
+    CHECK(find_handler(frames) == 1);
+  }
+  SECTION("when only the module's own lines run") {
+    CHECK(find_handler({python("<module>", "/srv/job.py", 9)}) == 0);
+  }
+  SECTION("in native code") {
+    CHECK(find_handler({native_frame("operator new(unsigned long)", "", 0, "/lib/libstdc++.so.6"),
+                        native_frame("Cart::add(Item const&)", "cart.cpp", 42),
+                        native_frame("serve(int)", "main.cpp", 9),
+                        native_frame("main", "main.cpp", 30)}) == 2);
+  }
+  SECTION("without any code of the application") {
+    const std::vector<Frame> frames{python("f", packages + "x.py", 1),
+                                    python("g", packages + "x.py", 2)};
+    CHECK(find_handler(frames) == 0);
+  }
+}
+
+SiteReport site(std::uint32_t target, std::uint64_t stack, std::uint64_t bytes,
+                leakbpf_kind kind = LEAKBPF_KIND_HEAP) {
+  SiteReport made;
+  made.key = {target, kind, stack};
+  made.pid = static_cast<std::int32_t>(100 + target);
+  made.totals = {bytes, 1, 0, 0};
+  made.growth_bytes_per_minute = static_cast<double>(bytes);
+  made.oldest_age_seconds = static_cast<double>(stack);
+  return made;
+}
+
+TEST_CASE("rows by line, function, module and process", "[grouping]") {
+  const std::vector<SiteReport> sites{site(1, 1, 100), site(1, 2, 50), site(2, 1, 300),
+                                      site(2, 3, 7), site(2, 3, 9, LEAKBPF_KIND_MMAP)};
+  const auto stack_of = [](const SiteReport& row) {
+    // Stacks 1 and 2 differ only in the caller; stack 3 is another line of the same function.
+    std::vector<Frame> frames = request();
+    if (row.key.stack_hash == 2)
+      frames[2].line = 99;
+    if (row.key.stack_hash == 3)
+      frames[1].line = 77;
+    return frames;
+  };
+  const auto rows_by = [&](GroupBy by) {
+    return merge_sites(sites, by, [&](const SiteReport& row) {
+      const std::vector<Frame> frames = stack_of(row);
+      return group_frame(by, frames, find_culprit(frames));
+    });
+  };
+  SECTION("line") {
+    const auto rows = rows_by(GroupBy::line);
+    REQUIRE(rows.size() == 3); // line 42; line 77 of the heap; line 77 of mmap
+    CHECK(rows[0].totals.outstanding_bytes() == 450);
+    CHECK(rows[0].growth_bytes_per_minute == 450);
+    CHECK(rows[0].oldest_age_seconds == 2);
+    CHECK(rows[0].pid == 102); // of the largest
+    CHECK(describe_frame(rows[0].frames[rows[0].culprit]) == "remember at shop/cart.py:42");
+  }
+  SECTION("function") {
+    const auto rows = rows_by(GroupBy::function);
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].totals.outstanding_bytes() == 457);
+    CHECK(describe_frame(rows[0].frames[0]) == "remember at shop/cart.py");
+  }
+  SECTION("handler") {
+    const auto rows = rows_by(GroupBy::handler);
+    REQUIRE(rows.size() == 2);
+    CHECK(describe_frame(rows[0].frames[0]) == "add_item at shop/api.py");
+  }
+  SECTION("module") {
+    const auto rows = rows_by(GroupBy::module);
+    REQUIRE(rows.size() == 2);
+    CHECK(describe_frame(rows[0].frames[0]) == "shop/cart.py");
+  }
+  SECTION("process") {
+    const auto rows = rows_by(GroupBy::process);
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].totals.outstanding_bytes() == 316); // of all kinds
+    CHECK(rows[1].totals.outstanding_bytes() == 150);
+  }
+}
+
+} // namespace
+} // namespace leakbpf
