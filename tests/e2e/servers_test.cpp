@@ -2,6 +2,7 @@
 // Servers that we did not write, under load: they answer everything, and do not restart.
 #include "child.h"
 #include "privileges.h"
+#include "server.h"
 
 #include <csignal>
 #include <filesystem>
@@ -16,21 +17,6 @@ using namespace leakbpf::e2e;
 using Json = nlohmann::json;
 
 namespace {
-
-void require_program(const std::string& name) {
-  if (!std::filesystem::exists("/usr/bin/" + name))
-    SKIP(name + " is not installed");
-}
-
-/// Runs the shell command again and again until it succeeds.
-void wait_until(const std::string& command) {
-  for (int tries = 0; tries < 300; tries++) {
-    if (run_program({"sh", "-c", command}).status == 0)
-      return;
-    usleep(100'000);
-  }
-  FAIL("it never came up: " << command);
-}
 
 /// leakbpf's live view beside a load; both to their ends.
 struct Loaded {

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// Python frames, against what Python itself says of its stacks; and leaks of a web service.
+#include "child.h"
+#include "privileges.h"
+#include "server.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace leakbpf::e2e;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string scripts = LEAKBPF_SOURCE_DIR "/tests/python/";
+
+std::string home() {
+  const char* set = std::getenv("HOME");
+  return set ? set : "/root";
+}
+
+std::string version_of(const std::string& python) {
+  const Finished told = run_program(
+      {python, "-c", "import sys; print('%d.%d' % sys.version_info[:2], end='')"});
+  return told.status == 0 ? told.output : "";
+}
+
+/// Every Python on this machine from 3.8 on, the system's first: that of the system, those of
+/// pyenv, and newer Debian ones unpacked by tests/python/fetch.
+std::vector<std::string> pythons() {
+  std::vector<std::string> found{"/usr/bin/python3"};
+  const auto add_below = [&found](const std::string& folder, const std::string& program) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+      if (std::filesystem::exists(entry.path() / program))
+        found.push_back(entry.path() / program);
+  };
+  add_below(home() + "/.pyenv/versions", "bin/python3");
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  add_below((cache ? cache : home() + "/.cache") + "/leakbpf/python", "python3");
+  std::erase_if(found, [](const std::string& python) {
+    const std::string version = version_of(python);
+    return version.empty() || version.size() < 3 || std::stoi(version.substr(2)) < 8;
+  });
+  return found;
+}
+
+/// A Python stack as text, innermost first -> how many blocks were taken there.
+using Counts = std::map<std::string, std::size_t>;
+
+Counts counts_by_python_stack(const Json& snapshot) {
+  Counts counts;
+  for (const Json& site : snapshot.at("sites")) {
+    std::string stack;
+    bool first = true;
+    bool wanted = site.at("kind") == "heap";
+    for (const Json& frame : site.at("frames")) {
+      if (frame.at("kind") != "python")
+        continue;
+      const std::string function =
+          frame.at("function").is_string() ? frame.at("function").get<std::string>() : "?";
+      wanted = wanted && (!first || function.starts_with("leaf"));
+      first = false;
+      stack += function + " " + frame.at("file").dump() + ":" + frame.at("line").dump() + "\n";
+    }
+    if (wanted && !first)
+      counts[stack] += site.at("outstanding_count").get<std::size_t>();
+  }
+  return counts;
+}
+
+Counts counts_by_truth(const Json& truth) {
+  Counts counts;
+  for (const Json& entry : truth) {
+    std::string stack;
+    for (const Json& frame : entry.at(0))
+      stack += frame.at(0).get<std::string>() + " " + frame.at(1).dump() + ":" +
+               frame.at(2).dump() + "\n";
+    counts[stack] += entry.at(1).get<std::size_t>();
+  }
+  return counts;
+}
+
+struct Compared {
+  Counts truth;
+  Json snapshot;
+};
+
+Compared trace_truth(const std::string& python, const std::vector<std::string>& options) {
+  const TemporaryFile truth;
+  const TemporaryFile output;
+  Child program({python, scripts + "truth.py", truth.path()});
+  program.wait_for_prefix("ready");
+  std::vector<std::string> command{
+      built("leakbpf"), "snapshot", "--exact",    "--min-size", "5000",
+      "-o",             output.path(), "-p", std::to_string(program.pid())};
+  command.insert(command.end(), options.begin(), options.end());
+  Child tracer(command);
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  return {counts_by_truth(Json::parse(truth.text())), Json::parse(output.text())};
+}
+
+} // namespace
+
+TEST_CASE("Python frames are those of Python's own traceback", "[python]") {
+  require_tracing();
+  const std::string python = GENERATE(from_range(pythons()));
+  CAPTURE(python, version_of(python));
+  const Compared compared = trace_truth(python, {});
+  const Counts found = counts_by_python_stack(compared.snapshot);
+  std::size_t all = 0;
+  std::size_t agree = 0;
+  for (const auto& [stack, count] : compared.truth) {
+    const auto same = found.find(stack);
+    const std::size_t seen = same == found.end() ? 0 : same->second;
+    all += count;
+    agree += std::min(count, seen);
+    if (seen != count)
+      UNSCOPED_INFO("of " << count << " blocks " << seen << " were seen at:\n" << stack);
+  }
+  CHECK(all >= 1000);
+  CHECK(agree * 1000 >= all * 999);
+  for (const auto& [stack, count] : found)
+    if (!compared.truth.contains(stack))
+      FAIL_CHECK(count << " blocks at a stack that never was:\n" << stack);
+}
+
+TEST_CASE("Python frames by each back-end", "[python]") {
+  require_tracing();
+  const std::string backend = GENERATE(from_range(backends_to_test()));
+  CAPTURE(backend);
+  const Compared compared = trace_truth(
+      "/usr/bin/python3",
+      backend == "auto" ? std::vector<std::string>{} : std::vector<std::string>{"--backend", backend});
+  CHECK(counts_by_python_stack(compared.snapshot) == compared.truth);
+}
+
+TEST_CASE("--no-python shows native frames only", "[python]") {
+  require_tracing();
+  const Compared compared = trace_truth("/usr/bin/python3", {"--no-python"});
+  CHECK(counts_by_python_stack(compared.snapshot).empty());
+  CHECK(compared.snapshot.at("sites").size() > 3);
+}
+
+TEST_CASE("a Python that is not understood has native stacks and one note", "[python]") {
+  require_tracing();
+  std::string old;
+  for (const std::string version : {"3.7.16", "3.6.15", "2.7.18"})
+    if (old.empty() && std::filesystem::exists(home() + "/.pyenv/versions/" + version))
+      old = home() + "/.pyenv/versions/" + version + "/bin/python";
+  if (old.empty())
+    SKIP("there is no Python older than 3.8 on this machine");
+  Child program({old, "-c",
+                 "import time\nkept = []\nprint('ready')\n"
+                 "import sys\nsys.stdout.flush()\n"
+                 "while True:\n  kept.append(bytearray(9000))\n  time.sleep(0.01)\n"});
+  program.wait_for_prefix("ready");
+  const Finished traced = run_program({built("leakbpf"), "snapshot", "-d", "2", "--format", "json",
+                                       "-p", std::to_string(program.pid())});
+  CHECK(traced.status == 0);
+  const std::size_t note = traced.output.find("native stacks only");
+  CHECK(note != std::string::npos);
+  CHECK(traced.output.find("native stacks only", note + 1) == std::string::npos);
+  CHECK(traced.output.find("\"kind\": \"native\"") != std::string::npos);
+  CHECK(traced.output.find("\"kind\": \"python\"") == std::string::npos);
+}
+
+namespace {
+
+std::string culprit_of(const Json& site) {
+  const Json& frame = site.at("frames").at(site.at("culprit").get<std::size_t>());
+  return frame.at("function").is_string() ? frame.at("function").get<std::string>() : "";
+}
+
+/// A service of tests/python under load, in a folder that need not be writable.
+struct Service {
+  Service()
+      : server({"uvicorn", "--app-dir", scripts, "leaky_service:app", "--port", "18233",
+                "--log-level", "warning"}) {
+    wait_until("python3 -c \"import urllib.request; urllib.request.urlopen('" + address +
+               "steady')\"");
+  }
+  const std::string address = "http://127.0.0.1:18233/";
+  Child server;
+};
+
+} // namespace
+
+TEST_CASE("the leaking lines of a live web service come first", "[python][servers]") {
+  require_tracing();
+  require_program("uvicorn");
+  require_program("wrk");
+  Service service;
+  const TemporaryFile output;
+  const std::string pid = std::to_string(service.server.pid());
+  Child tracer({built("leakbpf"), "snapshot", "-o", output.path(), "-d", "40", "-p", pid});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  const Finished load = run_program(
+      {"wrk", "-t1", "-c8", "-d38", "-s", scripts + "mixed_load.lua", service.address}, 120);
+  INFO(load.output);
+  CHECK(load.output.find("Socket errors") == std::string::npos);
+  CHECK(load.output.find("Non-2xx") == std::string::npos);
+  REQUIRE(tracer.wait_end() == 0);
+  const Json snapshot = Json::parse(output.text());
+  std::vector<std::string> first;
+  for (std::size_t i = 0; i < 3; i++)
+    first.push_back(culprit_of(snapshot.at("sites").at(i)));
+  INFO(Json(first).dump());
+  for (const std::string leak : {"remember_session", "keep_note", "record_order"})
+    CHECK(std::find(first.begin(), first.end(), leak) != first.end());
+  const Json& line = snapshot.at("sites").at(0).at("frames").at(
+      snapshot.at("sites").at(0).at("culprit").get<std::size_t>());
+  CHECK(line.at("source").get<std::string>().find("sessions.append") != std::string::npos);
+}
+
+TEST_CASE("the leaking endpoint of a live web service is named", "[python][servers]") {
+  require_tracing();
+  require_program("uvicorn");
+  require_program("wrk");
+  Service service;
+  Child tracer({built("leakbpf"), "--by", "handler", "-i", "4", "-d", "16", "-n", "3", "-p",
+                std::to_string(service.server.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  const Finished load = run_program(
+      {"wrk", "-t1", "-c8", "-d14", "-s", scripts + "mixed_load.lua", service.address}, 60);
+  REQUIRE(tracer.wait_end() == 0);
+  const std::string tables = tracer.rest();
+  const std::string last = tables.substr(tables.rfind("severity"));
+  INFO(last);
+  for (const std::string endpoint : {"large at", "small at", "new_order at"})
+    CHECK(last.find(endpoint) != std::string::npos);
+}
