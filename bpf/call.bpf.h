@@ -23,6 +23,7 @@ struct call {
 
 struct task_state {
   struct call call;
+  __u64 collecting_since;     /* Python's garbage collector runs; 0: it does not */
   struct walk walk;           /* scratch for the walker */
   struct leakbpf_stack stack; /* what it found */
 };

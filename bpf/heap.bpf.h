@@ -58,12 +58,19 @@ static __always_inline struct leakbpf_block_key heap_block(__u64 address, __u32 
   return key;
 }
 
+/* From 3.12 on the function is told which interpreter's heap it serves; earlier there is one. */
+static __always_inline void python_heap_seen(const struct call* call) {
+  if (!bpf_map_lookup_elem(&python_heaps, &call->target))
+    bpf_map_update_elem(&python_heaps, &call->target, &call->pointer, BPF_NOEXIST);
+}
+
 static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
                                             __u64 address) {
   struct call* call = &state->call;
   struct leakbpf_block_key place = heap_block(address, call->target);
   if (LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_PYTHON_POOL) {
     call->size = 1ULL << LEAKBPF_COOKIE_SIZE_ARG(call->cookie);
+    python_heap_seen(call);
     place.address &= ~(call->size - 1);
     place.kind = LEAKBPF_KIND_PYTHON;
   }

@@ -7,6 +7,7 @@
 #include "own_stack.bpf.h"
 #include "process.bpf.h"
 #include "python/code.bpf.h"
+#include "python/collections.bpf.h"
 #include "range.bpf.h"
 
 /* Takes the context from Linux 7.0 on. libbpf drops what follows "___" in the name, and resolves
@@ -87,6 +88,25 @@ SEC("uprobe")
 int on_mappings_changed(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_free_programs);
   return mappings_changed();
+}
+
+SEC("uprobe")
+int on_collect_entry(struct pt_regs* ctx) {
+  KEEP_OWN_STACK(ctx, no_programs);
+  collect_entry();
+  return 0; /* older kernels would take 1 for "remove this probe" */
+}
+
+SEC("uretprobe")
+int on_collect_return(struct pt_regs* ctx) {
+  KEEP_OWN_STACK(ctx, no_programs);
+  return collect_return();
+}
+
+SEC("uprobe")
+int on_collect_session(struct pt_regs* ctx) {
+  KEEP_OWN_STACK(ctx, no_programs);
+  return is_return(ctx) ? collect_return() : collect_entry();
 }
 
 SEC("uprobe")

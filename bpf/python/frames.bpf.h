@@ -21,6 +21,15 @@ struct {
   __type(value, struct leakbpf_python);
 } pythons SEC(".maps");
 
+/* By target id: the address that the first new pool's function was given. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, __u64);
+} python_heaps SEC(".maps");
+
 /* By code_deaths_index. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

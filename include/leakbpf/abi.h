@@ -84,6 +84,13 @@ struct leakbpf_target {
   __u64 code_pages; /* mapped when its dynamic linker was seen last */
 };
 
+/* Value of `collections`, keyed by target id: runs of Python's garbage collector since attach. */
+struct leakbpf_collections {
+  __u64 count;
+  __u64 total_ns;
+  __u64 longest_ns;
+};
+
 /* Key of `live`. */
 struct leakbpf_block_key {
   __u64 address;

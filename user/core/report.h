@@ -64,6 +64,26 @@ struct TargetEnd {
   double at_seconds = 0;
 };
 
+/// The CPython interpreter of a target.
+struct PythonReport {
+  std::string version; ///< "3.11"
+  std::string problem; ///< why there are no Python frames; empty: there are
+  struct SmallObjects {
+    std::uint64_t arenas = 0;
+    std::uint64_t arena_bytes = 0;
+    std::uint64_t pools = 0;
+    std::uint64_t pool_bytes = 0;
+    std::uint64_t live_bytes = 0;
+  };
+  std::optional<SmallObjects> small_objects; ///< unknown: they could not be read
+  struct Collections {
+    std::uint64_t count = 0;
+    double total_seconds = 0;
+    double longest_seconds = 0;
+  };
+  std::optional<Collections> collections; ///< since attach; unknown: the build does not show them
+};
+
 struct TargetReport {
   std::int32_t pid = 0;
   std::int32_t ppid = 0;
@@ -78,6 +98,7 @@ struct TargetReport {
   std::optional<double> rss_growth_bytes_per_minute;
   std::uint64_t outstanding_bytes = 0;
   std::uint64_t outstanding_count = 0;
+  std::optional<PythonReport> python;
 
   /// How much of the growth of the RSS the outstanding bytes account for; unknown when it shrank.
   [[nodiscard]] std::optional<double> explained_percent() const {
@@ -87,6 +108,10 @@ struct TargetReport {
            static_cast<double>(*rss_end_bytes - *rss_start_bytes);
   }
 };
+
+/// A sentence when Python's garbage collector stopped the target for more than half a second; else
+/// empty.
+[[nodiscard]] std::string long_pause(const TargetReport& target);
 
 struct HistoryPoint {
   double t_seconds = 0;

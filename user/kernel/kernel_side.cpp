@@ -63,10 +63,12 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   const auto& progs = skeleton->progs;
   for (bpf_program* program :
        {progs.on_allocate_entry, progs.on_allocate_return, progs.on_reallocate_entry,
-        progs.on_reallocate_return, progs.on_range_entry, progs.on_range_return})
+        progs.on_reallocate_return, progs.on_range_entry, progs.on_range_return,
+        progs.on_collect_entry, progs.on_collect_return})
     prepare_program(program, config.backend, false);
   for (bpf_program* program :
-       {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session})
+       {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session,
+        progs.on_collect_session})
     prepare_program(program, config.backend, true);
   // These have no return, so they are ordinary multi links where there are sessions too.
   for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
@@ -234,6 +236,34 @@ Result<std::vector<Link>> KernelSide::attach_hook(bpf_program* program, const st
       !done)
     return done.error();
   return links;
+}
+
+Result<std::vector<Link>> KernelSide::attach_collector(const std::string& path,
+                                                       std::uint64_t file_offset, pid_t pid) const {
+  const auto& progs = impl_->skeleton->progs;
+  const AttachPoint point{file_offset, 0};
+  std::vector<Link> links;
+  if (auto done =
+          attach(impl_->config.backend,
+                 {progs.on_collect_entry, progs.on_collect_return, progs.on_collect_session}, pid,
+                 path, std::span(&point, 1), links);
+      !done)
+    return done.error();
+  return links;
+}
+
+std::optional<leakbpf_collections> KernelSide::collections(std::uint32_t target) const {
+  leakbpf_collections found{};
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.collections), &target, &found))
+    return std::nullopt;
+  return found;
+}
+
+std::optional<std::uint64_t> KernelSide::python_heap(std::uint32_t target) const {
+  std::uint64_t state = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.python_heaps), &target, &state))
+    return std::nullopt;
+  return state;
 }
 
 std::uint32_t KernelSide::code_deaths(std::uint32_t target, std::uint64_t address) const {

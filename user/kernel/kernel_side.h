@@ -79,6 +79,13 @@ public:
   /// Attaches to the function that frees Python's code objects.
   [[nodiscard]] Result<std::vector<Link>>
   attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
+  /// Attaches to the function in which Python's garbage collector works.
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_collector(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
+  /// What it did since then; nothing when it has not run.
+  [[nodiscard]] std::optional<leakbpf_collections> collections(std::uint32_t target) const;
+  /// The state of Python's allocator that the first new pool's function was given.
+  [[nodiscard]] std::optional<std::uint64_t> python_heap(std::uint32_t target) const;
   /// How often code objects at addresses like this one died (leakbpf/python_abi.h).
   [[nodiscard]] std::uint32_t code_deaths(std::uint32_t target, std::uint64_t address) const;
 

@@ -44,7 +44,8 @@ std::set<std::uint64_t> jumps_out_of(const CodeBlock& block) {
   return targets;
 }
 
-/// At a function's beginning the return address is on top of the stack.
+} // namespace
+
 bool begins_a_frame(const ElfFile& file, const UnwindTable& table, std::uint64_t address) {
   const auto offset = file_offset_of(file, address);
   if (!offset)
@@ -53,8 +54,6 @@ bool begins_a_frame(const ElfFile& file, const UnwindTable& table, std::uint64_t
   return rule.cfa != LEAKBPF_CFA_REGISTER ||
          (rule.cfa_register == LEAKBPF_REGISTER_SP && rule.cfa_offset == 8);
 }
-
-} // namespace
 
 std::vector<FileRange> evaluation_code(const ElfFile& file, const CodeBlock& evaluation,
                                        const UnwindTable& table) {

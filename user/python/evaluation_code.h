@@ -21,6 +21,11 @@ struct FileRange {
 [[nodiscard]] std::vector<FileRange>
 evaluation_code(const ElfFile& file, const CodeBlock& evaluation, const UnwindTable& table);
 
+/// At a function's beginning the return address is on top of the stack; where code that a compiler
+/// put elsewhere begins, its frame is there already. `address` is virtual.
+[[nodiscard]] bool begins_a_frame(const ElfFile& file, const UnwindTable& table,
+                                  std::uint64_t address);
+
 /// Says in `table` that the rules of these file offsets are an interpreter's.
 void mark_interpreter(UnwindTable& table, std::uint32_t begin, std::uint32_t end,
                       leakbpf_interpreter interpreter);

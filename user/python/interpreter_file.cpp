@@ -15,10 +15,10 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> wanted{
+constexpr std::array<std::string_view, 8> wanted{
     "_PyRuntime",      "_PyEval_EvalFrameDefault", "PyGILState_GetThisThreadState",
     "PyObject_Malloc", "allocate_from_new_pool",   "PyCode_Type",
-    "Py_Version"};
+    "Py_Version",      "gc_collect_main"};
 
 struct Symbol {
   std::uint64_t address = 0, size = 0;
@@ -134,6 +134,7 @@ std::optional<InterpreterFile> find_interpreter(const ElfFile& file) {
   found.evaluation = code_of(file, symbols, "_PyEval_EvalFrameDefault");
   found.thread_state = code_of(file, symbols, "PyGILState_GetThisThreadState");
   found.new_pool = code_of(file, symbols, "allocate_from_new_pool");
+  found.collector = code_of(file, symbols, "gc_collect_main");
   found.object_malloc = code_of(file, symbols, "PyObject_Malloc");
   const auto runtime = symbols.find("_PyRuntime");
   if (found.evaluation.code.empty() || found.thread_state.code.empty() || runtime == symbols.end())

@@ -26,6 +26,7 @@ struct InterpreterFile {
   CodeBlock thread_state;    ///< PyGILState_GetThisThreadState
   CodeBlock object_malloc;   ///< PyObject_Malloc; empty when it is not exported
   std::uint64_t code_type = 0; ///< PyCode_Type; 0: it is not exported
+  CodeBlock collector;       ///< gc_collect_main; empty when the file is stripped
   CodeBlock new_pool;        ///< allocate_from_new_pool; empty when the file is stripped
 };
 

@@ -2,6 +2,7 @@
 #include "python/python_process.h"
 
 #include "plan/probe_point.h"
+#include "python/collector.h"
 #include "python/thread_key.h"
 #include "unwind/elf_code.h"
 
@@ -41,18 +42,24 @@ std::optional<std::uint64_t> bias_of(const ElfFile& file, const MappedFile& mapp
 }
 
 /// As an allocator of one function, so that it is probed like any other.
-std::optional<Allocator> pool_allocator(const ElfFile& file, const InterpreterFile& interpreter,
-                                        std::uint64_t bias, const ProcessMemory& memory,
-                                        const MappedFile& mapped) {
-  auto found = find_pool_function(file, interpreter, bias, memory);
-  const auto offset = found ? file_offset_of(file, found->address) : std::nullopt;
+void take_pool_function(PythonSearch& search, const ElfFile& file, PoolFunction found,
+                        const MappedFile& mapped) {
+  const auto offset = file_offset_of(file, found.address);
+  if (!offset)
+    return;
+  search.pool_bytes = found.pool_bytes;
+  const AllocationFunction& function = python_pool_function(found.pool_bytes);
+  search.pools = Allocator{mapped, {}, {}};
+  search.pools->functions.push_back(
+      {&function, std::string(function.name), *offset, std::move(found.code)});
+}
+
+/// A place to probe in a function of which rdi matters and [rsp] is the return address.
+std::optional<std::uint64_t> probe_offset(const ElfFile& file, const CodeBlock& function) {
+  const auto offset = file_offset_of(file, function.address);
   if (!offset)
     return std::nullopt;
-  const AllocationFunction& function = python_pool_function(found->pool_bytes);
-  Allocator allocator{mapped, {}, {}};
-  allocator.functions.push_back(
-      {&function, std::string(function.name), *offset, std::move(found->code)});
-  return allocator;
+  return *offset + plan_probe_point(function.code, *offset, ProbeNeed{0b1, true, false}).offset;
 }
 
 /// PyCode_Type.tp_dealloc, as the process has it.
@@ -64,11 +71,7 @@ std::optional<std::uint64_t> find_code_dealloc(const ElfFile& file,
   if (interpreter.code_type == 0)
     return std::nullopt;
   const auto function = memory.get<std::uint64_t>(bias + interpreter.code_type + dealloc_slot);
-  const auto offset = function ? file_offset_of(file, *function - bias) : std::nullopt;
-  if (!offset)
-    return std::nullopt;
-  const CodeBlock block = code_at(file, *function - bias, most_code);
-  return *offset + plan_probe_point(block.code, *offset, ProbeNeed{0b1, false, false}).offset;
+  return function ? probe_offset(file, code_at(file, *function - bias, most_code)) : std::nullopt;
 }
 
 PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uint64_t bias,
@@ -81,7 +84,12 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
     search.problem = layout.error().message;
     return search;
   }
-  search.pools = pool_allocator(file, found, bias, memory, mapped);
+  if (auto pools = find_pool_function(file, found, bias, memory)) {
+    search.arenas = find_arena_list(found.version, *pools, bias);
+    take_pool_function(search, file, std::move(*pools), mapped);
+  }
+  if (const auto collector = find_collector(file, found))
+    search.collector_offset = probe_offset(file, *collector);
   search.code_dealloc_offset = find_code_dealloc(file, found, bias, memory);
   search.open_path = mapped.open_path;
   const auto place = find_thread_key(found.thread_state.code, bias + found.thread_state.address,

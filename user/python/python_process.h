@@ -2,6 +2,7 @@
 // The CPython interpreter of a live process.
 #pragma once
 
+#include "python/arenas.h"
 #include "python/interpreter_file.h"
 #include "python/layout.h"
 #include "python/pool_function.h"
@@ -26,7 +27,11 @@ struct PythonSearch {
   std::optional<Allocator> pools;       ///< the function that takes a pool, in its file
   /// A place at the beginning of the function that frees code objects, in that file.
   std::optional<std::uint64_t> code_dealloc_offset;
-  std::string open_path; ///< of the file
+  /// The same of the garbage collector's function.
+  std::optional<std::uint64_t> collector_offset;
+  std::string open_path;           ///< of the file
+  std::optional<ArenaList> arenas; ///< up to 3.11
+  std::uint32_t pool_bytes = 0;    ///< 0: pools are not followed
   std::string problem;                  ///< why it is not understood; empty: it may be initialised yet
 };
 

@@ -24,6 +24,25 @@ Json rounded(const std::optional<double>& value) {
   return value ? Json(std::round(*value * 100) / 100) : Json(nullptr);
 }
 
+Json python_json(const PythonReport& python) {
+  Json json;
+  json["version"] = known(python.version);
+  json["frames"] = python.problem.empty();
+  json["problem"] = known(python.problem);
+  const auto& small = python.small_objects;
+  json["arenas"] = small ? Json(small->arenas) : Json(nullptr);
+  json["arena_bytes"] = small ? Json(small->arena_bytes) : Json(nullptr);
+  json["pools"] = small ? Json(small->pools) : Json(nullptr);
+  json["pool_bytes"] = small ? Json(small->pool_bytes) : Json(nullptr);
+  json["live_bytes"] = small ? Json(small->live_bytes) : Json(nullptr);
+  json["gc"] = nullptr;
+  if (const auto& gc = python.collections)
+    json["gc"] = {{"collections", gc->count},
+                  {"pause_total_s", gc->total_seconds},
+                  {"pause_max_s", gc->longest_seconds}};
+  return json;
+}
+
 Json target_json(const TargetReport& target) {
   Json json;
   json["pid"] = target.pid;
@@ -45,8 +64,12 @@ Json target_json(const TargetReport& target) {
   json["outstanding_bytes"] = target.outstanding_bytes;
   json["outstanding_count"] = target.outstanding_count;
   json["explained_percent"] = rounded(target.explained_percent());
+  if (target.python)
+    json["python"] = python_json(*target.python);
   json["verdict"] = {{"severity", nullptr},
                      {"reasons", Json::array({"this version gives no verdict"})}};
+  if (const std::string pause = long_pause(target); !pause.empty())
+    json["verdict"]["reasons"].push_back(pause);
   return json;
 }
 

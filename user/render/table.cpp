@@ -57,6 +57,23 @@ std::string describe_target(const TargetReport& target) {
   return text;
 }
 
+/// "Python 3.11   small objects: 54 MB live in 61 MB of pools, 64 arenas   GC: ..."
+std::string describe_python(const PythonReport& python) {
+  std::string text = "  Python " + python.version;
+  if (!python.problem.empty())
+    return text + "   native stacks only: " + python.problem;
+  if (const auto& small = python.small_objects)
+    text += fmt::format("   small objects: {} live in {} of pools, {} arenas of {} in all",
+                        format_bytes(static_cast<double>(small->live_bytes)),
+                        format_bytes(static_cast<double>(small->pool_bytes)),
+                        format_count(small->arenas),
+                        format_bytes(static_cast<double>(small->arena_bytes)));
+  if (const auto& gc = python.collections; gc && gc->count > 0)
+    text += fmt::format("   garbage collector: {} runs, longest {:.1f} ms", format_count(gc->count),
+                        gc->longest_seconds * 1e3);
+  return text;
+}
+
 std::string with_source(const Frame& frame) {
   return describe_frame(frame) + (frame.source.empty() ? "" : ": " + frame.source);
 }
@@ -99,8 +116,13 @@ void paint_losses(Painter& painter, const Report& report) {
 std::string render_table(const Report& report, const TableStyle& style) {
   Painter painter(style);
   const bool many = report.targets.size() > 1;
-  for (const TargetReport& target : report.targets)
+  for (const TargetReport& target : report.targets) {
     painter.bold_line(describe_target(target));
+    if (target.python)
+      painter.line(describe_python(*target.python));
+    if (const std::string pause = long_pause(target); !pause.empty())
+      painter.alarm_line("  " + pause);
+  }
   const std::string overhead =
       report.overhead.percent_of_one_core
           ? fmt::format(", at least {:.1f}% of one core", *report.overhead.percent_of_one_core)

@@ -68,6 +68,10 @@ void Attachments::attach_code_hook(pid_t pid, const std::string& path, std::uint
   keep_hooks(pid, kernel_.attach_code_probe(path, file_offset, pid));
 }
 
+void Attachments::attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset) {
+  keep_hooks(pid, kernel_.attach_collector(path, file_offset, pid));
+}
+
 void Attachments::keep_hooks(pid_t pid, Result<std::vector<Link>> links) {
   if (!links)
     return;

@@ -27,6 +27,8 @@ public:
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, const Allocator& allocator);
   /// Attaches to the function that frees Python's code objects. A failure is no reason not to trace.
   void attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset);
+  /// The same for the garbage collector's.
+  void attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset);
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);
   [[nodiscard]] bool has_probes(pid_t pid) const;

@@ -25,6 +25,9 @@ struct TargetState {
   std::string python_version;          ///< of an interpreter that is there; empty: none
   std::string python_problem;          ///< why its frames are not shown
   bool python_pools = false;           ///< its small objects are followed, by pools
+  bool python_collector = false;       ///< its garbage collector is followed
+  std::uint32_t python_pool_bytes = 0;
+  std::optional<ArenaList> python_arenas;
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;

@@ -386,9 +386,16 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
     options_.warn(fmt::format("PID {} ({}): native stacks only: {}", target.process.pid,
                               target.process.comm, target.python_problem));
   target.python = std::move(search.process);
-  if (target.python && search.code_dealloc_offset)
-    attachments_.attach_code_hook(target.process.pid, search.open_path,
-                                  *search.code_dealloc_offset);
+  if (!target.python)
+    return;
+  const pid_t pid = target.process.pid;
+  target.python_arenas = search.arenas;
+  target.python_pool_bytes = search.pool_bytes;
+  if (search.code_dealloc_offset)
+    attachments_.attach_code_hook(pid, search.open_path, *search.code_dealloc_offset);
+  target.python_collector = search.collector_offset.has_value();
+  if (search.collector_offset)
+    attachments_.attach_collector(pid, search.open_path, *search.collector_offset);
 }
 
 /// An interpreter that was not there, or not initialised, when the target began.

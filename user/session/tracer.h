@@ -103,6 +103,7 @@ private:
   [[nodiscard]] std::vector<TargetReport>
   target_rows(const std::vector<SiteReport>& sites,
               std::unordered_map<std::uint32_t, std::size_t>& index) const;
+  [[nodiscard]] std::optional<PythonReport> python_report(const TargetState& target) const;
   void name_frames(SiteReport& site);
 
   const ProcFs& proc_;

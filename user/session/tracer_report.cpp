@@ -233,6 +233,29 @@ void Tracer::fill_host(Report& report) const {
                                           1e9 / report.duration_seconds * 100;
 }
 
+std::optional<PythonReport> Tracer::python_report(const TargetState& target) const {
+  if (target.python_version.empty() && target.python_problem.empty())
+    return std::nullopt;
+  PythonReport report;
+  report.version = target.python_version;
+  report.problem = target.python_problem;
+  std::optional<ArenaList> arenas = target.python_arenas;
+  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
+    arenas = arena_list_of(*state, target.python_pool_bytes);
+  const auto heap = arenas && target.alive()
+                        ? read_small_objects(LiveMemory(target.process.pid), *arenas)
+                        : std::nullopt;
+  if (heap)
+    report.small_objects = {heap->arenas, heap->arena_bytes, heap->pools, heap->pool_bytes,
+                            heap->live_bytes};
+  if (target.python_collector) {
+    const auto done = kernel_.collections(target.id).value_or(leakbpf_collections{});
+    report.collections = {done.count, static_cast<double>(done.total_ns) / 1e9,
+                          static_cast<double>(done.longest_ns) / 1e9};
+  }
+  return report;
+}
+
 std::vector<TargetReport>
 Tracer::target_rows(const std::vector<SiteReport>& sites,
                     std::unordered_map<std::uint32_t, std::size_t>& index) const {
@@ -259,6 +282,7 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.rss_growth_bytes_per_minute = rss_history_.growth_per_minute(id);
     row.outstanding_bytes = totals[id].allocated_bytes;
     row.outstanding_count = totals[id].allocated_count;
+    row.python = python_report(target);
   }
   return rows;
 }
