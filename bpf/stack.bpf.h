@@ -48,8 +48,8 @@ static NO_INLINE __u64 copy_stack(struct leakbpf_unwind_request* request) {
 }
 
 /* The walk came to a file whose table user space has not built yet, or could not ask which file it
- * is. User space gets the rest of the
- * stack as it is now, to finish the walk itself; until then the stack has a hash of its own.
+ * is. User space gets the rest of the stack as it is now, to finish the walk itself; until then the
+ * stack has a hash of its own.
  * Without room for that the stack stays incomplete, under `hash`. */
 static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) {
   if (!state || unwind_requests_refused)
@@ -71,6 +71,7 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
   request->stack_hash = own_hash;
   request->code = state->walk.code;
   request->frame = state->walk.frame;
+  request->python_slots = python_rest(state, request->python);
   request->copied = copy_stack(request);
   bpf_ringbuf_submit(request, 0);
   return own_hash;

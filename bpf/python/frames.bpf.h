@@ -153,6 +153,31 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
   return layout->boundary == LEAKBPF_PYTHON_EVERY_FRAME || marked ? PYTHON_STOPS : PYTHON_GOES_ON;
 }
 
+/* All Python frames of the thread that the walk has not come to yet, into `slots`. The frames of the
+ * stack at hand, which is kept already, are overwritten by it. Returns how many slots. */
+static NO_INLINE __u32 python_rest(struct task_state* state, __u64* slots) {
+  if (!state || !slots)
+    return 0;
+  if (!state->walk.python.begun)
+    python_begin(&state->walk);
+  __u32 depth_of_stack = state->stack.depth;
+  state->stack.depth = 0;
+  for (__u32 i = 0; i < LEAKBPF_REQUEST_PYTHON_SLOTS; i++) {
+    int result = python_frame(state);
+    __u32 depth = state->stack.depth;
+    __u32 last = depth - 2;
+    barrier_var(last);
+    if (result == PYTHON_STOPS && last < LEAKBPF_STACK_SLOTS)
+      state->stack.pc[last] |= LEAKBPF_PYTHON_RUN_ENDS;
+    if (result == PYTHON_FAILS || depth + 2 > LEAKBPF_REQUEST_PYTHON_SLOTS)
+      break;
+  }
+  bpf_probe_read_kernel(slots, sizeof(__u64) * LEAKBPF_REQUEST_PYTHON_SLOTS, state->stack.pc);
+  __u32 taken = state->stack.depth;
+  state->stack.depth = depth_of_stack; /* by which a collision of hashes is told */
+  return taken;
+}
+
 /* Keeps the Python frames that the run of the evaluation function at hand stands for. Returns how
  * many: without any, the native frame is all that can be shown. */
 VERIFIED_ONCE __u32 python_frames(struct task_state* state) {

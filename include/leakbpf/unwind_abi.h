@@ -130,8 +130,12 @@ struct leakbpf_mapped_code {
   struct leakbpf_file_key file;
 };
 
-/* Bytes of stack that go along with a request. */
+/* Bytes of stack that go along with a request, and slots of the thread's Python frames. */
 #define LEAKBPF_STACK_COPY_BYTES 16384
+#define LEAKBPF_REQUEST_PYTHON_SLOTS 128
+/* In the first slot of a Python frame there: it is the outermost one of its run of the evaluation
+ * function. */
+#define LEAKBPF_PYTHON_RUN_ENDS (1ULL << 61)
 
 /* Record of the ring buffer `unwind_requests`: a walk that user space is asked to finish. One of
  * the header's size has no walk: it says that the mapped files changed. */
@@ -143,13 +147,16 @@ struct leakbpf_unwind_request {
   __u64 stack_hash;                /* the walk so far, in `stacks` */
   struct leakbpf_mapped_code code; /* where the walk came to; no file: it is not known */
   struct leakbpf_frame frame;
+  __u64 python_slots; /* of `python` that are valid */
+  __u64 python[LEAKBPF_REQUEST_PYTHON_SLOTS]; /* frames that the walk has not come to, as in a stack */
   __u64 copied;                          /* bytes of `memory` that are valid */
   __u8 memory[LEAKBPF_STACK_COPY_BYTES]; /* from frame.sp upwards */
 };
 
-/* Without `memory`: all of a request that holds no stack. */
+/* Without what goes along with a walk: all of a request that holds no stack. */
 #define LEAKBPF_UNWIND_REQUEST_HEADER                                                              \
-  (sizeof(struct leakbpf_unwind_request) - LEAKBPF_STACK_COPY_BYTES)
+  (sizeof(struct leakbpf_unwind_request) - LEAKBPF_STACK_COPY_BYTES - sizeof(__u64) -              \
+   sizeof(__u64) * LEAKBPF_REQUEST_PYTHON_SLOTS)
 
 /* Key of `mapped_blocks`, a cache of what is mapped where. */
 struct leakbpf_block_of_code {

@@ -176,6 +176,92 @@ TEST_CASE("a Python that is not understood has native stacks and one note", "[py
   CHECK(traced.output.find("\"kind\": \"python\"") == std::string::npos);
 }
 
+TEST_CASE("Python frames in stacks through a library that was opened this moment", "[python]") {
+  require_tracing();
+  const std::string python = GENERATE(from_range(pythons()));
+  CAPTURE(python);
+  const TemporaryFile output;
+  const std::string folder =
+      std::filesystem::temp_directory_path() / ("leakbpf-fresh-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  Child program({python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"),
+                 folder});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "30000", "-o",
+                output.path(), "-p", std::to_string(program.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  std::filesystem::remove_all(folder);
+  std::size_t found = 0;
+  const Json snapshot = Json::parse(output.text());
+  for (const Json& site : snapshot.at("sites")) {
+    std::string functions;
+    for (const Json& frame : site.at("frames"))
+      if (frame.at("kind") == "python")
+        functions += frame.at("function").get<std::string>() + " ";
+    const std::string leaf = site.at("frames").at(0).at("function").dump();
+    if (leaf.find("leaf") == std::string::npos)
+      continue;
+    found += site.at("outstanding_count").get<std::size_t>();
+    CHECK((functions == "call outer.<locals>.<lambda> outer <module> " ||
+           functions == "call <lambda> outer <module> "));
+    CHECK(site.at("frames").back().at("kind") != "note");
+  }
+  CHECK(found == 5);
+}
+
+namespace {
+
+/// The number in "# arenas allocated current = 1,234" of sys._debugmallocstats().
+std::uint64_t told(const std::string& text, const std::string& what) {
+  const std::size_t at = text.rfind("# " + what);
+  if (at == std::string::npos)
+    return 0;
+  std::string number = text.substr(text.find('=', at) + 1);
+  number = number.substr(0, number.find('\n'));
+  std::erase_if(number, [](char c) { return c < '0' || c > '9'; });
+  return number.empty() ? 0 : std::stoull(number);
+}
+
+} // namespace
+
+TEST_CASE("Python's heap and collections are what Python says", "[python]") {
+  require_tracing();
+  const std::string python = GENERATE(from_range(pythons()));
+  const std::string version = version_of(python);
+  CAPTURE(python, version);
+  const TemporaryFile output;
+  Child program({python, scripts + "own_heap.py"});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "snapshot", "-o", output.path(), "-p",
+                std::to_string(program.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  std::string said;
+  program.wait_for([&said](const std::string& line) {
+    said += line + "\n";
+    return line == "done";
+  });
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  const Json snapshot = Json::parse(output.text());
+  const Json& found = snapshot.at("targets").at(0).at("python");
+  CHECK(found.at("version") == version);
+  if (version != "3.8") { // its pools are not followed
+    CHECK(found.at("arenas") == told(said, "arenas allocated current"));
+    const auto live = static_cast<double>(told(said, "bytes in allocated blocks"));
+    CHECK(found.at("live_bytes").get<double>() > live * 0.99);
+    CHECK(found.at("live_bytes").get<double>() < live * 1.01);
+  }
+  if (version != "3.8" && version != "3.9")
+    CHECK(found.at("gc").at("collections") == 3);
+  if (found.at("gc").is_object())
+    CHECK(found.at("gc").at("pause_max_s") > 0);
+}
+
 namespace {
 
 std::string culprit_of(const Json& site) {

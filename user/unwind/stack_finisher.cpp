@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace {
 
@@ -62,6 +63,51 @@ std::uint32_t frame_count(const leakbpf_stack& stack) {
 
 namespace {
 
+/// The Python frames that the kernel's walk had not come to.
+class PythonRest {
+public:
+  explicit PythonRest(const leakbpf_unwind_request& request)
+      : slots_(request.python, std::min<std::size_t>(request.python_slots,
+                                                     LEAKBPF_REQUEST_PYTHON_SLOTS)) {}
+
+  /// Those of the next run of the evaluation function, two slots each; none when there are no more.
+  std::vector<std::uint64_t> next_run() {
+    std::vector<std::uint64_t> run;
+    while (at_ + 1 < slots_.size()) {
+      run.push_back(slots_[at_] & ~LEAKBPF_PYTHON_RUN_ENDS);
+      run.push_back(slots_[at_ + 1]);
+      const bool ends = (slots_[at_] & LEAKBPF_PYTHON_RUN_ENDS) != 0;
+      at_ += 2;
+      if (ends)
+        break;
+    }
+    return run;
+  }
+
+private:
+  std::span<const __u64> slots_;
+  std::size_t at_ = 0;
+};
+
+/// Adds the frame, or what an interpreter's frame stands for. False: there is no room.
+bool keep(const leakbpf_frame& frame, const leakbpf_unwind_rule& rule, PythonRest& python,
+          std::uint32_t max_frames, leakbpf_stack& stack, std::uint32_t& frames) {
+  std::vector<std::uint64_t> slots;
+  if (rule.interpreter == LEAKBPF_INTERPRETER_PYTHON)
+    slots = python.next_run();
+  const std::size_t each = slots.empty() ? 1 : 2;
+  if (slots.empty())
+    slots.push_back(unwind_stored_pc(&frame));
+  for (std::size_t at = 0; at < slots.size(); at += each) {
+    if (frames >= max_frames || stack.depth + each > LEAKBPF_STACK_SLOTS)
+      return false;
+    for (std::size_t i = 0; i < each; i++)
+      stack.pc[stack.depth++] = slots[at + i];
+    frames++;
+  }
+  return true;
+}
+
 /// The rule for `pc`; the one for code without a table where no file's code is known.
 leakbpf_unwind_rule rule_at(std::uint64_t pc, std::span<const leakbpf_mapped_code> mapped,
                             const UnwindMaps& maps, TableLoader& tables) {
@@ -85,20 +131,18 @@ void finish_stack(const leakbpf_unwind_request& request,
     return; // unmapped again before we could look
   const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
   StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
+  PythonRest python(request);
   std::uint32_t frames = frame_count(stack);
-  for (;;) {
+  for (bool kept = true;; kept = false) { // the first frame is in the stack already
     const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
-    std::uint32_t result = unwind_step(&copy, &rule, &frame);
+    std::uint32_t result = LEAKBPF_STACK_TRUNCATED;
+    if (kept || keep(frame, rule, python, max_frames, stack, frames))
+      result = unwind_step(&copy, &rule, &frame);
     if (result == LEAKBPF_STACK_GOES_ON)
       result = unwind_check_pc(frame.pc);
-    if (result == LEAKBPF_STACK_GOES_ON &&
-        (frames >= max_frames || stack.depth >= LEAKBPF_STACK_SLOTS))
-      result = LEAKBPF_STACK_TRUNCATED;
     stack.end = result;
     if (result != LEAKBPF_STACK_GOES_ON)
       return;
-    stack.pc[stack.depth++] = unwind_stored_pc(&frame);
-    frames++;
   }
 }
 
