@@ -47,14 +47,49 @@ static __always_inline bool python_read(__u64 address, __u64* value) {
   return !bpf_probe_read_user(value, sizeof(*value), (void*)address);
 }
 
-/* Finds the thread's innermost Python frame. Whether the thread holds the interpreter's lock does
- * not matter: its state is found by the thread itself. */
+/* The state that the thread finds for itself, whether it holds the interpreter's lock or not. 0: it
+ * has none. */
+static __always_inline __u64 python_own_state(const struct leakbpf_python* layout, __u64 thread) {
+  __u64 state = 0;
+  if (!python_read(thread + layout->thread_first, &state))
+    return 0;
+  if (layout->thread_second != LEAKBPF_PYTHON_NO_OFFSET &&
+      (!state || !python_read(state + layout->thread_second, &state)))
+    return 0;
+  return state;
+}
+
+/* The state that holds the lock, if it is this thread's; else 0. */
+static __always_inline __u64 python_current_state(const struct leakbpf_python* layout,
+                                                  __u64 thread) {
+  __u64 state = 0, owner = 0;
+  if (!layout->current_state || !python_read(layout->current_state, &state) || !state ||
+      !python_read(state + layout->state_thread, &owner))
+    return 0;
+  return owner == thread ? state : 0;
+}
+
+static __always_inline void python_enter_state(struct python_walk* python, __u64 state) {
+  const struct leakbpf_python* layout = &python->layout;
+  __u64 frame = 0;
+  python->state = state;
+  python->frame = 0;
+  if (!state || !python_read(state + layout->state_frame, &frame))
+    return;
+  if (layout->indirect_frame != LEAKBPF_PYTHON_NO_OFFSET &&
+      (!frame || !python_read(frame + layout->indirect_frame, &frame)))
+    return;
+  python->frame = frame;
+}
+
+/* Finds the thread's innermost Python frame. */
 VERIFIED_ONCE int python_begin(struct walk* walk) {
   if (!walk)
     return 0;
   struct python_walk* python = &walk->python;
   python->begun = 1;
   python->frame = 0;
+  python->state = 0;
   python->window.bytes = 0;
   __u32 target = walk->target;
   struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &target);
@@ -62,19 +97,21 @@ VERIFIED_ONCE int python_begin(struct walk* walk) {
     return 0;
   python->layout = *layout;
   struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
-  __u64 at = task->thread.fsbase + layout->thread_first;
-  __u64 state = 0, frame = 0;
-  if (!python_read(at, &state))
+  __u64 thread = task->thread.fsbase;
+  __u64 state = python_current_state(layout, thread);
+  python_enter_state(python, state ? state : python_own_state(layout, thread));
+  return 1;
+}
+
+/* Behind the outermost frame of another interpreter stand those of the thread's own. */
+VERIFIED_ONCE int python_outer_state(struct walk* walk) {
+  if (!walk || !walk->python.layout.current_state)
     return 0;
-  if (layout->thread_second != LEAKBPF_PYTHON_NO_OFFSET &&
-      (!state || !python_read(state + layout->thread_second, &state)))
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
+  __u64 own = python_own_state(&walk->python.layout, task->thread.fsbase);
+  if (!own || own == walk->python.state)
     return 0;
-  if (!state || !python_read(state + layout->state_frame, &frame))
-    return 0;
-  if (layout->indirect_frame != LEAKBPF_PYTHON_NO_OFFSET &&
-      (!frame || !python_read(frame + layout->indirect_frame, &frame)))
-    return 0;
-  python->frame = frame;
+  python_enter_state(&walk->python, own);
   return 1;
 }
 
@@ -94,7 +131,10 @@ static NO_INLINE bool python_frame_fetch(struct python_walk* python) {
   if (offset < window->bytes && window->bytes - offset >= PYTHON_FRAME_BYTES)
     return true;
   __u64 end = python->frame + PYTHON_FRAME_BYTES;
-  return window_copy(window, end - PYTHON_BLOCK_BYTES, PYTHON_BLOCK_BYTES) ||
+  if (window_copy(window, end - PYTHON_BLOCK_BYTES, PYTHON_BLOCK_BYTES))
+    return true;
+  __u64 page = python->frame & ~(PAGE_BYTES - 1);
+  return window_copy(window, page, end - page) ||
          window_copy(window, python->frame, PYTHON_FRAME_BYTES);
 }
 
@@ -187,6 +227,8 @@ VERIFIED_ONCE __u32 python_frames(struct task_state* state) {
   __u32 before = walk->frames;
   if (!walk->python.begun)
     python_begin(walk);
+  else if (!walk->python.frame && walk->python.state)
+    python_outer_state(walk);
   for (__u32 i = 0; i < LEAKBPF_MAX_FRAMES; i++) {
     int result = python_frame(state);
     if (result == PYTHON_FAILS)

@@ -22,6 +22,7 @@ struct window {
 /* The Python frames of the thread, from where the walk stands. */
 struct python_walk {
   __u64 frame; /* address of the next; 0: there is none, or none that is understood */
+  __u64 state; /* of the thread, whose frames these are */
   __u32 begun; /* it was looked for */
   struct leakbpf_python layout;
   __u64 code_words[LEAKBPF_PYTHON_CHECK_WORDS];

@@ -23,11 +23,16 @@ enum leakbpf_python_boundary {
 /* Value of `pythons`, keyed by target id. Offsets are in bytes; those of pointers are multiples of
  * eight. */
 struct leakbpf_python {
+  /* Up to 3.11: address of the pointer to the state of the thread that holds the interpreter's lock.
+   * With several interpreters that is the one whose code runs, and a thread has one in each. 0: the
+   * thread's own way to its state leads to the right one. */
+  __u64 current_state;
   /* The thread's state: *(thread pointer + thread_first), or, when thread_second is not
    * LEAKBPF_PYTHON_NO_OFFSET, *(*(thread pointer + thread_first) + thread_second). */
   __u32 thread_first;
   __u32 thread_second;
-  __u16 state_frame;       /* in the thread's state: its innermost frame, ... */
+  __u16 state_thread;      /* in it: the thread pointer of its thread, */
+  __u16 state_frame;       /* its innermost frame, ... */
   __u16 indirect_frame;    /* ... or what holds it at this offset (3.11, 3.12: _PyCFrame) */
   __u16 frame_previous;    /* in a frame: its caller's, */
   __u16 frame_code;        /* its code object, */
@@ -43,7 +48,7 @@ struct leakbpf_python {
   __u16 code_filename;
   __u16 code_name; /* the qualified one where there is one */
   __u16 code_line_table;
-  __u16 reserved; /* zero */
+  __u16 reserved[2]; /* zero */
 };
 
 /* How often a code object died whose address has this hash; part of the checksum, because the next
@@ -60,9 +65,9 @@ struct leakbpf_python {
 #define LEAKBPF_PYTHON_FRAME_INSTRUCTION(slot) ((__u32)(slot))
 
 #ifdef __cplusplus
-static_assert(sizeof(leakbpf_python) == 36, "abi");
+static_assert(sizeof(leakbpf_python) == 48, "abi");
 #else
-_Static_assert(sizeof(struct leakbpf_python) == 36, "abi");
+_Static_assert(sizeof(struct leakbpf_python) == 48, "abi");
 #endif
 
 #endif

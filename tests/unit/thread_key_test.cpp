@@ -75,6 +75,13 @@ TEST_CASE("the key is read only once it is there", "[python]") {
   CHECK_FALSE(read_thread_key({0x9000, false}, memory));
 }
 
+TEST_CASE("where the state stands that holds the lock", "[python]") {
+  CHECK(current_state_address({0x7018, false}, {3, 11}) == 0x7008);
+  CHECK(current_state_address({0x701c, true}, {3, 11}) == 0x7008);
+  CHECK(current_state_address({0x7020, false}, {3, 8}) == 0x7008);
+  CHECK(current_state_address({0x7018, false}, {3, 12}) == 0);
+}
+
 TEST_CASE("the way from the thread pointer to a key's value", "[python]") {
   leakbpf_python walk{};
   set_thread_place(LibcKind::glibc, 2, walk);

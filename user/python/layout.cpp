@@ -16,6 +16,7 @@ constexpr PythonVersion newest{3, 14};
 /// PyFrameObject: each frame is an object of its own.
 void frame_objects(PythonLayout& layout) {
   leakbpf_python& walk = layout.walk;
+  walk.state_thread = 176;
   walk.state_frame = 24;
   walk.indirect_frame = LEAKBPF_PYTHON_NO_OFFSET;
   walk.frame_previous = 24;
@@ -36,6 +37,7 @@ void frame_objects(PythonLayout& layout) {
 void interpreter_frames(PythonLayout& layout) {
   leakbpf_python& walk = layout.walk;
   const std::uint32_t minor = layout.version.minor;
+  walk.state_thread = 152; // of 3.11; not asked for later
   walk.state_frame = minor <= 12 ? 56 : 72;
   walk.indirect_frame = minor == 11 ? 8 : minor == 12 ? 0 : LEAKBPF_PYTHON_NO_OFFSET;
   walk.frame_previous = minor == 11 ? 48 : 8;

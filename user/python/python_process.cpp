@@ -107,6 +107,7 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
       return search;
     }
   }
+  layout->walk.current_state = current_state_address(*place, found.version);
   set_thread_place(libc_of(mappings), *key, layout->walk);
   search.process = PythonProcess{*layout, bias + found.runtime, mapped.path};
   return search;

@@ -38,6 +38,14 @@ std::optional<std::uint32_t> read_thread_key(const ThreadKeyPlace& place,
   return key;
 }
 
+std::uint64_t current_state_address(const ThreadKeyPlace& place, PythonVersion version) {
+  if (version >= PythonVersion{3, 12})
+    return 0;
+  const std::uint64_t record = place.is_key ? place.address - sizeof(std::uint32_t) : place.address;
+  const std::uint64_t between = version.minor == 8 ? 24 : 16; // 3.8 has one pointer more
+  return record - between;
+}
+
 void set_thread_place(LibcKind libc, std::uint32_t key, leakbpf_python& walk) {
   constexpr std::uint32_t pair = 16; // glibc keeps {sequence, data}
   if (libc == LibcKind::musl) {

@@ -3,7 +3,7 @@
 // no symbol table, so it is read off the code of PyGILState_GetThisThreadState.
 #pragma once
 
-#include "python/process_memory.h"
+#include "python/layout.h"
 
 #include <leakbpf/abi.h>
 
@@ -28,6 +28,12 @@ struct ThreadKeyPlace {
 /// The key, when it is there already: nothing before the interpreter is initialised.
 [[nodiscard]] std::optional<std::uint32_t> read_thread_key(const ThreadKeyPlace& place,
                                                            const ProcessMemory& memory);
+
+/// Address of the pointer to the state of the thread that holds the interpreter's lock: it stands
+/// before the key (struct _gilstate_runtime_state of Include/internal/pycore_runtime.h). 0 from 3.12
+/// on, where the thread's own key is kept up to date.
+[[nodiscard]] std::uint64_t current_state_address(const ThreadKeyPlace& place,
+                                                  PythonVersion version);
 
 enum class LibcKind { glibc, musl };
 
