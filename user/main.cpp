@@ -36,23 +36,31 @@ int fail(const Error& error) {
   return static_cast<int>(error.code);
 }
 
-Result<ExitCode> run(const Options& options) {
-  const Interrupts interrupts;
+Result<int> status_of(const Result<ExitCode>& code) {
+  if (!code)
+    return code.error();
+  return static_cast<int>(*code);
+}
+
+Result<int> run(const Options& options) {
+  Interrupts interrupts;
   const Console console(options);
   std::optional<QuietLibbpf> quiet;
   if (!options.verbose)
     quiet.emplace();
   switch (options.command) {
   case Command::snapshot:
-    return run_snapshot(options, interrupts, console);
+    return status_of(run_snapshot(options, interrupts, console));
+  case Command::run:
+    return run_command(options, interrupts, console);
   case Command::doctor:
-    return run_doctor(options);
+    return status_of(run_doctor(options));
   case Command::demo:
-    return run_demo(options, interrupts, console);
+    return status_of(run_demo(options, interrupts, console));
   case Command::top:
     break;
   }
-  return run_top(options, interrupts, console);
+  return status_of(run_top(options, interrupts, console));
 }
 
 int run_program(int argc, char** argv) {
@@ -64,7 +72,7 @@ int run_program(int argc, char** argv) {
     return written ? 0 : fail(written.error());
   }
   auto code = run(parsed->options);
-  return code ? static_cast<int>(*code) : fail(code.error());
+  return code ? *code : fail(code.error());
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "kernel/unique_fd.h"
 
 #include <csignal>
+#include <optional>
 
 #include <sys/signalfd.h>
 
@@ -26,13 +27,19 @@ public:
   Interrupts& operator=(const Interrupts&) = delete;
   ~Interrupts() {
     // What has arrived was answered by ending in order; it must not strike once it is unblocked.
-    signalfd_siginfo arrived{};
-    while (read(fd_.get(), &arrived, sizeof(arrived)) > 0) {
+    while (take()) {
     }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
 
   [[nodiscard]] int fd() const { return fd_.get(); }
+  /// Takes a signal that has arrived; nothing when there is none.
+  [[nodiscard]] std::optional<signalfd_siginfo> take() {
+    signalfd_siginfo arrived{};
+    if (read(fd_.get(), &arrived, sizeof(arrived)) != sizeof(arrived))
+      return std::nullopt;
+    return arrived;
+  }
   /// The signal mask to give to a child program.
   [[nodiscard]] const sigset_t& original_mask() const { return before_; }
 

@@ -195,11 +195,24 @@ void add_common_options(CLI::App& app, Options& options) {
   app.add_flag("-v,--verbose", options.verbose, "more on stderr")->group("Display");
 }
 
-void add_output_options(CLI::App& app, Options& options) {
+void add_run_options(CLI::App& app, Options& options) {
+  app.add_option("command", options.command_line, "the command and its arguments, behind --")
+      ->required()
+      ->type_name("COMMAND [ARG...]");
+  app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
+               "its child processes too (default: yes)")
+      ->group("Tracking");
+  app.add_flag("--python-malloc", options.python_malloc,
+               "have Python take every object from malloc, so that each is traced "
+               "(sets PYTHONMALLOC=malloc)")
+      ->group("Tracking");
+}
+
+void add_output_options(CLI::App& app, Options& options, const std::string& formats_text) {
   app.add_option("-o,--output", options.output, "write to FILE, whole or not at all")
       ->type_name("FILE")
       ->group("Output");
-  app.add_option("--format", options.format, "json or table (json)")
+  app.add_option("--format", options.format, formats_text)
       ->transform(word_of(formats))
       ->type_name("F")
       ->group("Output");
@@ -235,19 +248,24 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   CLI::App& top = *app.add_subcommand("top", "live view (the default)");
   CLI::App& snapshot =
       *app.add_subcommand("snapshot", "trace for a while and write what was found");
+  CLI::App& run = *app.add_subcommand(
+      "run", "start a command, trace it to its end, show what it never freed");
   CLI::App& doctor =
       *app.add_subcommand("doctor", "what works here; with -p, where probes would be");
   CLI::App& demo = *app.add_subcommand("demo", "trace a bundled leaking program for 10 s");
-  for (CLI::App* traces : {&app, &top, &snapshot}) {
+  for (CLI::App* traces : {&app, &top, &snapshot})
     add_target_options(*traces, options);
+  for (CLI::App* traces : {&app, &top, &snapshot, &run}) {
     add_tracking_options(*traces, options);
     add_resource_options(*traces, options);
   }
-  for (CLI::App* shows : {&app, &top, &snapshot, &demo}) {
+  add_run_options(run, options);
+  for (CLI::App* shows : {&app, &top, &snapshot, &run, &demo}) {
     add_display_options(*shows, options);
     add_common_options(*shows, options);
   }
-  add_output_options(snapshot, options);
+  add_output_options(snapshot, options, "json or table (json)");
+  add_output_options(run, options, "json or table (table; json with -o)");
   add_target_options(doctor, options);
   try {
     app.parse(argc, argv);
@@ -264,6 +282,8 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   }
   if (snapshot.parsed())
     options.command = Command::snapshot;
+  else if (run.parsed())
+    options.command = Command::run;
   else if (doctor.parsed())
     options.command = Command::doctor;
   else if (demo.parsed())

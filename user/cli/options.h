@@ -16,7 +16,7 @@
 
 namespace leakbpf {
 
-enum class Command { top, snapshot, doctor, demo };
+enum class Command { top, snapshot, run, doctor, demo };
 enum class Format { table, json };
 enum class SortOrder { growth, bytes, count, age };
 enum class ColorMode { automatic, always, never };
@@ -24,6 +24,8 @@ enum class ColorMode { automatic, always, never };
 struct Options {
   Command command = Command::top;
   std::vector<pid_t> pids;
+  std::vector<std::string> command_line; ///< of `run`
+  bool python_malloc = false;            ///< `run`: Python takes every object from malloc
   bool follow_forks = true;
   // Tracking
   bool exact = false;
@@ -33,7 +35,7 @@ struct Options {
   std::uint64_t max_size = ~0ULL;
   double min_age_seconds = 0;
   std::optional<std::uint32_t> max_live;
-  std::uint32_t max_stacks = 1 << 15;
+  std::optional<std::uint32_t> max_stacks; ///< else by what is traced
   std::uint32_t max_depth = 127;
   std::vector<std::string> objects;
   std::string symbol_prefix;

@@ -128,9 +128,10 @@ PythonSearch find_python(const ProcFs& proc, pid_t pid, std::span<const Mapping>
     if (bias)
       return look_at(*file, *found, *bias, pid, mappings, mapped);
     const std::string name = mapped.path.substr(mapped.path.rfind('/') + 1);
-    none.problem = name.starts_with("python") || name.starts_with("libpython")
-                       ? name + " is no Python that is understood: only 3.8 to 3.14 are"
-                       : none.problem;
+    if (name.starts_with("python") || name.starts_with("libpython")) {
+      none.only_named = true;
+      none.problem = name + " is no Python that is understood: only 3.8 to 3.14 are";
+    }
   }
   return none;
 }

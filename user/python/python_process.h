@@ -32,7 +32,10 @@ struct PythonSearch {
   std::string open_path;           ///< of the file
   std::optional<ArenaList> arenas; ///< up to 3.11
   std::uint32_t pool_bytes = 0;    ///< 0: pools are not followed
-  std::string problem;                  ///< why it is not understood; empty: it may be initialised yet
+  /// Why it is not understood; empty: it may be initialised yet.
+  std::string problem;
+  /// The program is named like a Python, and no interpreter is mapped (yet).
+  bool only_named = false;
 };
 
 /// Looks for an interpreter among the files of `mappings`.

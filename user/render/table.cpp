@@ -6,6 +6,9 @@
 #include "render/escape.h"
 #include "render/units.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include <fmt/format.h>
 
 namespace leakbpf {
@@ -74,6 +77,25 @@ std::string describe_python(const PythonReport& python) {
   return text;
 }
 
+constexpr std::size_t most_targets = 12;
+
+/// In their order, but without those that have least when there are many.
+std::vector<TargetReport> shown_targets(const std::vector<TargetReport>& targets) {
+  if (targets.size() <= most_targets)
+    return targets;
+  std::vector<std::size_t> order(targets.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&targets](std::size_t a, std::size_t b) {
+    return targets[a].outstanding_bytes > targets[b].outstanding_bytes;
+  });
+  order.resize(most_targets);
+  std::sort(order.begin(), order.end());
+  std::vector<TargetReport> shown;
+  for (const std::size_t index : order)
+    shown.push_back(targets[index]);
+  return shown;
+}
+
 std::string with_source(const Frame& frame) {
   return describe_frame(frame) + (frame.source.empty() ? "" : ": " + frame.source);
 }
@@ -116,7 +138,7 @@ void paint_losses(Painter& painter, const Report& report) {
 std::string render_table(const Report& report, const TableStyle& style) {
   Painter painter(style);
   const bool many = report.targets.size() > 1;
-  for (const TargetReport& target : report.targets) {
+  for (const TargetReport& target : shown_targets(report.targets)) {
     painter.bold_line(describe_target(target));
     if (target.python)
       painter.line(describe_python(*target.python));
@@ -127,6 +149,9 @@ std::string render_table(const Report& report, const TableStyle& style) {
       report.overhead.percent_of_one_core
           ? fmt::format(", at least {:.1f}% of one core", *report.overhead.percent_of_one_core)
           : "";
+  if (report.targets.size() > most_targets)
+    painter.dim_line(fmt::format("  and {} processes more, with less outstanding",
+                                 format_count(report.targets.size() - most_targets)));
   painter.dim_line(
       fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
                   format_duration(report.duration_seconds),

@@ -1,38 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/attachments.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 namespace leakbpf {
 
 Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> mappings) {
   AttachSummary summary;
-  Process& process = processes_[pid];
   for (const MappedFile& file : executable_files(proc_, pid, mappings)) {
-    const FileId id{file.device, file.inode};
-    if (process.files.contains(id))
-      continue;
-    auto planned = plans_.find(id);
-    if (planned == plans_.end()) {
-      const auto allocator = find_allocator(file, hints_);
-      if (!allocator)
-        return allocator.error();
-      planned = plans_.emplace(id, plan_probes(*allocator)).first;
-    }
-    process.files.insert(id);
-    ProbePlan plan = planned->second;
-    plan.file = file; // the path through this process
-    if (plan.probes.empty()) {
-      attach_mappings_hook(pid, plan);
-      continue;
-    }
-    if (auto attached = attach_probes(process, plan, pid); !attached) {
-      process.files.erase(id);
+    const auto attached = attach_mapped(pid, file);
+    if (!attached)
       return attached.error();
-    }
-    attach_mappings_hook(pid, plan);
-    summary.files++;
-    summary.probes += plan.probes.size();
+    summary.files += attached->files;
+    summary.probes += attached->probes;
   }
   return summary;
+}
+
+Result<AttachSummary> Attachments::attach_file(pid_t pid, const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0)
+    return AttachSummary{};
+  const std::uint64_t device =
+      std::uint64_t{major(info.st_dev)} << 32 | minor(info.st_dev); // as of Mapping
+  return attach_mapped(pid, {device, info.st_ino, path, path});
+}
+
+Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& file) {
+  Process& process = processes_[pid];
+  const FileId id{file.device, file.inode};
+  if (process.files.contains(id))
+    return AttachSummary{};
+  auto planned = plans_.find(id);
+  if (planned == plans_.end()) {
+    const auto allocator = find_allocator(file, hints_);
+    if (!allocator)
+      return allocator.error();
+    planned = plans_.emplace(id, plan_probes(*allocator)).first;
+  }
+  ProbePlan plan = planned->second;
+  plan.file = file; // the path through this process
+  if (!plan.probes.empty())
+    if (auto attached = attach_probes(process, plan, pid); !attached)
+      return attached.error();
+  process.files.insert(id);
+  attach_mappings_hook(pid, plan);
+  return AttachSummary{plan.probes.empty() ? 0U : 1U, plan.probes.size()};
 }
 
 Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator) {

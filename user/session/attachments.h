@@ -23,6 +23,8 @@ public:
   /// Attaches to each allocator among `mappings` that process `pid` has no probes in yet. Nothing
   /// found is not an error here.
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, std::span<const Mapping> mappings);
+  /// The same for a file that is not mapped yet.
+  [[nodiscard]] Result<AttachSummary> attach_file(pid_t pid, const std::string& path);
   /// Attaches to one allocator more, once in each process.
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, const Allocator& allocator);
   /// Attaches to the function that frees Python's code objects. A failure is no reason not to trace.
@@ -42,6 +44,7 @@ private:
     std::vector<Link> hooks; ///< of the dynamic linker, and of Python
   };
 
+  [[nodiscard]] Result<AttachSummary> attach_mapped(pid_t pid, const MappedFile& file);
   [[nodiscard]] Result<void> attach_probes(Process& process, const ProbePlan& plan, pid_t pid);
   void keep_hooks(pid_t pid, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, const ProbePlan& plan);

@@ -16,6 +16,7 @@ namespace leakbpf {
 
 struct TargetState {
   std::uint32_t id = 0;
+  double since = 0; ///< seconds after tracing began that it was first seen
   ProcessInfo process;
   AddressSpace space;
   pid_t mapped_by = 0;          ///< the process that `space` was read from: a parent's, at first
@@ -23,6 +24,7 @@ struct TargetState {
   std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
   std::optional<PythonProcess> python; ///< the interpreter, once it is initialised
   std::string python_version;          ///< of an interpreter that is there; empty: none
+  bool python_named = false;           ///< named like a Python, whose interpreter is still to come
   std::string python_problem;          ///< why its frames are not shown
   bool python_pools = false;           ///< its small objects are followed, by pools
   bool python_collector = false;       ///< its garbage collector is followed
@@ -35,9 +37,9 @@ struct TargetState {
   std::optional<TargetEnd> ended;
 
   [[nodiscard]] bool alive() const { return !ended; }
-  /// It has an interpreter that was not initialised when it was looked at.
+  /// It has an interpreter that was not initialised, or not mapped, when it was looked at.
   [[nodiscard]] bool awaits_python() const {
-    return !python_version.empty() && !python && python_problem.empty();
+    return (!python_version.empty() || python_named) && !python && python_problem.empty();
   }
   /// A forked child begins with what its parent has mapped, and may have ended before we look.
   void inherit_mappings(const TargetState& parent) {

@@ -18,6 +18,7 @@ namespace {
 
 // A new process maps its libraries during its first milliseconds.
 constexpr std::array new_image_delays{0.02, 0.25};
+constexpr double time_to_start = 1;
 
 /// Room for the blocks of processes of this size: one for each 128 bytes, within limits that cost
 /// 4 to 64 MiB of kernel memory before the first block.
@@ -155,6 +156,12 @@ Result<void> Tracer::follow(pid_t pid) {
   return {};
 }
 
+void Tracer::attach_file(pid_t pid, const std::string& path) {
+  const auto attached = attachments_.attach_file(pid, path);
+  if (!attached)
+    options_.warn(attached.error().message);
+}
+
 /// What stacks will lack, before they do.
 void Tracer::inform_of_tables() {
   const TableLoaderStats stats = unwind_->stats();
@@ -167,6 +174,7 @@ void Tracer::inform_of_tables() {
 TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, PythonSearch python) {
   TargetState& target = targets_[id];
   target.id = id;
+  target.since = elapsed();
   if (auto process = inspect_process(proc_, pid))
     target.process = std::move(*process);
   target.process.pid = pid;
@@ -381,7 +389,10 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
   }
   if (search.version)
     target.python_version = to_string(*search.version);
-  target.python_problem = std::move(search.problem);
+  target.python_named = search.only_named;
+  // A program that starts has not mapped all its libraries yet.
+  if (!search.only_named || elapsed() - target.since > time_to_start)
+    target.python_problem = std::move(search.problem);
   if (!target.python_problem.empty())
     options_.warn(fmt::format("PID {} ({}): native stacks only: {}", target.process.pid,
                               target.process.comm, target.python_problem));

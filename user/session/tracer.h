@@ -45,6 +45,9 @@ public:
   Tracer& operator=(const Tracer&) = delete;
   ~Tracer();
 
+  /// Attaches to the allocator in a file that the target will map, if there is one in it.
+  void attach_file(pid_t pid, const std::string& path);
+
   /// Seconds since tracing started.
   [[nodiscard]] double elapsed() const;
   /// Follows events until `deadline` (in elapsed() seconds), or until `interrupt_fd` is readable,

@@ -93,7 +93,8 @@ void Tracer::scan_ages() {
     if (const auto python = pythons.find(place.target); python != pythons.end())
       python->second.add(key, place, block);
   });
-  held_.clear();
+  // What a target held that has ended is not seen any more, but was so.
+  std::erase_if(held_, [&pythons](const auto& held) { return pythons.contains(held.first.target); });
   for (const auto& [id, heap] : pythons)
     look_at_python(targets_.at(id), heap);
   for (const auto& [id, target] : targets_)

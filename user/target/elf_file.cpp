@@ -4,7 +4,9 @@
 #include "kernel/unique_fd.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <memory>
 
@@ -144,6 +146,34 @@ find_functions(const std::string& path, const std::function<bool(std::string_vie
   if (reader.is_program())
     reader.each_symbol(SHT_SYMTAB, collect);
   return functions;
+}
+
+std::string program_interpreter(const std::string& path) {
+  elf_version(EV_CURRENT);
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, PATH_MAX> text{};
+  if (!fd)
+    return "";
+  if (pread(fd.get(), text.data(), text.size() - 1, 0) > 2 && text[0] == '#' && text[1] == '!') {
+    const std::string line(text.data() + 2);
+    const std::size_t begin = line.find_first_not_of(" \t");
+    const std::size_t end = line.find_first_of(" \t\n", begin);
+    return begin == std::string::npos ? "" : line.substr(begin, end - begin);
+  }
+  const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr));
+  std::size_t count = 0;
+  if (!elf || elf_getphdrnum(elf.get(), &count))
+    return "";
+  for (std::size_t i = 0; i < count; i++) {
+    GElf_Phdr segment;
+    if (!gelf_getphdr(elf.get(), static_cast<int>(i), &segment) || segment.p_type != PT_INTERP ||
+        segment.p_filesz >= text.size())
+      continue;
+    text.fill('\0');
+    if (pread(fd.get(), text.data(), segment.p_filesz, static_cast<off_t>(segment.p_offset)) > 0)
+      return text.data();
+  }
+  return "";
 }
 
 } // namespace leakbpf

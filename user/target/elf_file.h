@@ -23,4 +23,8 @@ struct ElfFunction {
 [[nodiscard]] Result<std::vector<ElfFunction>>
 find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted);
 
+/// What the kernel starts to run `path`: the dynamic linker of a program (PT_INTERP), or what a
+/// script's first line names. Empty: the program itself, or it cannot be read.
+[[nodiscard]] std::string program_interpreter(const std::string& path);
+
 } // namespace leakbpf

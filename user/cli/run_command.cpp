@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// run: a command from its first instruction to its end.
+#include "cli/held_command.h"
+#include "cli/trace_options.h"
+#include "render/json.h"
+#include "render/table.h"
+#include "store/output_file.h"
+#include "target/elf_file.h"
+
+#include <algorithm>
+
+#include <sys/wait.h>
+
+namespace leakbpf {
+
+namespace {
+
+// How long its end may go unnoticed.
+constexpr double look_seconds = 0.1;
+
+/// Files that the command will map before anything of it runs: itself, and the program that the
+/// kernel starts for it, which musl's libc is a part of.
+std::vector<std::string> first_files(const std::string& name) {
+  std::vector<std::string> files;
+  std::string path = find_command(name);
+  for (int depth = 0; depth < 4 && !path.empty(); depth++) {
+    files.push_back(path);
+    path = program_interpreter(path);
+  }
+  return files;
+}
+
+int exit_status(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/// Signals that a terminal gave us it gave the command too; those that were sent to us are passed
+/// on. Either way the command decides.
+void pass_on(Interrupts& interrupts, pid_t pid) {
+  while (const auto arrived = interrupts.take())
+    if (arrived->ssi_code == SI_USER)
+      kill(pid, static_cast<int>(arrived->ssi_signo));
+}
+
+int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
+                  double interval_seconds) {
+  double next_sample = interval_seconds;
+  for (;;) {
+    const pid_t pid = command.pid();
+    tracer.run_until(tracer.elapsed() + look_seconds, interrupts.fd());
+    if (const auto status = command.ended())
+      return exit_status(*status);
+    pass_on(interrupts, pid);
+    if (tracer.elapsed() >= next_sample) {
+      tracer.sample();
+      next_sample = tracer.elapsed() + interval_seconds;
+    }
+  }
+}
+
+} // namespace
+
+Result<int> run_command(const Options& options, Interrupts& interrupts, const Console& console) {
+  if (auto writable = check_output(options.output); !writable)
+    return writable.error();
+  std::vector<std::string> environment;
+  if (options.python_malloc)
+    environment.emplace_back("PYTHONMALLOC=malloc");
+  auto command = HeldCommand::start(options.command_line, interrupts.original_mask(), environment);
+  if (!command)
+    return command.error();
+  Options traced = options;
+  traced.pids = {command->pid()};
+  const ProcFs proc;
+  auto started = Tracer::start(proc, trace_options(traced, console));
+  if (!started)
+    return started.error();
+  Tracer& tracer = **started;
+  // What it takes before it has mapped its libraries can only be seen by probes that are there.
+  for (const std::string& file : first_files(options.command_line.front()))
+    tracer.attach_file(command->pid(), file);
+  if (auto released = command->release(); !released)
+    return released.error();
+  const int status = follow_to_end(tracer, *command, interrupts, options.interval_seconds);
+  tracer.freeze();
+  tracer.sample_whole();
+  const bool table = options.format.value_or(options.output.empty() ? Format::table
+                                                                    : Format::json) == Format::table;
+  const Report report = tracer.report(table ? options.top : 0, order_of(options));
+  const std::string text = table ? render_table(report, {options.stacks, false, 0})
+                                 : render_json(report);
+  if (auto written = write_output(options.output, text); !written)
+    return written.error();
+  return status;
+}
+
+} // namespace leakbpf
