@@ -215,6 +215,52 @@ TEST_CASE("Python frames in stacks through a library that was opened this moment
 
 namespace {
 
+/// The Python functions of the one large block that a script takes between "go" and "done".
+std::string functions_at_the_block(const std::string& python, const std::string& script) {
+  const TemporaryFile output;
+  Child program({python, scripts + script});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "20000", "--kinds", "heap",
+                "-o", output.path(), "-p", std::to_string(program.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  const Json snapshot = Json::parse(output.text());
+  for (const Json& site : snapshot.at("sites")) {
+    std::string functions;
+    for (const Json& frame : site.at("frames"))
+      if (frame.at("kind") == "python")
+        functions += frame.at("function").get<std::string>() + " ";
+    if (site.at("outstanding_bytes") == 20001)
+      return functions;
+  }
+  return "no such block";
+}
+
+} // namespace
+
+TEST_CASE("code in another interpreter of a thread has its own frames", "[python]") {
+  require_tracing();
+  const std::string python = GENERATE(from_range(pythons()));
+  CAPTURE(python);
+  const std::string found = functions_at_the_block(python, "subinterpreter.py");
+  CAPTURE(found);
+  CHECK(found.starts_with("in_inner inner <module> "));
+  const std::string rest = found.substr(std::string("in_inner inner <module> ").size());
+  CHECK((rest.empty() || rest == "outer <module> ")); // up to 3.11 the thread's own come behind
+}
+
+TEST_CASE("a forked child has Python frames", "[python]") {
+  require_tracing();
+  const std::string python = GENERATE(from_range(pythons()));
+  CAPTURE(python);
+  CHECK(functions_at_the_block(python, "forks.py") == "in_child <module> ");
+}
+
+namespace {
+
 /// The number in "# arenas allocated current = 1,234" of sys._debugmallocstats().
 std::uint64_t told(const std::string& text, const std::string& what) {
   const std::size_t at = text.rfind("# " + what);

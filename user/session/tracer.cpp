@@ -296,7 +296,7 @@ LocatedStack Tracer::locate(const TargetState& target, const leakbpf_stack& stac
 bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack) {
   if (places_of_.contains(hash))
     return false;
-  if (target.alive() && has_unknown_place(target.space, stack))
+  if (has_unknown_place(target.space, stack))
     refresh_mappings(target);
   LocatedStack located = locate(target, stack);
   const std::uint64_t places = hash_places(located);
@@ -424,15 +424,18 @@ void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappi
 /// Reads the target's mappings; attaches to allocators that are new in it.
 void Tracer::refresh_mappings(TargetState& target) {
   const pid_t pid = target.process.pid;
-  auto text = proc_.read(pid, "maps");
-  if (!text || text->empty()) // it is ending
+  auto read = proc_.read(pid, "maps");
+  std::string text = read ? std::move(*read) : "";
+  if (text.empty()) // it is ending, or has ended
+    text = unwind_->maps_seen(target.id);
+  if (text.empty() || (text == target.maps_text && !target.awaits_python()))
     return;
-  if (*text == target.maps_text && !target.awaits_python())
-    return;
-  target.maps_text = std::move(*text);
+  target.maps_text = std::move(text);
   target.mapped_by = pid;
   const auto mappings = parse_mappings(target.maps_text);
   target.space.update(mappings);
+  if (!target.alive())
+    return;
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
   if (!attached)

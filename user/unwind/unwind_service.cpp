@@ -38,7 +38,7 @@ void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
 
 UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache,
                              std::uint32_t max_frames, bool python)
-    : maps_(maps), tables_(proc, maps, std::move(cache), python), max_frames_(max_frames),
+    : proc_(proc), maps_(maps), tables_(proc, maps, std::move(cache), python), max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -125,7 +125,26 @@ UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) 
   return seen.mapped;
 }
 
+/// A program that lives for some milliseconds is gone when its stacks are to be named.
+void UnwindService::see_maps(const leakbpf_unwind_request& request) {
+  auto text = proc_.read(static_cast<pid_t>(request.tgid), "maps");
+  if (!text || text->empty())
+    return;
+  const std::scoped_lock lock(maps_mutex_);
+  if (maps_seen_.size() > most_seen)
+    maps_seen_.clear();
+  maps_seen_[request.target] = std::move(*text);
+}
+
+std::string UnwindService::maps_seen(std::uint32_t target) {
+  const std::scoped_lock lock(maps_mutex_);
+  const auto seen = maps_seen_.find(target);
+  return seen == maps_seen_.end() ? "" : seen->second;
+}
+
 void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack) {
+  if (!has_stack)
+    see_maps(request);
   const auto& mapped = mapped_by(request, has_stack);
   if (!has_stack)
     return;

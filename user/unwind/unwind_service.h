@@ -39,6 +39,9 @@ public:
   void prepare(pid_t pid) { tables_.load_for(pid); }
   /// Tells the walker what `pid` has mapped, under the name of its address space.
   void describe_space(std::uint32_t space, pid_t pid);
+  /// /proc/PID/maps as it was when the target's dynamic linker had last mapped something; empty:
+  /// that was not seen.
+  [[nodiscard]] std::string maps_seen(std::uint32_t target);
   /// Stacks that were finished since the last call.
   [[nodiscard]] std::vector<FinishedStack> take_finished();
   /// Handles every request that is there now, on the caller's thread.
@@ -66,14 +69,18 @@ private:
   const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,
                                                     bool has_stack);
   void handle(const leakbpf_unwind_request& request, bool has_stack);
+  void see_maps(const leakbpf_unwind_request& request);
   static int on_record(void* context, void* data, std::size_t size);
 
+  const ProcFs& proc_;
   UnwindMaps maps_;
   TableLoader tables_;
   std::uint32_t max_frames_;
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::mutex ring_mutex_;
   std::map<std::uint32_t, Seen> seen_; ///< by target
+  std::mutex maps_mutex_;
+  std::map<std::uint32_t, std::string> maps_seen_; ///< by target
   std::mutex described_mutex_;
   std::map<std::uint32_t, std::set<std::uint64_t>> described_; ///< space -> starts of mappings
   std::mutex finished_mutex_;
