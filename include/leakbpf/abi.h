@@ -65,7 +65,8 @@ enum leakbpf_loss {
   LEAKBPF_LOSS_NO_TASK_STATE = 8,    /* calls not followed: no memory for a thread's state */
   LEAKBPF_LOSS_STACK_COLLISIONS = 9, /* two stacks with one 64-bit hash */
   LEAKBPF_LOSS_TARGETS_FULL = 10,    /* children not followed */
-  LEAKBPF_LOSS_COUNT = 11,
+  LEAKBPF_LOSS_PYTHON_CODE = 11,     /* code objects that were gone before they could be named */
+  LEAKBPF_LOSS_COUNT = 12,
 };
 
 /* Value of the map `counters` (per CPU, one element). */
@@ -193,7 +194,7 @@ struct leakbpf_dead_code {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 104, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 24, "abi");

@@ -201,6 +201,45 @@ TEST_CASE("a target that ended says how and when", "[json]") {
         Json{{"how", "killed by signal 9 (Killed)"}, {"at_s", 12.5}});
 }
 
+TEST_CASE("a target's interpreter", "[json]") {
+  Report report = sample_report();
+  CHECK_FALSE(render(report)["targets"][0].contains("python"));
+  PythonReport& python = report.targets[0].python.emplace();
+  python.version = "3.11";
+  Json json = render(report)["targets"][0]["python"];
+  CHECK(json["version"] == "3.11");
+  CHECK(json["frames"] == true);
+  CHECK(json["arenas"].is_null());
+  CHECK(json["gc"].is_null());
+  python.small_objects = {3, 3 << 20, 190, 190 * 16384, 1000};
+  python.collections = {5, 1.5, 0.75};
+  json = render(report)["targets"][0];
+  CHECK(json["python"]["arenas"] == 3);
+  CHECK(json["python"]["arena_bytes"] == 3 << 20);
+  CHECK(json["python"]["pools"] == 190);
+  CHECK(json["python"]["live_bytes"] == 1000);
+  CHECK(json["python"]["gc"]["collections"] == 5);
+  CHECK(json["python"]["gc"]["pause_max_s"] == 0.75);
+  CHECK(json["verdict"]["reasons"].back() ==
+        "Python's garbage collector stopped the program for up to 750 ms");
+}
+
+TEST_CASE("Python frames and what they hold", "[json]") {
+  Report report = sample_report();
+  report.sites[0].key.kind = LEAKBPF_KIND_PYTHON;
+  report.sites[0].frames[1] = {FrameKind::python, "remember", "", "", std::nullopt, "/srv/cart.py",
+                               42,                false,      "items.append(x)"};
+  const Json site = render(report)["sites"][0];
+  CHECK(site["kind"] == "python");
+  CHECK(site["estimated"] == true);
+  CHECK(site["standard_error_bytes"].is_null());
+  CHECK(site["frames"][1]["kind"] == "python");
+  CHECK(site["frames"][1]["module"].is_null());
+  CHECK(site["frames"][1]["line"] == 42);
+  CHECK(site["frames"][1]["source"] == "items.append(x)");
+  CHECK_FALSE(site["frames"][0].contains("source"));
+}
+
 TEST_CASE("every loss is written under its own key", "[json]") {
   Report report = sample_report();
   for (std::size_t i = 0; i < report.losses.size(); i++)

@@ -67,6 +67,26 @@ TEST_CASE("PIDs may be repeated, and separated by commas or blanks", "[options]"
   CHECK(options({"snapshot", "-p", "17", "18", "--duration", "5"}).pids == Pids{17, 18});
 }
 
+TEST_CASE("run takes a command and leaves its words alone", "[options]") {
+  const Options run = options({"run", "--python-malloc", "-n", "5", "--", "python3", "-c", "x", "-p"});
+  CHECK(run.command == Command::run);
+  CHECK(run.command_line == Words{"python3", "-c", "x", "-p"});
+  CHECK(run.python_malloc);
+  CHECK(run.top == 5);
+  check_usage_error({"run"});
+  check_usage_error({"run", "-p", "1", "--", "true"});
+  check_usage_error({"snapshot", "-p", "1", "--python-malloc"});
+}
+
+TEST_CASE("rows are made by what is asked for", "[options]") {
+  CHECK(with_target({}).group_by == GroupBy::stack);
+  CHECK(with_target({"--by", "line"}).group_by == GroupBy::line);
+  CHECK(with_target({"--by", "handler"}).group_by == GroupBy::handler);
+  CHECK(with_target({"--by", "process"}).group_by == GroupBy::process);
+  check_usage_error({"-p", "1", "--by", "colour"});
+  CHECK(with_target({"--no-python"}).no_python);
+}
+
 TEST_CASE("top is the default command", "[options]") {
   CHECK(options({"-p", "1"}).command == Command::top);
   CHECK(options({"top", "-p", "1"}).command == Command::top);

@@ -27,19 +27,60 @@ const std::string kWide =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
     "east 0.8% of one core\n"
-    "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add at cart.cpp:42\n"
-    "   2                 4.0 KB          1            -       -  mmap  [stack not recorded]\n";
+    "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at cart.cpp:42\n"
+    "   2                 4.0 KB          1            -       -  mmap    [stack not recorded]\n";
 
 const std::string kCut =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hi\n"
-    "   #  severity  outstanding      count   growth/min  oldest  kind  culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap  Cart::add at \n"
-    "   2                 4.0 KB          1            -       -  mmap  [stack not re\n";
+    "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add a\n"
+    "   2                 4.0 KB          1            -       -  mmap    [stack not \n";
 
 TEST_CASE("a report is a table", "[table]") {
   CHECK(render_table(sample_report(), {}) == kWide);
+}
+
+TEST_CASE("a target's interpreter has a line of its own", "[table]") {
+  Report report = sample_report();
+  PythonReport& python = report.targets[0].python.emplace();
+  python.version = "3.11";
+  CHECK(lines_of(render_table(report, {}))[1] == "  Python 3.11");
+  python.small_objects = {64, 64 << 20, 3900, 61 << 20, 54 << 20};
+  python.collections = {1234, 2.5, 0.0412};
+  CHECK(lines_of(render_table(report, {}))[1] ==
+        "  Python 3.11   small objects: 54.0 MB live in 61.0 MB of pools, 64 arenas of 64.0 MB in "
+        "all   garbage collector: 1,234 runs, longest 41.2 ms");
+  python.collections->longest_seconds = 0.8;
+  CHECK(lines_of(render_table(report, {}))[2] ==
+        "  Python's garbage collector stopped the program for up to 800 ms");
+  python = {"3.7", "Python 3.7 is not understood", std::nullopt, std::nullopt};
+  CHECK(lines_of(render_table(report, {}))[1] ==
+        "  Python 3.7   native stacks only: Python 3.7 is not understood");
+}
+
+TEST_CASE("of many targets those with most outstanding are shown, in their order", "[table]") {
+  Report report = sample_report();
+  const TargetReport one = report.targets[0];
+  report.targets.clear();
+  for (int i = 0; i < 40; i++) {
+    report.targets.push_back(one);
+    report.targets.back().pid = i;
+    report.targets.back().outstanding_bytes = static_cast<std::uint64_t>(i == 7 ? 1 << 30 : i);
+  }
+  const auto lines = lines_of(render_table(report, {}));
+  CHECK_THAT(lines[0], ContainsSubstring("PID 7 "));
+  CHECK_THAT(lines[1], ContainsSubstring("PID 29 "));
+  CHECK_THAT(lines[11], ContainsSubstring("PID 39 "));
+  CHECK_THAT(lines[12], ContainsSubstring("and 28 processes more"));
+}
+
+TEST_CASE("a culprit's source is shown behind it", "[table]") {
+  Report report = sample_report();
+  report.sites[0].frames[1].source = "items_.push_back(item);";
+  CHECK_THAT(render_table(report, {}),
+             ContainsSubstring("Cart::add at cart.cpp:42: items_.push_back(item);"));
 }
 
 TEST_CASE("a table is cut to its width", "[table]") {
@@ -93,9 +134,9 @@ TEST_CASE("rows of several targets show whose they are", "[table]") {
   const auto lines = lines_of(render_table(report, {}));
   CHECK_THAT(lines.at(1), ContainsSubstring("PID 17 shop"));
   CHECK_THAT(lines.at(1), ContainsSubstring("exited with 0 after 1m01s"));
-  CHECK_THAT(lines.at(3), ContainsSubstring("kind      PID  culprit"));
-  CHECK_THAT(lines.at(4), ContainsSubstring("heap     4242  Cart::add"));
-  CHECK_THAT(lines.at(5), ContainsSubstring("mmap       17  [stack not recorded]"));
+  CHECK_THAT(lines.at(3), ContainsSubstring("kind        PID  culprit"));
+  CHECK_THAT(lines.at(4), ContainsSubstring("heap       4242  Cart::add"));
+  CHECK_THAT(lines.at(5), ContainsSubstring("mmap         17  [stack not recorded]"));
 }
 
 TEST_CASE("escapes are written only when colour is wanted", "[table]") {

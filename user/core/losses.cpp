@@ -23,6 +23,7 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
     {"no_task_state", "calls not followed: the kernel had no memory for a thread's state", ""},
     {"stack_collisions", "stacks that share another one's row: equal 64-bit hashes", ""},
     {"targets_full", "child processes not followed: too many targets", ""},
+    {"python_code_gone", "Python code objects that were gone before they could be named", ""},
 }};
 
 } // namespace

@@ -110,7 +110,7 @@ Result<void> apply_debug_offsets(const ProcessMemory& memory, std::uint64_t runt
   // members more before them.
   const std::size_t shift = layout.version.minor >= 14 ? 3 : 0;
   const auto at = [&](std::size_t position) { return table.at(position / 8 + shift); };
-  for (const std::size_t position : {184, 232, 240, 248, 264})
+  for (const std::size_t position : {184U, 232U, 240U, 248U, 264U})
     if (at(position) >= 112)
       return not_understood("the interpreter's frames are larger than any known");
   leakbpf_python& walk = layout.walk;

@@ -107,8 +107,10 @@ Json site_json(const SiteReport& site) {
   json["severity"] = nullptr;
   json["score"] = nullptr;
   json["reasons"] = Json::array();
-  json["estimated"] = false;
-  json["standard_error_bytes"] = 0;
+  // Which small objects a Python site holds is inferred from pointers, with no known error.
+  const bool estimated = site.key.kind == LEAKBPF_KIND_PYTHON;
+  json["estimated"] = estimated;
+  json["standard_error_bytes"] = estimated ? Json(nullptr) : Json(0);
   json["culprit"] = site.culprit;
   json["frames"] = Json::array();
   for (const Frame& frame : site.frames)

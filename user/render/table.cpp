@@ -110,7 +110,7 @@ void paint_site(Painter& painter, const SiteReport& site, bool many_targets, boo
   const std::string culprit =
       site.frames.empty() ? "[unknown]" : with_source(site.frames[site.culprit]);
   const std::string row = fmt::format(
-      "{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", site.rank, "",
+      "{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}{}", site.rank, "",
       format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
       format_count(site.totals.outstanding_count()), format_change(site.growth_bytes_per_minute),
       age, kind_name(site.key.kind), many_targets ? fmt::format("{:>7}  ", site.pid) : "", culprit);
@@ -156,7 +156,7 @@ std::string render_table(const Report& report, const TableStyle& style) {
       fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
                   format_duration(report.duration_seconds),
                   format_count(report.overhead.probe_hits), overhead));
-  painter.line(fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<4}  {}{}", "#",
+  painter.line(fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}{}", "#",
                            "severity", "outstanding", "count", "growth/min", "oldest", "kind",
                            many ? "    PID  " : "", "culprit"));
   for (const SiteReport& site : report.sites)

@@ -228,6 +228,7 @@ void Tracer::fill_host(Report& report) const {
   const leakbpf_counters counters = kernel_.read_counters();
   std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
                  report.losses.begin(), std::plus<>());
+  report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
   report.overhead.probe_hits = counters.hits;
   if (report.duration_seconds > 0) // the self-test measured an entry and a return
     report.overhead.percent_of_one_core = static_cast<double>(counters.hits) * backend_.hit_ns / 2 /
