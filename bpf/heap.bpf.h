@@ -11,8 +11,7 @@
 
 static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target,
                                         __u32 kind) {
-  struct leakbpf_site_key key = {
-      .stack_hash = block->stack_hash, .target = target, .kind = kind};
+  struct leakbpf_site_key key = {.stack_hash = block->stack_hash, .target = target, .kind = kind};
   struct leakbpf_site_totals* totals = bpf_map_lookup_elem(&sites, &key);
   if (likely(totals))
     site_add_freed(totals, block->size);
@@ -53,8 +52,7 @@ static __always_inline bool block_put(const struct leakbpf_block_key* place,
 }
 
 static __always_inline struct leakbpf_block_key heap_block(__u64 address, __u32 target) {
-  struct leakbpf_block_key key = {
-      .address = address, .target = target, .kind = LEAKBPF_KIND_HEAP};
+  struct leakbpf_block_key key = {.address = address, .target = target, .kind = LEAKBPF_KIND_HEAP};
   return key;
 }
 

@@ -173,8 +173,7 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
   __u64 instruction = python_frame_word(python, layout->frame_instruction);
   __u64 marks = python_frame_word(python, layout->frame_boundary);
   __u64 caller = python_frame_word(python, layout->frame_previous);
-  bool marked =
-      (__u8)(marks >> ((layout->frame_boundary & 7) * 8)) >= layout->boundary_value;
+  bool marked = (__u8)(marks >> ((layout->frame_boundary & 7) * 8)) >= layout->boundary_value;
   if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME && marked) {
     python->frame = caller;
     return PYTHON_STOPS;
@@ -183,9 +182,9 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
     instruction = (__u32)instruction;
   else
     instruction -= code;
-  if (!stack_keep_python(state, code,
-                         LEAKBPF_PYTHON_FRAME(
-                             python_code_check(python, state->walk.target, code), instruction)))
+  if (!stack_keep_python(
+          state, code,
+          LEAKBPF_PYTHON_FRAME(python_code_check(python, state->walk.target, code), instruction)))
     return PYTHON_FAILS;
   python->frame = caller;
   if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME)
@@ -193,8 +192,8 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
   return layout->boundary == LEAKBPF_PYTHON_EVERY_FRAME || marked ? PYTHON_STOPS : PYTHON_GOES_ON;
 }
 
-/* All Python frames of the thread that the walk has not come to yet, into `slots`. The frames of the
- * stack at hand, which is kept already, are overwritten by it. Returns how many slots. */
+/* All Python frames of the thread that the walk has not come to yet, into `slots`. The frames of
+ * the stack at hand, which is kept already, are overwritten by it. Returns how many slots. */
 static NO_INLINE __u32 python_rest(struct task_state* state, __u64* slots) {
   if (!state || !slots)
     return 0;

@@ -6,8 +6,8 @@
 
 #include <leakbpf/python_abi.h>
 
-/* A copied block of the target's memory. A copy costs little more than that of one word, so blocks grow with
- * the depth of the walk; most stacks are shallow. */
+/* A copied block of the target's memory. A copy costs little more than that of one word, so blocks
+ * grow with the depth of the walk; most stacks are shallow. */
 #define WINDOW_FIRST_BYTES 256U
 #define WINDOW_WORDS 128
 #define WINDOW_BYTES (WINDOW_WORDS * 8ULL)

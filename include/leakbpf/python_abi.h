@@ -23,9 +23,9 @@ enum leakbpf_python_boundary {
 /* Value of `pythons`, keyed by target id. Offsets are in bytes; those of pointers are multiples of
  * eight. */
 struct leakbpf_python {
-  /* Up to 3.11: address of the pointer to the state of the thread that holds the interpreter's lock.
-   * With several interpreters that is the one whose code runs, and a thread has one in each. 0: the
-   * thread's own way to its state leads to the right one. */
+  /* Up to 3.11: address of the pointer to the state of the thread that holds the interpreter's
+   * lock. With several interpreters that is the one whose code runs, and a thread has one in each.
+   * 0: the thread's own way to its state leads to the right one. */
   __u64 current_state;
   /* The thread's state: *(thread pointer + thread_first), or, when thread_second is not
    * LEAKBPF_PYTHON_NO_OFFSET, *(*(thread pointer + thread_first) + thread_second). */

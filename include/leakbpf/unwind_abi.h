@@ -147,10 +147,11 @@ struct leakbpf_unwind_request {
   __u64 stack_hash;                /* the walk so far, in `stacks` */
   struct leakbpf_mapped_code code; /* where the walk came to; no file: it is not known */
   struct leakbpf_frame frame;
-  __u64 python_slots; /* of `python` that are valid */
-  __u64 python[LEAKBPF_REQUEST_PYTHON_SLOTS]; /* frames that the walk has not come to, as in a stack */
-  __u64 copied;                          /* bytes of `memory` that are valid */
-  __u8 memory[LEAKBPF_STACK_COPY_BYTES]; /* from frame.sp upwards */
+  __u64 python_slots;                         /* of `python` that are valid */
+  __u64 python[LEAKBPF_REQUEST_PYTHON_SLOTS]; /* frames that the walk has not come to, as in a stack
+                                               */
+  __u64 copied;                               /* bytes of `memory` that are valid */
+  __u8 memory[LEAKBPF_STACK_COPY_BYTES];      /* from frame.sp upwards */
 };
 
 /* Without what goes along with a walk: all of a request that holds no stack. */

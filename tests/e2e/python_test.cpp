@@ -27,8 +27,8 @@ std::string home() {
 }
 
 std::string version_of(const std::string& python) {
-  const Finished told = run_program(
-      {python, "-c", "import sys; print('%d.%d' % sys.version_info[:2], end='')"});
+  const Finished told =
+      run_program({python, "-c", "import sys; print('%d.%d' % sys.version_info[:2], end='')"});
   return told.status == 0 ? told.output : "";
 }
 
@@ -98,9 +98,9 @@ Compared trace_truth(const std::string& python, const std::vector<std::string>& 
   const TemporaryFile output;
   Child program({python, scripts + "truth.py", truth.path()});
   program.wait_for_prefix("ready");
-  std::vector<std::string> command{
-      built("leakbpf"), "snapshot", "--exact",    "--min-size", "5000",
-      "-o",             output.path(), "-p", std::to_string(program.pid())};
+  std::vector<std::string> command{built("leakbpf"), "snapshot", "--exact",
+                                   "--min-size",     "5000",     "-o",
+                                   output.path(),    "-p",       std::to_string(program.pid())};
   command.insert(command.end(), options.begin(), options.end());
   Child tracer(command);
   tracer.wait_for_prefix("leakbpf: tracing");
@@ -141,8 +141,8 @@ TEST_CASE("Python frames by each back-end", "[python]") {
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
   const Compared compared = trace_truth(
-      "/usr/bin/python3",
-      backend == "auto" ? std::vector<std::string>{} : std::vector<std::string>{"--backend", backend});
+      "/usr/bin/python3", backend == "auto" ? std::vector<std::string>{}
+                                            : std::vector<std::string>{"--backend", backend});
   CHECK(counts_by_python_stack(compared.snapshot) == compared.truth);
 }
 
@@ -184,11 +184,11 @@ TEST_CASE("Python frames in stacks through a library that was opened this moment
   const std::string folder =
       std::filesystem::temp_directory_path() / ("leakbpf-fresh-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
-  Child program({python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"),
-                 folder});
+  Child program(
+      {python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"), folder});
   program.wait_for_prefix("ready");
-  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "30000", "-o",
-                output.path(), "-p", std::to_string(program.pid())});
+  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "30000", "-o", output.path(),
+                "-p", std::to_string(program.pid())});
   tracer.wait_for_prefix("leakbpf: tracing");
   program.write_line("go");
   program.wait_for_prefix("done");
@@ -282,8 +282,8 @@ TEST_CASE("Python's heap and collections are what Python says", "[python]") {
   const TemporaryFile output;
   Child program({python, scripts + "own_heap.py"});
   program.wait_for_prefix("ready");
-  Child tracer({built("leakbpf"), "snapshot", "-o", output.path(), "-p",
-                std::to_string(program.pid())});
+  Child tracer(
+      {built("leakbpf"), "snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
   tracer.wait_for_prefix("leakbpf: tracing");
   program.write_line("go");
   std::string said;

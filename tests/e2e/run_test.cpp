@@ -56,7 +56,8 @@ TEST_CASE("run sees a command's every allocation", "[run]") {
   CAPTURE(kind);
   const Ran ran = run({}, {program});
   CHECK(ran.finished.status == 3);
-  CHECK(outstanding_at(ran.snapshot, "main") == std::pair<std::uint64_t, std::uint64_t>{100000, 100});
+  CHECK(outstanding_at(ran.snapshot, "main") ==
+        std::pair<std::uint64_t, std::uint64_t>{100000, 100});
 }
 
 TEST_CASE("run hands on the command's output and status", "[run]") {

@@ -35,11 +35,11 @@ void put_heap(FakeMemory& memory) {
   memory.put(state + 512, objects);
   memory.put<std::uint32_t>(state + 520, 3);
   put_arena(memory, 0, first_arena, first_arena + 3 * pool_bytes, 61, 64);
-  put_arena(memory, 1, 0, 0, 0, 0); // not taken
+  put_arena(memory, 1, 0, 0, 0, 0);                                               // not taken
   put_arena(memory, 2, first_arena + (4 << 20), first_arena + (4 << 20), 64, 64); // untouched
-  put_pool(memory, first_arena, 100, 3);                  // of 64 bytes
-  put_pool(memory, first_arena + pool_bytes, 0, 7);       // empty
-  put_pool(memory, first_arena + 2 * pool_bytes, 10, 31); // of 512 bytes
+  put_pool(memory, first_arena, 100, 3);                                          // of 64 bytes
+  put_pool(memory, first_arena + pool_bytes, 0, 7);                               // empty
+  put_pool(memory, first_arena + 2 * pool_bytes, 10, 31);                         // of 512 bytes
 }
 
 TEST_CASE("what Python's small objects take", "[python]") {
@@ -70,13 +70,13 @@ TEST_CASE("what Python's small objects take", "[python]") {
 }
 
 TEST_CASE("the list of arenas is found in the code that numbers them", "[python]") {
-  const PoolFunction function{
-      0x4fb620,
-      {0x48, 0x89, 0xda,                                            // mov %rbx,%rdx
-       0x48, 0x2b, 0x15, 0xfe, 0x8f, 0x5c, 0x00,                    // sub 0x5c8ffe(%rip),%rdx
-       0x48, 0x8b, 0x43, 0x08,                                      // mov 0x8(%rbx),%rax
-       0x48, 0xbe, 0xab, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}, // movabs $0xaa...ab,%rsi
-      pool_bytes};
+  const PoolFunction function{0x4fb620,
+                              {0x48, 0x89, 0xda,                         // mov %rbx,%rdx
+                               0x48, 0x2b, 0x15, 0xfe, 0x8f, 0x5c, 0x00, // sub 0x5c8ffe(%rip),%rdx
+                               0x48, 0x8b, 0x43, 0x08,                   // mov 0x8(%rbx),%rax
+                               0x48, 0xbe, 0xab, 0xaa, 0xaa, 0xaa, 0xaa,
+                               0xaa, 0xaa, 0xaa}, // movabs $0xaa...ab,%rsi
+                              pool_bytes};
   const auto list = find_arena_list({3, 11}, function, 0x1000);
   REQUIRE(list);
   CHECK(list->pointer_at == 0x1000 + 0xac4628);

@@ -51,7 +51,8 @@ TEST_CASE("whose code a Python file is", "[python]") {
   CHECK(short_python_path("/usr/lib/python3.11/asyncio/events.py") == "asyncio/events.py");
 }
 
-TEST_CASE("the culprit is the application's line, before packages, before the library", "[python]") {
+TEST_CASE("the culprit is the application's line, before packages, before the library",
+          "[python]") {
   std::vector<Frame> frames = request();
   CHECK(find_culprit(frames) == 1);
   CHECK(describe_frame(frames[1]) == "remember at shop/cart.py:42");

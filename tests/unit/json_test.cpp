@@ -227,8 +227,9 @@ TEST_CASE("a target's interpreter", "[json]") {
 TEST_CASE("Python frames and what they hold", "[json]") {
   Report report = sample_report();
   report.sites[0].key.kind = LEAKBPF_KIND_PYTHON;
-  report.sites[0].frames[1] = {FrameKind::python, "remember", "", "", std::nullopt, "/srv/cart.py",
-                               42,                false,      "items.append(x)"};
+  report.sites[0].frames[1] = {FrameKind::python, "remember",     "", "",
+                               std::nullopt,      "/srv/cart.py", 42, false,
+                               "items.append(x)"};
   const Json site = render(report)["sites"][0];
   CHECK(site["kind"] == "python");
   CHECK(site["estimated"] == true);

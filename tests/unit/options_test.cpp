@@ -68,7 +68,8 @@ TEST_CASE("PIDs may be repeated, and separated by commas or blanks", "[options]"
 }
 
 TEST_CASE("run takes a command and leaves its words alone", "[options]") {
-  const Options run = options({"run", "--python-malloc", "-n", "5", "--", "python3", "-c", "x", "-p"});
+  const Options run =
+      options({"run", "--python-malloc", "-n", "5", "--", "python3", "-c", "x", "-p"});
   CHECK(run.command == Command::run);
   CHECK(run.command_line == Words{"python3", "-c", "x", "-p"});
   CHECK(run.python_malloc);

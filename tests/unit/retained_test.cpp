@@ -36,10 +36,10 @@ struct Heap {
 
 TEST_CASE("a list holds what its pointers reach", "[python]") {
   Heap heap;
-  heap.memory.put(list + 8, Heap::large(5) + 16);  // into the object, behind its collector's header
+  heap.memory.put(list + 8, Heap::large(5) + 16); // into the object, behind its collector's header
   heap.memory.put(list + 16, Heap::large(6));
-  heap.memory.put(Heap::large(6) + 40, Heap::small(9));  // whose attribute is in the other pool
-  heap.memory.put(Heap::small(9) + 8, Heap::small(10) + 1); // marked in its lowest bit
+  heap.memory.put(Heap::large(6) + 40, Heap::small(9));      // whose attribute is in the other pool
+  heap.memory.put(Heap::small(9) + 8, Heap::small(10) + 1);  // marked in its lowest bit
   heap.memory.put(Heap::small(10) + 8, Heap::small(11) - 1); // marked by one less
   heap.memory.put(Heap::small(11), Heap::large(6));          // and back
   const auto found = heap.find({{list, 1024, 0}});
@@ -73,7 +73,8 @@ TEST_CASE("a table is looked at where it grew", "[python]") {
   Heap heap;
   constexpr std::uint64_t bytes = 32 << 10;
   for (std::uint64_t at = 0; at < bytes; at += 8)
-    heap.memory.put(list + at, at < bytes / 10 * 9 ? 0x7f0000001000 + at : Heap::large(at / 8 % 60));
+    heap.memory.put(list + at,
+                    at < bytes / 10 * 9 ? 0x7f0000001000 + at : Heap::large(at / 8 % 60));
   CHECK(heap.find({{list, bytes, 0}}).holds[0].objects == 60);
 }
 

@@ -54,7 +54,8 @@ inline Report sample_report() {
   unknown.pid = 4242;
   unknown.key = {0, LEAKBPF_KIND_MMAP, 0};
   unknown.totals = {4096, 1, 0, 0};
-  unknown.frames = {{FrameKind::note, "stack not recorded", "", "", std::nullopt, "", 0, false, ""}};
+  unknown.frames = {
+      {FrameKind::note, "stack not recorded", "", "", std::nullopt, "", 0, false, ""}};
   report.sites.push_back(unknown);
   report.site_count = 2;
   report.history = {{0, 4242, 100 << 20, 0}, {62, 4242, std::nullopt, 15 << 20}};

@@ -28,7 +28,8 @@ const std::string kWide =
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
     "east 0.8% of one core\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at cart.cpp:42\n"
+    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
+    "cart.cpp:42\n"
     "   2                 4.0 KB          1            -       -  mmap    [stack not recorded]\n";
 
 const std::string kCut =

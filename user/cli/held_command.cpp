@@ -54,8 +54,8 @@ Result<HeldCommand> HeldCommand::start(const std::vector<std::string>& command,
   auto go = make_pipe();
   auto failure = make_pipe();
   if (!go || !failure)
-    return Error{ExitCode::cannot_trace, fmt::format("cannot make a pipe: {}", std::strerror(errno)),
-                 ""};
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot make a pipe: {}", std::strerror(errno)), ""};
   for (const std::string& setting : environment) {
     const std::size_t equals = setting.find('=');
     setenv(setting.substr(0, equals).c_str(), setting.c_str() + equals + 1, 1);
@@ -72,8 +72,8 @@ Result<HeldCommand> HeldCommand::start(const std::vector<std::string>& command,
 }
 
 HeldCommand::HeldCommand(HeldCommand&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), name_(std::move(other.name_)),
-      go_(std::move(other.go_)), failure_(std::move(other.failure_)), released_(other.released_) {}
+    : pid_(std::exchange(other.pid_, -1)), name_(std::move(other.name_)), go_(std::move(other.go_)),
+      failure_(std::move(other.failure_)), released_(other.released_) {}
 
 HeldCommand::~HeldCommand() {
   if (pid_ < 0 || released_)

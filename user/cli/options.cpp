@@ -248,8 +248,8 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   CLI::App& top = *app.add_subcommand("top", "live view (the default)");
   CLI::App& snapshot =
       *app.add_subcommand("snapshot", "trace for a while and write what was found");
-  CLI::App& run = *app.add_subcommand(
-      "run", "start a command, trace it to its end, show what it never freed");
+  CLI::App& run =
+      *app.add_subcommand("run", "start a command, trace it to its end, show what it never freed");
   CLI::App& doctor =
       *app.add_subcommand("doctor", "what works here; with -p, where probes would be");
   CLI::App& demo = *app.add_subcommand("demo", "trace a bundled leaking program for 10 s");

@@ -39,7 +39,7 @@ struct Options {
   std::uint32_t max_depth = 127;
   std::vector<std::string> objects;
   std::string symbol_prefix;
-  bool no_cache = false;          ///< neither read nor write unwind tables on disk
+  bool no_cache = false; ///< neither read nor write unwind tables on disk
   bool no_python = false;
   std::vector<std::string> kinds; ///< empty: all
   std::optional<Backend> backend;

@@ -84,11 +84,11 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
   const int status = follow_to_end(tracer, *command, interrupts, options.interval_seconds);
   tracer.freeze();
   tracer.sample_whole();
-  const bool table = options.format.value_or(options.output.empty() ? Format::table
-                                                                    : Format::json) == Format::table;
+  const bool table = options.format.value_or(
+                         options.output.empty() ? Format::table : Format::json) == Format::table;
   const Report report = tracer.report(table ? options.top : 0, order_of(options));
-  const std::string text = table ? render_table(report, {options.stacks, false, 0})
-                                 : render_json(report);
+  const std::string text =
+      table ? render_table(report, {options.stacks, false, 0}) : render_json(report);
   if (auto written = write_output(options.output, text); !written)
     return written.error();
   return status;

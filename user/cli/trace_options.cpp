@@ -38,7 +38,8 @@ TraceOptions trace_options(const Options& options, const Console& console) {
   TraceOptions trace;
   trace.pids = options.pids;
   // Every Python object has a stack: the import of a few modules has tens of thousands.
-  trace.kernel.max_stacks = options.max_stacks.value_or(options.python_malloc ? 1U << 18 : 1U << 15);
+  trace.kernel.max_stacks =
+      options.max_stacks.value_or(options.python_malloc ? 1U << 18 : 1U << 15);
   trace.kernel.max_frames = options.max_depth;
   trace.kernel.min_size = options.min_size;
   trace.kernel.max_size = options.max_size;

@@ -66,9 +66,8 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
         progs.on_reallocate_return, progs.on_range_entry, progs.on_range_return,
         progs.on_collect_entry, progs.on_collect_return})
     prepare_program(program, config.backend, false);
-  for (bpf_program* program :
-       {progs.on_allocate_session, progs.on_reallocate_session, progs.on_range_session,
-        progs.on_collect_session})
+  for (bpf_program* program : {progs.on_allocate_session, progs.on_reallocate_session,
+                               progs.on_range_session, progs.on_collect_session})
     prepare_program(program, config.backend, true);
   // These have no return, so they are ordinary multi links where there are sessions too.
   for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
@@ -220,9 +219,8 @@ Result<std::vector<Link>> KernelSide::attach_mappings_probe(const std::string& p
   return attach_hook(impl_->skeleton->progs.on_mappings_changed, path, file_offset, pid);
 }
 
-Result<std::vector<Link>> KernelSide::attach_code_probe(const std::string& path,
-                                                        std::uint64_t file_offset,
-                                                        pid_t pid) const {
+Result<std::vector<Link>>
+KernelSide::attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const {
   return attach_hook(impl_->skeleton->progs.on_code_died, path, file_offset, pid);
 }
 

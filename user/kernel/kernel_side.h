@@ -24,9 +24,9 @@ struct KernelConfig {
   std::uint64_t min_size = 0;
   std::uint64_t max_size = ~0ULL;
   bool follow_forks = true;
-  bool heap = true; ///< probe the heap functions
-  bool mmap = true; ///< probe mmap, munmap, mremap
-  bool brk = true;  ///< probe brk and sbrk
+  bool heap = true;   ///< probe the heap functions
+  bool mmap = true;   ///< probe mmap, munmap, mremap
+  bool brk = true;    ///< probe brk and sbrk
   bool python = true; ///< probe Python's allocator of small objects
 };
 

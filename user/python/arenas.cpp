@@ -87,8 +87,8 @@ std::optional<ArenaList> find_arena_list(PythonVersion version, const PoolFuncti
     ZyanU64 address = 0;
     const bool from_memory = operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
     if (instruction.mnemonic == ZYDIS_MNEMONIC_SUB && from_memory &&
-        ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction, &operands[1], function.address + at,
-                                              &address)))
+        ZYAN_SUCCESS(
+            ZydisCalcAbsoluteAddress(&instruction, &operands[1], function.address + at, &address)))
       subtracted = address;
     if (instruction.mnemonic == ZYDIS_MNEMONIC_MOV && subtracted != 0 &&
         operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operands[1].imm.value.u == third)
@@ -130,8 +130,8 @@ std::optional<SmallObjectHeap> read_small_objects(const ProcessMemory& memory,
       heap.pools++;
       heap.pool_bytes += list.pool_bytes;
       heap.live_blocks += used;
-      heap.live_bytes += std::min<std::uint64_t>(used * (size_class + 1) * alignment,
-                                                 list.pool_bytes);
+      heap.live_bytes +=
+          std::min<std::uint64_t>(used * (size_class + 1) * alignment, list.pool_bytes);
     }
   }
   return heap;

@@ -92,10 +92,9 @@ private:
     const ZydisDecodedOperand& to = operands[0];
     const ZydisDecodedOperand& from = operands[1];
     if (instruction.meta.category == ZYDIS_CATEGORY_CALL) {
-      for (const ZydisRegister lost :
-           {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RSI,
-            ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_R8, ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R10,
-            ZYDIS_REGISTER_R11})
+      for (const ZydisRegister lost : {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDX,
+                                       ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_R8,
+                                       ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R10, ZYDIS_REGISTER_R11})
         registers_.at(index(lost)) = {};
       return;
     }

@@ -17,8 +17,8 @@ struct KnownValue {
   std::uint64_t value = 0; ///< of `loaded`: the address of the 32 bits it was loaded from
 };
 
-/// The first argument (rdi) at the first call or jump to which it is known. `code` lies at `address`
-/// in the process.
+/// The first argument (rdi) at the first call or jump to which it is known. `code` lies at
+/// `address` in the process.
 [[nodiscard]] std::optional<KnownValue> follow_first_argument(std::span<const std::uint8_t> code,
                                                               std::uint64_t address,
                                                               const ProcessMemory& memory);

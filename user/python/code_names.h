@@ -29,7 +29,8 @@ public:
   /// A code object died: it is named now if a stack had it that came too late to read it, or that
   /// is still to come.
   void code_died(std::uint32_t target, const PythonLayout& layout, const leakbpf_dead_code& record);
-  /// Python itself shows no frame there: it is still being set up, or a helper of the interpreter's.
+  /// Python itself shows no frame there: it is still being set up, or a helper of the
+  /// interpreter's.
   [[nodiscard]] bool is_hidden(std::uint32_t code, std::uint32_t instruction) const;
   /// The frame of code number `code` at an instruction.
   [[nodiscard]] Frame name(std::uint32_t code, std::uint32_t instruction) const;

@@ -107,8 +107,7 @@ std::optional<std::uint32_t> code_checksum(const ProcessMemory& memory, const Py
 }
 
 std::optional<CodeObject> read_dead_code_object(const ProcessMemory& memory,
-                                                const PythonLayout& layout,
-                                                std::uint64_t address) {
+                                                const PythonLayout& layout, std::uint64_t address) {
   const auto file = read_string_at(memory, layout, address + layout.code_filename);
   const auto function = read_string_at(memory, layout, address + layout.name_offset());
   const auto first_line = memory.get<std::uint32_t>(address + layout.code_first_line);

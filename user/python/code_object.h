@@ -23,11 +23,12 @@ struct CodeObject {
 };
 
 /// The code object at `address`, if it still is the one whose checksum the walker took. Nothing
-/// when it is not, or when something of it makes no sense. `deaths`: of code at such an address, see
-/// leakbpf/python_abi.h.
-[[nodiscard]] std::optional<CodeObject>
-read_code_object(const ProcessMemory& memory, const PythonLayout& layout, std::uint64_t address,
-                 std::uint32_t check, std::uint32_t deaths);
+/// when it is not, or when something of it makes no sense. `deaths`: of code at such an address,
+/// see leakbpf/python_abi.h.
+[[nodiscard]] std::optional<CodeObject> read_code_object(const ProcessMemory& memory,
+                                                         const PythonLayout& layout,
+                                                         std::uint64_t address, std::uint32_t check,
+                                                         std::uint32_t deaths);
 
 /// The same without a check, from a record that does not change. Without lines when it holds less
 /// than all of its line table.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/evaluation_code.h"
 
-#include "unwind/function_ranges.h"
 #include "unwind/elf_code.h"
+#include "unwind/function_ranges.h"
 
 #include <algorithm>
 #include <array>
@@ -35,8 +35,8 @@ std::set<std::uint64_t> jumps_out_of(const CodeBlock& block) {
                       instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
     ZyanU64 target = 0;
     if (jump && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-        ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at,
-                                              &target)) &&
+        ZYAN_SUCCESS(
+            ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at, &target)) &&
         (target < block.address || target >= block.address + block.code.size()))
       targets.insert(target);
     at += instruction.length;

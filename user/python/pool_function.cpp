@@ -40,8 +40,8 @@ Facts facts_of(const CodeBlock& block) {
     ZyanU64 target = 0;
     if (instruction.meta.category == ZYDIS_CATEGORY_CALL &&
         operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-        ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at,
-                                              &target)))
+        ZYAN_SUCCESS(
+            ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at, &target)))
       facts.calls.insert(target);
     for (std::size_t i = 0; i < instruction.operand_count_visible; i++) {
       const ZydisDecodedOperand& operand = operands.at(i);

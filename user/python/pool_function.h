@@ -18,9 +18,9 @@ struct PoolFunction {
 };
 
 /// allocate_from_new_pool of Objects/obmalloc.c: by its symbol, else as the one function that
-/// PyObject_Malloc, or what it jumps to in the live process, calls and that writes what a new pool's
-/// header begins with. `bias` is what the process adds to the file's addresses. Nothing in 3.8,
-/// where it is no function of its own.
+/// PyObject_Malloc, or what it jumps to in the live process, calls and that writes what a new
+/// pool's header begins with. `bias` is what the process adds to the file's addresses. Nothing
+/// in 3.8, where it is no function of its own.
 [[nodiscard]] std::optional<PoolFunction> find_pool_function(const ElfFile& file,
                                                              const InterpreterFile& interpreter,
                                                              std::uint64_t bias,

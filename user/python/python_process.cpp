@@ -92,8 +92,8 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
     search.collector_offset = probe_offset(file, *collector);
   search.code_dealloc_offset = find_code_dealloc(file, found, bias, memory);
   search.open_path = mapped.open_path;
-  const auto place = find_thread_key(found.thread_state.code, bias + found.thread_state.address,
-                                     memory);
+  const auto place =
+      find_thread_key(found.thread_state.code, bias + found.thread_state.address, memory);
   if (!place) {
     search.problem = "the code that finds a thread's state is of an unknown form";
     return search;

@@ -95,7 +95,8 @@ private:
 
   /// Looked at in a few places: what a table held before it was traced tells nothing.
   [[nodiscard]] bool holds_pointers(const HoldingBlock& block) {
-    const std::uint64_t step = std::max<std::uint64_t>(block.bytes / probes & ~(word - 1), probe_bytes);
+    const std::uint64_t step =
+        std::max<std::uint64_t>(block.bytes / probes & ~(word - 1), probe_bytes);
     std::vector<ProcessMemory::Piece> pieces;
     for (std::uint64_t at = 0; at + word <= block.bytes; at += step)
       pieces.push_back({block.address + at,
@@ -105,9 +106,9 @@ private:
     read_ += buffer_.size() * word;
     std::size_t pool = 0;
     std::size_t number = 0;
-    const auto pointers = std::count_if(
-        buffer_.begin(), buffer_.end(),
-        [&](std::uint64_t value) { return block_of(value, pool, number); });
+    const auto pointers = std::count_if(buffer_.begin(), buffer_.end(), [&](std::uint64_t value) {
+      return block_of(value, pool, number);
+    });
     return static_cast<std::size_t>(pointers) * data_ratio >= buffer_.size();
   }
 

@@ -4,8 +4,8 @@
 // The call that begins a new pool is not to blame for what fills it later: a burst of temporary
 // objects begins a pool, and the objects that stay move in when they are gone. But what stays is
 // held by something, and what holds much has grown beyond the small-object allocator: the table of
-// a list, dict, set or deque is a heap block whose call stack, the line that made it grow, is known.
-// So pointers are followed from heap blocks into pools, and from object to object there.
+// a list, dict, set or deque is a heap block whose call stack, the line that made it grow, is
+// known. So pointers are followed from heap blocks into pools, and from object to object there.
 //
 // The method is that of a conservative garbage collector (Boehm and Weiser, "Garbage Collection in
 // an Uncooperative Environment", 1988): any word that could point into a block is taken for a
@@ -52,9 +52,10 @@ struct RetainedLimits {
 /// `pool_bytes` is the size of every pool, which is aligned to it. Sites are numbers below
 /// `site_count`. Reads the live process, whose objects change meanwhile: what cannot be read is
 /// passed over.
-[[nodiscard]] RetainedBySite
-find_retained(const ProcessMemory& memory, std::span<const HoldingBlock> holders,
-              std::span<const HeldPool> pools, std::uint32_t pool_bytes, std::size_t site_count,
-              const RetainedLimits& limits = {});
+[[nodiscard]] RetainedBySite find_retained(const ProcessMemory& memory,
+                                           std::span<const HoldingBlock> holders,
+                                           std::span<const HeldPool> pools,
+                                           std::uint32_t pool_bytes, std::size_t site_count,
+                                           const RetainedLimits& limits = {});
 
 } // namespace leakbpf

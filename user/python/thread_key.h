@@ -30,8 +30,8 @@ struct ThreadKeyPlace {
                                                            const ProcessMemory& memory);
 
 /// Address of the pointer to the state of the thread that holds the interpreter's lock: it stands
-/// before the key (struct _gilstate_runtime_state of Include/internal/pycore_runtime.h). 0 from 3.12
-/// on, where the thread's own key is kept up to date.
+/// before the key (struct _gilstate_runtime_state of Include/internal/pycore_runtime.h). 0
+/// from 3.12 on, where the thread's own key is kept up to date.
 [[nodiscard]] std::uint64_t current_state_address(const ThreadKeyPlace& place,
                                                   PythonVersion version);
 

@@ -27,7 +27,8 @@ public:
   [[nodiscard]] Result<AttachSummary> attach_file(pid_t pid, const std::string& path);
   /// Attaches to one allocator more, once in each process.
   [[nodiscard]] Result<AttachSummary> attach(pid_t pid, const Allocator& allocator);
-  /// Attaches to the function that frees Python's code objects. A failure is no reason not to trace.
+  /// Attaches to the function that frees Python's code objects. A failure is no reason not to
+  /// trace.
   void attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset);
   /// The same for the garbage collector's.
   void attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset);
@@ -39,7 +40,7 @@ private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
   struct Process {
     std::set<FileId> files;
-    std::set<FileId> extra; ///< of allocators that were given
+    std::set<FileId> extra;  ///< of allocators that were given
     std::vector<Link> links; ///< of allocation functions
     std::vector<Link> hooks; ///< of the dynamic linker, and of Python
   };

@@ -15,8 +15,7 @@ constexpr std::size_t most_holders = 1 << 18;
 } // namespace
 
 std::uint32_t PythonHeap::number_of(const SiteKey& key) {
-  const auto [known, is_new] =
-      numbers_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
+  const auto [known, is_new] = numbers_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new)
     sites_.push_back(key);
   return known->second;

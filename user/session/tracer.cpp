@@ -62,12 +62,9 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
                std::unique_ptr<UnwindService> unwind)
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
-      attachments_(proc_, kernel_, options_.hints), namer_(proc_,
-                                                                [this](std::uint32_t target,
-                                                                       std::uint64_t address) {
-                                                                  return kernel_.code_deaths(
-                                                                      target, address);
-                                                                }),
+      attachments_(proc_, kernel_, options_.hints),
+      namer_(proc_, [this](std::uint32_t target,
+                           std::uint64_t address) { return kernel_.code_deaths(target, address); }),
       sources_(proc_) {}
 
 Tracer::~Tracer() {

@@ -122,7 +122,7 @@ private:
   std::string started_at_;
   std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
   std::deque<Pending> pending_;
-  std::vector<leakbpf_event> new_stacks_; ///< to be looked at
+  std::vector<leakbpf_event> new_stacks_;                      ///< to be looked at
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
   std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
   /// Python's pools that were found empty, which the kernel side does not know of.

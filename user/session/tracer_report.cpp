@@ -94,7 +94,8 @@ void Tracer::scan_ages() {
       python->second.add(key, place, block);
   });
   // What a target held that has ended is not seen any more, but was so.
-  std::erase_if(held_, [&pythons](const auto& held) { return pythons.contains(held.first.target); });
+  std::erase_if(held_,
+                [&pythons](const auto& held) { return pythons.contains(held.first.target); });
   for (const auto& [id, heap] : pythons)
     look_at_python(targets_.at(id), heap);
   for (const auto& [id, target] : targets_)

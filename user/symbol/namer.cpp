@@ -56,9 +56,8 @@ std::optional<CodePlace> Namer::locate_python(pid_t pid, std::uint32_t target,
                                               std::uint64_t place) {
   if (!python)
     return CodePlace{CodePlace::no_module, false, code};
-  const std::uint32_t number =
-      python_.code_of(target, LiveMemory(pid), python->layout, code,
-                      LEAKBPF_PYTHON_FRAME_CHECK(place));
+  const std::uint32_t number = python_.code_of(target, LiveMemory(pid), python->layout, code,
+                                               LEAKBPF_PYTHON_FRAME_CHECK(place));
   const std::uint32_t instruction = LEAKBPF_PYTHON_FRAME_INSTRUCTION(place);
   if (python_.is_hidden(number, instruction))
     return std::nullopt;

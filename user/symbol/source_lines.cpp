@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/source_lines.h"
 
+#include <filesystem>
 #include <fstream>
 #include <system_error>
-
-#include <filesystem>
 
 namespace leakbpf {
 
@@ -31,8 +30,8 @@ SourceLines::Lines SourceLines::read(pid_t pid, const std::string& file) const {
   Lines lines;
   if (file.empty() || file.front() == '<') // "<string>", "<frozen importlib>"
     return lines;
-  const std::string path = file.front() == '/' ? proc_.path(pid, "root" + file)
-                                               : proc_.path(pid, "cwd/" + file);
+  const std::string path =
+      file.front() == '/' ? proc_.path(pid, "root" + file) : proc_.path(pid, "cwd/" + file);
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error) ||
       std::filesystem::file_size(path, error) > largest_file || error)

@@ -20,8 +20,8 @@ bool is_glibc_loader(const std::string& path) {
 /// The place for a debugger's breakpoint, in glibc's and musl's dynamic linkers (<link.h>, r_brk).
 constexpr std::string_view mappings_hook_name = "_dl_debug_state";
 
-/// The file itself when it still is at its path in the target's root, or, when the target has ended,
-/// in ours; else the kernel's own link to what is mapped.
+/// The file itself when it still is at its path in the target's root, or, when the target has
+/// ended, in ours; else the kernel's own link to what is mapped.
 std::string openable_path(const ProcFs& proc, pid_t pid, const Mapping& mapping) {
   for (const std::string& path : {proc.path(pid, "root" + mapping.path), mapping.path}) {
     struct stat info {};

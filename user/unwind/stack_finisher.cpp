@@ -67,8 +67,8 @@ namespace {
 class PythonRest {
 public:
   explicit PythonRest(const leakbpf_unwind_request& request)
-      : slots_(request.python, std::min<std::size_t>(request.python_slots,
-                                                     LEAKBPF_REQUEST_PYTHON_SLOTS)) {}
+      : slots_(request.python,
+               std::min<std::size_t>(request.python_slots, LEAKBPF_REQUEST_PYTHON_SLOTS)) {}
 
   /// Those of the next run of the evaluation function, two slots each; none when there are no more.
   std::vector<std::uint64_t> next_run() {

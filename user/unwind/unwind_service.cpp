@@ -38,7 +38,8 @@ void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
 
 UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache,
                              std::uint32_t max_frames, bool python)
-    : proc_(proc), maps_(maps), tables_(proc, maps, std::move(cache), python), max_frames_(max_frames),
+    : proc_(proc), maps_(maps), tables_(proc, maps, std::move(cache), python),
+      max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}

@@ -30,10 +30,10 @@ struct UnwindRow {
 
 /// Why a row says LEAKBPF_CFA_UNSUPPORTED, or is missing.
 enum class Unsupported : std::uint8_t {
-  cfa_expression,            ///< a DWARF expression of another form than those we know
-  cfa_undefined,             ///< no CFA was defined, or one from a register beyond the first 16
-  cfa_offset,                ///< an offset of more than 31 bits, or one behind a load of more than 15
-  return_address_place,      ///< saved at another place than CFA - 8
+  cfa_expression,       ///< a DWARF expression of another form than those we know
+  cfa_undefined,        ///< no CFA was defined, or one from a register beyond the first 16
+  cfa_offset,           ///< an offset of more than 31 bits, or one behind a load of more than 15
+  return_address_place, ///< saved at another place than CFA - 8
   return_address_expression, ///< found by a DWARF expression, or a value relative to the CFA
   too_many_rules,            ///< more than a row's 16 bits can tell apart
   too_many_rows,             ///< beyond the most rows of one file; these are missing
