@@ -181,10 +181,9 @@ Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t p
 Result<std::uint32_t> KernelSide::start_target(pid_t pid, const leakbpf_python* python) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const std::uint32_t id = impl_->next_own_id++;
-  if (python)
-    put_python(id, *python); // as many fit as targets do
   const leakbpf_target target{id, 0, id, 0, 0};
-  if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
+  if ((python && !put_python(id, *python)) ||
+      bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
                  "too many targets at once"};

@@ -52,7 +52,7 @@ public:
   /// The target's present id, which exec changes; nothing when it is not traced (any more).
   [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const;
   /// From here on stacks of target `id` have Python frames. False: no room for one more.
-  bool put_python(std::uint32_t id, const leakbpf_python& python) const;
+  [[nodiscard]] bool put_python(std::uint32_t id, const leakbpf_python& python) const;
   /// From here on nothing of the process counts.
   void stop_target(pid_t pid) const;
 
@@ -66,7 +66,7 @@ public:
   std::size_t each_block(
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
   /// Takes a pool that Python gave back out of the table. False when it is not there any more.
-  bool forget_block(const leakbpf_block_key& key) const;
+  [[nodiscard]] bool forget_block(const leakbpf_block_key& key) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.
   void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
 

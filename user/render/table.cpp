@@ -91,6 +91,7 @@ std::vector<TargetReport> shown_targets(const std::vector<TargetReport>& targets
   order.resize(most_targets);
   std::sort(order.begin(), order.end());
   std::vector<TargetReport> shown;
+  shown.reserve(order.size());
   for (const std::size_t index : order)
     shown.push_back(targets[index]);
   return shown;
