@@ -8,6 +8,12 @@
 #include "events.bpf.h"
 #include "python/frames.bpf.h"
 
+/* The image that had this id is gone. */
+static __always_inline void python_ended(__u32 target) {
+  bpf_map_delete_elem(&pythons, &target);
+  bpf_map_delete_elem(&python_heaps, &target);
+}
+
 /* The child's interpreter is its parent's. */
 static __always_inline void python_forked(__u32 parent, __u32 child) {
   struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &parent);
@@ -52,6 +58,7 @@ static __always_inline int process_executed(struct task_struct* task) {
   struct leakbpf_target fresh = {.id = next_target_id()};
   fresh.space = fresh.id;
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
+  python_ended(old);
   struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_EXEC, fresh.id);
   if (!event)
     return 0;
@@ -68,6 +75,7 @@ static __always_inline int process_exited(struct task_struct* task) {
   __u32 id = target->id;
   __u32 status = task->signal->group_exit_code ? task->signal->group_exit_code : task->exit_code;
   bpf_map_delete_elem(&targets, &tgid);
+  python_ended(id);
   struct leakbpf_event* event = event_reserve(LEAKBPF_EVENT_EXIT, id);
   if (!event)
     return 0;

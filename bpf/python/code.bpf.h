@@ -27,8 +27,10 @@ static __always_inline int code_died(struct pt_regs* regs) {
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &target->id);
   __u32* deaths = code_deaths_of(target->id, code);
-  if (!state || !layout || !deaths)
-    return 0;
+  __u32* seen = code_seen_of(target->id, code);
+  if (!state || !layout || !deaths || !seen || !*seen)
+    return 0; /* no stack has it: nobody asks what it was */
+  *seen = 0;
   state->walk.python.layout = *layout;
   __u32 check = python_code_check(&state->walk.python, target->id, code);
   __sync_fetch_and_add(deaths, 1);

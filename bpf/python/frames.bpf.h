@@ -38,6 +38,19 @@ struct {
   __type(value, __u32);
 } code_deaths SEC(".maps");
 
+/* By code_deaths_index, too: whether a stack had code at such an address since one died there. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
+  __type(key, __u32);
+  __type(value, __u32);
+} code_seen SEC(".maps");
+
+static __always_inline __u32* code_seen_of(__u32 target, __u64 code) {
+  __u32 index = code_deaths_index(target, code);
+  return bpf_map_lookup_elem(&code_seen, &index);
+}
+
 static __always_inline __u32* code_deaths_of(__u32 target, __u64 code) {
   __u32 index = code_deaths_index(target, code);
   return bpf_map_lookup_elem(&code_deaths, &index);
@@ -182,6 +195,9 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
     instruction = (__u32)instruction;
   else
     instruction -= code;
+  __u32* seen = code_seen_of(state->walk.target, code);
+  if (seen)
+    *seen = 1;
   if (!stack_keep_python(
           state, code,
           LEAKBPF_PYTHON_FRAME(python_code_check(python, state->walk.target, code), instruction)))

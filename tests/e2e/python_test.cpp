@@ -146,7 +146,7 @@ TEST_CASE("Python frames by each back-end", "[python]") {
   CHECK(counts_by_python_stack(compared.snapshot) == compared.truth);
 }
 
-TEST_CASE("--no-python shows native frames only", "[python]") {
+TEST_CASE("there are native frames only with --no-python", "[python]") {
   require_tracing();
   const Compared compared = trace_truth("/usr/bin/python3", {"--no-python"});
   CHECK(counts_by_python_stack(compared.snapshot).empty());
@@ -257,6 +257,32 @@ TEST_CASE("a forked child has Python frames", "[python]") {
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python);
   CHECK(functions_at_the_block(python, "forks.py") == "in_child <module> ");
+}
+
+TEST_CASE("stacks that come and go leave room for others", "[python]") {
+  require_tracing();
+  const TemporaryFile output;
+  Child program({"/usr/bin/python3", scripts + "made_code.py"});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "6000", "--max-stacks",
+                "256", "-i", "0.05", "-o", output.path(), "-p", std::to_string(program.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  const Json snapshot = Json::parse(output.text());
+  std::uint64_t leaked = 0;
+  std::uint64_t passed_by = 0;
+  for (const Json& site : snapshot.at("sites")) {
+    const Json& culprit = site.at("frames").at(site.at("culprit").get<std::size_t>());
+    leaked += culprit.at("function") == "leak" ? site.at("outstanding_count").get<int>() : 0;
+    if (culprit.at("file") == "<made>" && culprit.at("line").is_number())
+      passed_by += site.at("freed_count").get<std::uint64_t>();
+  }
+  CHECK(leaked == 100);
+  CHECK(passed_by > 1000); // others came while there was no room
+  CHECK(snapshot.at("losses").at("python_code_gone") == 0);
 }
 
 namespace {

@@ -76,6 +76,7 @@ TEST_CASE("run takes a command and leaves its words alone", "[options]") {
   CHECK(run.top == 5);
   check_usage_error({"run"});
   check_usage_error({"run", "-p", "1", "--", "true"});
+  check_usage_error({"run", "-d", "5", "--", "true"});
   check_usage_error({"snapshot", "-p", "1", "--python-malloc"});
 }
 

@@ -111,8 +111,9 @@ TEST_CASE("how much of a pool is in use", "[python]") {
   memory.put<std::uint64_t>(0x3000, 0);
   const std::vector<std::uint64_t> pools{0x1000, 0x2000, 0x3000};
   const auto use = pool_use(memory, pools);
-  CHECK(use == std::vector<std::optional<std::uint32_t>>{5, std::nullopt, 0});
-  CHECK(pool_use(memory, {}).empty());
+  CHECK(use == std::vector<PoolUse>{PoolUse::in_use, PoolUse::gone, PoolUse::empty});
+  CHECK(pool_use(memory, {})->empty());
+  CHECK_FALSE(pool_use(memory, std::vector<std::uint64_t>{0x5000, 0x6000})); // the process is gone
 }
 
 } // namespace

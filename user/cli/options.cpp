@@ -226,6 +226,8 @@ Result<void> check_combination(const Options& options) {
   const bool needs_target = options.command == Command::top || options.command == Command::snapshot;
   if (needs_target && options.pids.empty())
     return usage_error("no target given", "leakbpf -p PID; `leakbpf demo` needs none");
+  if (options.command == Command::run && options.duration_seconds)
+    return usage_error("run has no --duration: it ends with the command", "");
   if (options.min_size > options.max_size)
     return usage_error("--min-size is above --max-size", "");
   return {};

@@ -48,7 +48,10 @@ TraceOptions trace_options(const Options& options, const Console& console) {
   trace.kernel.mmap = kind_wanted(options, "mmap");
   trace.kernel.brk = kind_wanted(options, "brk");
   trace.kernel.python = kind_wanted(options, "python");
+  // A command's size is not known before it runs; the table takes room only as it fills.
   trace.max_live = options.max_live;
+  if (options.command == Command::run && !trace.max_live)
+    trace.max_live = 1U << 22;
   trace.backend = options.backend;
   trace.hints = {options.objects, options.symbol_prefix};
   trace.python = !options.no_python;

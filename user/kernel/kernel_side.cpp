@@ -32,6 +32,20 @@ std::size_t per_cpu_value_bytes(std::size_t value_bytes) {
   return value_bytes * static_cast<std::size_t>(libbpf_num_possible_cpus());
 }
 
+/// Of all CPUs.
+leakbpf_site_totals sum_of(const std::uint8_t* values, std::size_t bytes) {
+  leakbpf_site_totals sum{};
+  for (std::size_t at = 0; at < bytes; at += sizeof(leakbpf_site_totals)) {
+    leakbpf_site_totals part;
+    std::memcpy(&part, values + at, sizeof(part));
+    sum.allocated_bytes += part.allocated_bytes;
+    sum.allocated_count += part.allocated_count;
+    sum.freed_bytes += part.freed_bytes;
+    sum.freed_count += part.freed_count;
+  }
+  return sum;
+}
+
 Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) {
   for (bpf_program* program :
        {skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_exit}) {
@@ -256,6 +270,10 @@ std::optional<leakbpf_collections> KernelSide::collections(std::uint32_t target)
   return found;
 }
 
+void KernelSide::forget_collections(std::uint32_t target) const {
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.collections), &target);
+}
+
 std::optional<std::uint64_t> KernelSide::python_heap(std::uint32_t target) const {
   std::uint64_t state = 0;
   if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.python_heaps), &target, &state))
@@ -274,19 +292,23 @@ std::vector<SiteSample> KernelSide::read_sites() const {
   std::vector<SiteSample> samples;
   const std::size_t value_bytes = per_cpu_value_bytes(sizeof(leakbpf_site_totals));
   const auto sum = [&](const leakbpf_site_key& key, const std::uint8_t* values) {
-    SiteSample& sample = samples.emplace_back();
-    sample.key = key;
-    for (std::size_t at = 0; at < value_bytes; at += sizeof(leakbpf_site_totals)) {
-      leakbpf_site_totals part;
-      std::memcpy(&part, values + at, sizeof(part));
-      sample.totals.allocated_bytes += part.allocated_bytes;
-      sample.totals.allocated_count += part.allocated_count;
-      sample.totals.freed_bytes += part.freed_bytes;
-      sample.totals.freed_count += part.freed_count;
-    }
+    samples.push_back({key, sum_of(values, value_bytes)});
   };
   each_element<leakbpf_site_key>(bpf_map__fd(impl_->skeleton->maps.sites), value_bytes, sum);
   return samples;
+}
+
+std::optional<SiteSample> KernelSide::take_site(const leakbpf_site_key& key) const {
+  // The stack first: a site that is begun anew keeps its stack anew.
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &key.stack_hash);
+  std::vector<std::uint8_t> values(per_cpu_value_bytes(sizeof(leakbpf_site_totals)));
+  if (bpf_map_lookup_and_delete_elem(bpf_map__fd(impl_->skeleton->maps.sites), &key, values.data()))
+    return std::nullopt;
+  return SiteSample{key, sum_of(values.data(), values.size())};
+}
+
+std::uint32_t KernelSide::max_stacks() const {
+  return impl_->config.max_stacks;
 }
 
 std::optional<leakbpf_stack> KernelSide::read_stack(std::uint64_t hash) const {
@@ -318,8 +340,16 @@ std::size_t KernelSide::each_block(
       });
 }
 
-bool KernelSide::forget_block(const leakbpf_block_key& key) const {
-  return bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.live), &key) == 0;
+std::optional<leakbpf_block> KernelSide::take_block(const leakbpf_block_key& key,
+                                                    std::uint64_t time_ns) const {
+  const int map = bpf_map__fd(impl_->skeleton->maps.live);
+  leakbpf_block block{};
+  if (bpf_map_lookup_and_delete_elem(map, &key, &block))
+    return std::nullopt;
+  if (block.time_ns == time_ns)
+    return block;
+  bpf_map_update_elem(map, &key, &block, BPF_NOEXIST);
+  return std::nullopt;
 }
 
 void KernelSide::forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const {

@@ -57,6 +57,10 @@ public:
   void stop_target(pid_t pid) const;
 
   [[nodiscard]] std::vector<SiteSample> read_sites() const;
+  /// Frees the room of a site and its stack, and returns what it counted.
+  [[nodiscard]] std::optional<SiteSample> take_site(const leakbpf_site_key& key) const;
+  /// Room for so many stacks.
+  [[nodiscard]] std::uint32_t max_stacks() const;
   /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
   [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const;
   [[nodiscard]] leakbpf_counters read_counters() const;
@@ -65,8 +69,10 @@ public:
   /// how many were visited.
   std::size_t each_block(
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
-  /// Takes a pool that Python gave back out of the table. False when it is not there any more.
-  [[nodiscard]] bool forget_block(const leakbpf_block_key& key) const;
+  /// Takes a pool that Python gave back out of the table: the block that was taken at `time_ns`.
+  /// Nothing when there is none, or another by now.
+  [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
+                                                        std::uint64_t time_ns) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.
   void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
 
@@ -84,6 +90,8 @@ public:
   attach_collector(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
   /// What it did since then; nothing when it has not run.
   [[nodiscard]] std::optional<leakbpf_collections> collections(std::uint32_t target) const;
+  /// The target has ended: the kernel side need not remember.
+  void forget_collections(std::uint32_t target) const;
   /// The state of Python's allocator that the first new pool's function was given.
   [[nodiscard]] std::optional<std::uint64_t> python_heap(std::uint32_t target) const;
   /// How often code objects at addresses like this one died (leakbpf/python_abi.h).

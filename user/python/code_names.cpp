@@ -12,7 +12,8 @@ std::uint32_t PythonNames::add(KnownCode code) {
 }
 
 std::uint32_t PythonNames::add_object(CodeObject object, const PythonLayout& layout) {
-  Identity identity(object.file, object.function, object.first_line, object.line_table);
+  Identity identity(object.file, object.function, object.first_line, object.line_table,
+                    layout.code_instructions, object.first_traceable);
   const auto [same, is_new] =
       by_content_.emplace(std::move(identity), static_cast<std::uint32_t>(codes_.size()));
   return is_new ? add({std::move(object), layout.lines, layout.code_instructions}) : same->second;
@@ -40,10 +41,10 @@ std::uint32_t PythonNames::code_of(std::uint32_t target, const ProcessMemory& me
 
 void PythonNames::code_died(std::uint32_t target, const PythonLayout& layout,
                             const leakbpf_dead_code& record) {
-  constexpr std::size_t most_dead = 4096;
   const auto check = static_cast<std::uint32_t>(record.event.argument);
   const Place place(target, record.event.address, check);
   const auto known = by_place_.find(place);
+  bury(place);
   if (known != by_place_.end() && codes_[known->second].object)
     return;
   const DeadCodeMemory memory(record);
@@ -56,11 +57,16 @@ void PythonNames::code_died(std::uint32_t target, const PythonLayout& layout,
     return;
   }
   by_place_.emplace(place, add_object(std::move(*object), layout));
+}
+
+/// Its checksum never comes back, so its place is only kept for stacks that are on their way.
+void PythonNames::bury(const Place& place) {
+  constexpr std::size_t most_dead = 4096;
   dead_.push_back(place);
-  if (dead_.size() > most_dead) {
-    by_place_.erase(dead_.front());
-    dead_.pop_front();
-  }
+  if (dead_.size() <= most_dead)
+    return;
+  by_place_.erase(dead_.front());
+  dead_.pop_front();
 }
 
 bool PythonNames::is_hidden(std::uint32_t code, std::uint32_t instruction) const {

@@ -44,14 +44,17 @@ private:
     std::uint32_t instructions = 0; ///< where the bytecode begins in the object
   };
   using Place = std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>; ///< target, address, check
-  using Identity = std::tuple<std::string, std::string, std::uint32_t, std::vector<std::uint8_t>>;
+  /// With where its bytecode begins: that differs from one version to the next.
+  using Identity = std::tuple<std::string, std::string, std::uint32_t, std::vector<std::uint8_t>,
+                              std::uint32_t, std::uint32_t>;
 
   std::uint32_t add(KnownCode code);
+  void bury(const Place& place);
   std::uint32_t add_object(CodeObject object, const PythonLayout& layout);
 
   DeathCounter deaths_;
   std::map<Place, std::uint32_t> by_place_;
-  std::deque<Place> dead_; ///< that no stack had yet, the oldest first
+  std::deque<Place> dead_; ///< the oldest first: a place of dead code is not asked for much longer
   std::map<Identity, std::uint32_t> by_content_;
   std::vector<KnownCode> codes_;
   std::uint64_t unreadable_ = 0;

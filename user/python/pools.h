@@ -11,9 +11,15 @@
 
 namespace leakbpf {
 
-/// How many of each pool's blocks are in use: the first word of its header (struct pool_header of
-/// Objects/obmalloc.c). Nothing for a pool whose arena is gone.
-[[nodiscard]] std::vector<std::optional<std::uint32_t>>
-pool_use(const ProcessMemory& memory, std::span<const std::uint64_t> pools);
+enum class PoolUse {
+  in_use,
+  empty,
+  gone, ///< its arena was given back
+};
+
+/// Of each pool, by the first word of its header (struct pool_header of Objects/obmalloc.c).
+/// Nothing when none could be read: then it is rather the process that is gone.
+[[nodiscard]] std::optional<std::vector<PoolUse>> pool_use(const ProcessMemory& memory,
+                                                           std::span<const std::uint64_t> pools);
 
 } // namespace leakbpf

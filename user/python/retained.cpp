@@ -147,11 +147,15 @@ private:
       pieces.clear();
       for (std::size_t i = begin; i < end; i++)
         pieces.push_back({level[i].address, level[i].bytes});
-      const std::size_t got = memory_.read_pieces(pieces, words);
-      std::size_t at = 0;
-      for (std::size_t i = begin; i < begin + got; i++)
-        for (std::size_t left = level[i].bytes / word; left > 0; left--)
-          claim(words[at++], level[i].site);
+      // It stops at an object that is gone; the others come behind it.
+      for (std::size_t done = 0; done < pieces.size(); done++) {
+        const std::size_t got = memory_.read_pieces(std::span(pieces).subspan(done), words);
+        std::size_t at = 0;
+        for (std::size_t i = done; i < done + got; i++)
+          for (std::size_t left = pieces[i].bytes / word; left > 0; left--)
+            claim(words[at++], level[begin + i].site);
+        done += got;
+      }
     }
   }
 

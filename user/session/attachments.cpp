@@ -1,10 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/attachments.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include "kernel/unique_fd.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace leakbpf {
+
+namespace {
+
+/// The file as /proc shows it when it is mapped: on stacked file systems, and on btrfs, stat()
+/// tells another device.
+std::optional<Mapping> as_mapped(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd)
+    return std::nullopt;
+  void* const page = mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (page == MAP_FAILED)
+    return std::nullopt;
+  const auto mappings = ProcFs().mappings(getpid());
+  munmap(page, 1);
+  const auto address = reinterpret_cast<std::uintptr_t>(page);
+  if (mappings)
+    for (const Mapping& mapping : *mappings)
+      if (mapping.start <= address && address < mapping.end)
+        return mapping;
+  return std::nullopt;
+}
+
+} // namespace
 
 Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> mappings) {
   AttachSummary summary;
@@ -19,12 +45,10 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
 }
 
 Result<AttachSummary> Attachments::attach_file(pid_t pid, const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0)
+  const std::optional<Mapping> mapping = as_mapped(path);
+  if (!mapping)
     return AttachSummary{};
-  const std::uint64_t device =
-      std::uint64_t{major(info.st_dev)} << 32 | minor(info.st_dev); // as of Mapping
-  return attach_mapped(pid, {device, info.st_ino, path, path});
+  return attach_mapped(pid, {mapping->device, mapping->inode, path, path});
 }
 
 Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& file) {
@@ -79,18 +103,22 @@ void Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
 }
 
 void Attachments::attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset) {
-  keep_hooks(pid, kernel_.attach_code_probe(path, file_offset, pid));
+  // A program that runs itself again has them already.
+  if (processes_[pid].python_hooks.insert(file_offset).second)
+    keep_hooks(pid, kernel_.attach_code_probe(path, file_offset, pid));
 }
 
-void Attachments::attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset) {
-  keep_hooks(pid, kernel_.attach_collector(path, file_offset, pid));
+bool Attachments::attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset) {
+  return !processes_[pid].python_hooks.insert(file_offset).second ||
+         keep_hooks(pid, kernel_.attach_collector(path, file_offset, pid));
 }
 
-void Attachments::keep_hooks(pid_t pid, Result<std::vector<Link>> links) {
+bool Attachments::keep_hooks(pid_t pid, Result<std::vector<Link>> links) {
   if (!links)
-    return;
+    return false;
   for (Link& link : *links)
     processes_[pid].hooks.push_back(std::move(link));
+  return true;
 }
 
 void Attachments::detach(pid_t pid) {

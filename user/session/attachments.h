@@ -30,8 +30,8 @@ public:
   /// Attaches to the function that frees Python's code objects. A failure is no reason not to
   /// trace.
   void attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset);
-  /// The same for the garbage collector's.
-  void attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset);
+  /// The same for the garbage collector's. False when it failed.
+  bool attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset);
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);
   [[nodiscard]] bool has_probes(pid_t pid) const;
@@ -40,14 +40,15 @@ private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
   struct Process {
     std::set<FileId> files;
-    std::set<FileId> extra;  ///< of allocators that were given
-    std::vector<Link> links; ///< of allocation functions
-    std::vector<Link> hooks; ///< of the dynamic linker, and of Python
+    std::set<FileId> extra;               ///< of allocators that were given
+    std::set<std::uint64_t> python_hooks; ///< offsets in the interpreter's file
+    std::vector<Link> links;              ///< of allocation functions
+    std::vector<Link> hooks;              ///< of the dynamic linker, and of Python
   };
 
   [[nodiscard]] Result<AttachSummary> attach_mapped(pid_t pid, const MappedFile& file);
   [[nodiscard]] Result<void> attach_probes(Process& process, const ProbePlan& plan, pid_t pid);
-  void keep_hooks(pid_t pid, Result<std::vector<Link>> links);
+  bool keep_hooks(pid_t pid, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, const ProbePlan& plan);
 
   const ProcFs& proc_;

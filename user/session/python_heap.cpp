@@ -25,35 +25,34 @@ void PythonHeap::add(const SiteKey& key, const leakbpf_block_key& place,
                      const leakbpf_block& block) {
   if (key.kind == LEAKBPF_KIND_PYTHON)
     pools_.push_back({place, block, key});
-  else if (block.size > largest_small_object && holders_.size() < most_holders)
+  else if (block.size > largest_small_object)
     holders_.push_back({place.address, block.size, number_of(key)});
 }
 
 std::unordered_map<SiteKey, SiteTotals, SiteKeyHash>
-PythonHeap::held(const ProcessMemory& memory,
-                 const std::function<double(const SiteKey&)>& growth) const {
+PythonHeap::held(const ProcessMemory& memory, const std::function<double(const SiteKey&)>& growth) {
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> changes;
   if (pools_.empty() || holders_.empty())
     return changes;
-  PythonHeap numbered = *this;
   std::vector<HeldPool> pools;
   for (const Pool& pool : pools_)
-    pools.push_back({pool.place.address, numbered.number_of(pool.site)});
+    pools.push_back({pool.place.address, number_of(pool.site)});
   std::vector<double> fast(sites_.size());
   for (std::size_t i = 0; i < sites_.size(); i++)
     fast[i] = growth(sites_[i]);
-  std::stable_sort(numbered.holders_.begin(), numbered.holders_.end(),
+  std::stable_sort(holders_.begin(), holders_.end(),
                    [&fast](const HoldingBlock& a, const HoldingBlock& b) {
                      if (fast[a.site] != fast[b.site])
                        return fast[a.site] > fast[b.site];
                      return a.bytes > b.bytes;
                    });
+  if (holders_.size() > most_holders)
+    holders_.resize(most_holders);
   const std::uint64_t pool_bytes = pools_.front().block.size;
   const RetainedBySite found =
-      find_retained(memory, numbered.holders_, pools, static_cast<std::uint32_t>(pool_bytes),
-                    numbered.sites_.size());
-  for (std::size_t i = 0; i < numbered.sites_.size(); i++) {
-    const SiteKey& site = numbered.sites_[i];
+      find_retained(memory, holders_, pools, static_cast<std::uint32_t>(pool_bytes), sites_.size());
+  for (std::size_t i = 0; i < sites_.size(); i++) {
+    const SiteKey& site = sites_[i];
     if (found.holds[i].bytes > 0) {
       SiteTotals& totals = changes[{site.target, LEAKBPF_KIND_PYTHON, site.stack_hash}];
       totals.allocated_bytes += found.holds[i].bytes;

@@ -30,7 +30,7 @@ public:
   /// What to add to the totals of sites: a pool's site loses what others hold. `growth` says how
   /// fast a site grows: of two that hold an object the faster one has it.
   [[nodiscard]] std::unordered_map<SiteKey, SiteTotals, SiteKeyHash>
-  held(const ProcessMemory& memory, const std::function<double(const SiteKey&)>& growth) const;
+  held(const ProcessMemory& memory, const std::function<double(const SiteKey&)>& growth);
 
 private:
   std::uint32_t number_of(const SiteKey& key);

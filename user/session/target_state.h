@@ -19,17 +19,14 @@ struct TargetState {
   double since = 0; ///< seconds after tracing began that it was first seen
   ProcessInfo process;
   AddressSpace space;
-  pid_t mapped_by = 0;          ///< the process that `space` was read from: a parent's, at first
-  std::string maps_text;        ///< as read last: parsed only when it changed
-  std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
-  std::optional<PythonProcess> python; ///< the interpreter, once it is initialised
-  std::string python_version;          ///< of an interpreter that is there; empty: none
-  bool python_named = false;           ///< named like a Python, whose interpreter is still to come
-  std::string python_problem;          ///< why its frames are not shown
-  bool python_pools = false;           ///< its small objects are followed, by pools
-  bool python_collector = false;       ///< its garbage collector is followed
-  std::uint32_t python_pool_bytes = 0;
-  std::optional<ArenaList> python_arenas;
+  pid_t mapped_by = 0;           ///< the process that `space` was read from: a parent's, at first
+  std::string maps_text;         ///< as read last: parsed only when it changed
+  std::uint32_t space_seen = 0;  ///< the kernel side's name for what `space` shows
+  PythonSearch python;           ///< what is known of its interpreter
+  bool python_pools = false;     ///< its small objects are followed, by pools
+  bool python_collector = false; ///< its garbage collector is followed
+  std::optional<SmallObjectHeap> small_objects;   ///< as seen last
+  std::optional<leakbpf_collections> collections; ///< of a target that has ended
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
@@ -39,14 +36,12 @@ struct TargetState {
   [[nodiscard]] bool alive() const { return !ended; }
   /// It has an interpreter that was not initialised, or not mapped, when it was looked at.
   [[nodiscard]] bool awaits_python() const {
-    return (!python_version.empty() || python_named) && !python && python_problem.empty();
+    return (python.version || python.only_named) && !python.process && python.problem.empty();
   }
   /// A forked child begins with what its parent has mapped, and may have ended before we look.
   void inherit_mappings(const TargetState& parent) {
     space = parent.space;
     mapped_by = parent.mapped_by;
-    python = parent.python;
-    python_version = parent.python_version;
   }
 };
 

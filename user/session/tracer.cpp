@@ -19,6 +19,7 @@ namespace {
 // A new process maps its libraries during its first milliseconds.
 constexpr std::array new_image_delays{0.02, 0.25};
 constexpr double time_to_start = 1;
+constexpr double time_to_initialise = 60;
 
 /// Room for the blocks of processes of this size: one for each 128 bytes, within limits that cost
 /// 4 to 64 MiB of kernel memory before the first block.
@@ -122,6 +123,16 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   return tracer;
 }
 
+/// To its allocators, Python's own among them: before it is a target, so that nothing is seen half.
+Result<AttachSummary> Tracer::attach_to(pid_t pid, std::span<const Mapping> mappings,
+                                        const PythonSearch& python) {
+  auto attached = attachments_.attach(pid, mappings);
+  if (attached && python.pools)
+    if (auto pools = attachments_.attach(pid, *python.pools); !pools)
+      options_.warn(pools.error().message);
+  return attached;
+}
+
 Result<void> Tracer::follow(pid_t pid) {
   auto process = inspect_process(proc_, pid);
   if (!process)
@@ -130,20 +141,21 @@ Result<void> Tracer::follow(pid_t pid) {
   if (!mappings)
     return mappings.error();
   unwind_->prepare(pid);
-  auto attached = attachments_.attach(pid, *mappings);
-  if (!attached)
-    return attached.error();
-  if (!attachments_.has_probes(pid))
-    return no_allocator_error(*process);
   PythonSearch python;
   if (options_.python)
     python = find_python(proc_, pid, *mappings);
-  if (python.pools)
-    if (auto pools = attachments_.attach(pid, *python.pools); !pools)
-      return pools.error();
+  auto attached = attach_to(pid, *mappings, python);
+  if (attached && !attachments_.has_probes(pid))
+    attached = no_allocator_error(*process);
+  if (!attached) {
+    attachments_.detach(pid);
+    return attached.error();
+  }
   auto id = kernel_.start_target(pid, python.process ? &python.process->layout.walk : nullptr);
-  if (!id)
+  if (!id) {
+    attachments_.detach(pid);
     return id.error();
+  }
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
   const TargetState& target = add_target(*id, pid, std::move(python));
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
@@ -178,7 +190,8 @@ TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, PythonSearch python
   if (auto resident = proc_.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;
   start_range_map(target);
-  take_python(target, std::move(python));
+  if (python.version || python.only_named)
+    take_python(target, std::move(python));
   refresh_mappings(target);
   return target;
 }
@@ -232,8 +245,8 @@ void Tracer::handle(const leakbpf_event& event) {
     new_stacks_.push_back(event);
     break;
   case LEAKBPF_EVENT_CODE_DIED:
-    if (target && target->python)
-      namer_.python_code_died(target->id, *target->python,
+    if (target && target->python.process)
+      namer_.python_code_died(target->id, *target->python.process,
                               reinterpret_cast<const leakbpf_dead_code&>(event));
     break;
   case LEAKBPF_EVENT_FORK:
@@ -284,7 +297,7 @@ void Tracer::on_new_stack(const leakbpf_event& event) {
 }
 
 LocatedStack Tracer::locate(const TargetState& target, const leakbpf_stack& stack) {
-  const PythonProcess* python = target.python ? &*target.python : nullptr;
+  const PythonProcess* python = target.python.process ? &*target.python.process : nullptr;
   return namer_.locate(target.mapped_by, target.id, target.space, python, stack);
 }
 
@@ -338,8 +351,9 @@ SiteKey Tracer::by_place(SiteKey key) {
 
 void Tracer::on_fork(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
-  TargetState& child = add_target(event.target, pid);
-  if (const TargetState* parent = find_target(event.peer_target); parent && !child.mapped_by)
+  const TargetState* parent = find_target(event.peer_target);
+  TargetState& child = add_target(event.target, pid, parent ? parent->python : PythonSearch{});
+  if (parent && !child.mapped_by)
     child.inherit_mappings(*parent);
   unwind_->describe_space(event.target, pid);
   for (const double delay : new_image_delays)
@@ -348,11 +362,19 @@ void Tracer::on_fork(const leakbpf_event& event) {
 
 void Tracer::on_exec(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
-  if (TargetState* before = find_target(event.peer_target))
+  if (TargetState* before = find_target(event.peer_target)) {
     before->ended = TargetEnd{"ran another program (exec)", elapsed()};
+    keep_collections(*before);
+  }
   add_target(event.target, pid);
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
+}
+
+void Tracer::keep_collections(TargetState& target) {
+  target.collections = kernel_.collections(target.id);
+  if (target.collections)
+    kernel_.forget_collections(target.id);
 }
 
 void Tracer::on_exit(std::uint32_t id, std::string how) {
@@ -360,6 +382,7 @@ void Tracer::on_exit(std::uint32_t id, std::string how) {
   if (!target || !target->alive())
     return;
   target->ended = TargetEnd{std::move(how), elapsed()};
+  keep_collections(*target);
   attachments_.detach(target->process.pid);
 }
 
@@ -377,39 +400,39 @@ void Tracer::attach_pending() {
   });
 }
 
+/// Follows the interpreter that was found in the target.
 void Tracer::take_python(TargetState& target, PythonSearch search) {
-  if (search.pools && !target.python_pools) {
-    const auto attached = attachments_.attach(target.process.pid, *search.pools);
+  const double age = elapsed() - target.since;
+  // A program that starts has not mapped all its libraries yet.
+  if (search.only_named && age < time_to_start)
+    search.problem.clear();
+  target.python = std::move(search);
+  const PythonSearch& found = target.python;
+  const pid_t pid = target.process.pid;
+  if (!found.problem.empty())
+    options_.warn(fmt::format("PID {} ({}): native stacks only: {}", pid, target.process.comm,
+                              found.problem));
+  if (found.pools && !target.python_pools) {
+    const auto attached = attachments_.attach(pid, *found.pools);
     target.python_pools = static_cast<bool>(attached);
     if (!attached)
       options_.warn(attached.error().message);
   }
-  if (search.version)
-    target.python_version = to_string(*search.version);
-  target.python_named = search.only_named;
-  // A program that starts has not mapped all its libraries yet.
-  if (!search.only_named || elapsed() - target.since > time_to_start)
-    target.python_problem = std::move(search.problem);
-  if (!target.python_problem.empty())
-    options_.warn(fmt::format("PID {} ({}): native stacks only: {}", target.process.pid,
-                              target.process.comm, target.python_problem));
-  target.python = std::move(search.process);
-  if (!target.python)
+  if (!found.process)
     return;
-  const pid_t pid = target.process.pid;
-  target.python_arenas = search.arenas;
-  target.python_pool_bytes = search.pool_bytes;
-  if (search.code_dealloc_offset)
-    attachments_.attach_code_hook(pid, search.open_path, *search.code_dealloc_offset);
-  target.python_collector = search.collector_offset.has_value();
-  if (search.collector_offset)
-    attachments_.attach_collector(pid, search.open_path, *search.collector_offset);
+  if (found.code_dealloc_offset)
+    attachments_.attach_code_hook(pid, found.open_path, *found.code_dealloc_offset);
+  target.python_collector =
+      found.collector_offset &&
+      attachments_.attach_collector(pid, found.open_path, *found.collector_offset);
 }
 
 /// An interpreter that was not there, or not initialised, when the target began.
 void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappings) {
-  if (!options_.python || target.python || !target.python_problem.empty())
+  if (!options_.python || target.python.process || !target.python.problem.empty())
     return;
+  if (target.python.version && elapsed() - target.since > time_to_initialise)
+    return; // it has the library, and does not use it
   PythonSearch search = find_python(proc_, target.process.pid, mappings);
   if (search.process && !kernel_.put_python(target.id, search.process->layout.walk)) {
     search.process.reset();
@@ -421,8 +444,10 @@ void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappi
 /// Reads the target's mappings; attaches to allocators that are new in it.
 void Tracer::refresh_mappings(TargetState& target) {
   const pid_t pid = target.process.pid;
-  auto read = proc_.read(pid, "maps");
-  std::string text = read ? std::move(*read) : "";
+  std::string text;
+  if (target.alive()) // else the PID may be another's by now
+    if (auto read = proc_.read(pid, "maps"))
+      text = std::move(*read);
   if (text.empty()) // it is ending, or has ended
     text = unwind_->maps_seen(target.id);
   if (text.empty() || (text == target.maps_text && !target.awaits_python()))
@@ -442,15 +467,17 @@ void Tracer::refresh_mappings(TargetState& target) {
                                 target.process.comm, attached->probes, attached->files));
 }
 
+/// The process, whatever program it runs by now.
+bool Tracer::still_runs(const TargetState& target) const {
+  const auto stat = proc_.stat(target.process.pid);
+  return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+}
+
 /// Ends of processes are events, and events can be dropped.
 void Tracer::notice_vanished() {
-  for (auto& [id, target] : targets_) {
-    if (!target.alive())
-      continue;
-    const auto stat = proc_.stat(target.process.pid);
-    if (!stat || stat->state == 'Z' || stat->start_ticks != target.process.start_ticks)
+  for (auto& [id, target] : targets_)
+    if (target.alive() && !still_runs(target))
       on_exit(id, "ended");
-  }
 }
 
 void Tracer::freeze() {

@@ -6,6 +6,7 @@
 #include "core/history.h"
 #include "core/report.h"
 #include "kernel/features.h"
+#include "python/pools.h"
 #include "session/attachments.h"
 #include "session/python_heap.h"
 #include "session/target_state.h"
@@ -76,6 +77,8 @@ private:
          std::unique_ptr<UnwindService> unwind);
 
   Result<void> follow(pid_t pid);
+  Result<AttachSummary> attach_to(pid_t pid, std::span<const Mapping> mappings,
+                                  const PythonSearch& python);
   void inform_of_tables();
   TargetState& add_target(std::uint32_t id, pid_t pid, PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
@@ -88,16 +91,22 @@ private:
   void on_fork(const leakbpf_event& event);
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
+  void keep_collections(TargetState& target);
   void attach_pending();
+  [[nodiscard]] bool still_runs(const TargetState& target) const;
   void notice_vanished();
   void refresh_mappings(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
   [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
   void read_sites();
+  void make_room(const std::vector<SiteSample>& samples);
+  [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
+  void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
   void scan_ages();
-  void look_at_python(const TargetState& target, const PythonHeap& heap);
+  void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
+  void look_at_python(TargetState& target, PythonHeap& heap);
   void sample_targets(double now, bool keep);
   [[nodiscard]] std::vector<SiteReport> site_rows() const;
   void fill_host(Report& report) const;
@@ -125,6 +134,8 @@ private:
   std::vector<leakbpf_event> new_stacks_;                      ///< to be looked at
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
   std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
+  /// What sites counted that the kernel side was told to forget.
+  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> retired_;
   /// Python's pools that were found empty, which the kernel side does not know of.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> given_back_;
   /// What to add to sites for the small objects that they hold, or that others hold in their pools.

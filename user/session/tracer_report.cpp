@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <unordered_set>
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -30,6 +31,15 @@ std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
   return now_ns > time_ns ? now_ns - time_ns : 0;
 }
 
+SiteKey key_of(const SiteSample& sample) {
+  return {sample.key.target, static_cast<leakbpf_kind>(sample.key.kind), sample.key.stack_hash};
+}
+
+SiteTotals totals_of(const SiteSample& sample) {
+  return {sample.totals.allocated_bytes, sample.totals.allocated_count, sample.totals.freed_bytes,
+          sample.totals.freed_count};
+}
+
 } // namespace
 
 void Tracer::sample() {
@@ -49,20 +59,61 @@ void Tracer::sample() {
   sample_targets(now, rss_history_.begin_sample(now));
 }
 
+/// Stacks that came and went, of code made by eval or of requests that each take another way, fill
+/// the kernel's tables in time. What they counted is kept here, by place, where there are fewer.
+void Tracer::make_room(const std::vector<SiteSample>& samples) {
+  if (samples.size() < kernel_.max_stacks() / 4 * 3)
+    return;
+  std::unordered_set<std::uint64_t> busy{0}; // stacks; 0: the row of those that were not recorded
+  for (const SiteSample& sample : samples)
+    if (outstanding_in_kernel(sample) != 0)
+      busy.insert(sample.key.stack_hash);
+  for (const auto& [id, target] : targets_)
+    for (const auto& [key, totals] : target.range_sites)
+      busy.insert(key.stack_hash);
+  for (const SiteSample& sample : samples) {
+    if (busy.contains(sample.key.stack_hash) || !places_of_.contains(sample.key.stack_hash))
+      continue;
+    const SiteKey place = by_place(key_of(sample));
+    if (const auto taken = kernel_.take_site(sample.key))
+      retired_[place] += totals_of(*taken);
+    given_back_by_place(key_of(sample), place);
+    places_of_.erase(sample.key.stack_hash);
+  }
+}
+
+/// Blocks that may still come back to the site: pools that were found empty do not.
+std::uint64_t Tracer::outstanding_in_kernel(const SiteSample& sample) const {
+  SiteTotals totals = totals_of(sample);
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+    totals += back->second;
+  return totals.outstanding_count();
+}
+
+/// What was given back of a site that the kernel side forgets.
+void Tracer::given_back_by_place(const SiteKey& key, const SiteKey& place) {
+  const auto back = given_back_.find(key);
+  if (back == given_back_.end())
+    return;
+  retired_[place] += back->second;
+  given_back_.erase(back);
+}
+
 void Tracer::read_sites() {
   sites_.clear();
-  for (const SiteSample& sample : kernel_.read_sites()) {
-    const SiteKey key{sample.key.target, static_cast<leakbpf_kind>(sample.key.kind),
-                      sample.key.stack_hash};
-    sites_[by_place(key)] += {sample.totals.allocated_bytes, sample.totals.allocated_count,
-                              sample.totals.freed_bytes, sample.totals.freed_count};
-  }
+  const std::vector<SiteSample> samples = kernel_.read_sites();
+  for (const SiteSample& sample : samples)
+    sites_[by_place(key_of(sample))] += totals_of(sample);
+  for (const auto& [key, totals] : retired_)
+    sites_[key] += totals;
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
       sites_[by_place(key)] += totals;
-  for (const auto* changes : {&given_back_, &held_})
-    for (const auto& [key, totals] : *changes)
-      sites_[key] += totals;
+  for (const auto& [key, totals] : given_back_)
+    sites_[by_place(key)] += totals;
+  for (const auto& [key, totals] : held_)
+    sites_[key] += totals;
+  make_room(samples);
 }
 
 void Tracer::sample_whole() {
@@ -93,10 +144,7 @@ void Tracer::scan_ages() {
     if (const auto python = pythons.find(place.target); python != pythons.end())
       python->second.add(key, place, block);
   });
-  // What a target held that has ended is not seen any more, but was so.
-  std::erase_if(held_,
-                [&pythons](const auto& held) { return pythons.contains(held.first.target); });
-  for (const auto& [id, heap] : pythons)
+  for (auto& [id, heap] : pythons)
     look_at_python(targets_.at(id), heap);
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
@@ -105,24 +153,43 @@ void Tracer::scan_ages() {
 }
 
 /// Python gives no sign when a pool becomes empty, but its header says so.
-void Tracer::look_at_python(const TargetState& target, const PythonHeap& heap) {
+void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
+  for (std::size_t i = 0; i < use.size(); i++) {
+    const PythonHeap::Pool& pool = heap.pools()[i];
+    if (use[i] == PoolUse::in_use)
+      continue;
+    const auto block = kernel_.take_block(pool.place, pool.block.time_ns);
+    if (!block) // it was begun anew meanwhile, and the kernel side knew
+      continue;
+    SiteTotals& totals = given_back_[{pool.place.target, LEAKBPF_KIND_PYTHON, block->stack_hash}];
+    totals.freed_bytes += block->size;
+    totals.freed_count++;
+  }
+}
+
+void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
   const LiveMemory memory(target.process.pid);
   std::vector<std::uint64_t> addresses;
   for (const PythonHeap::Pool& pool : heap.pools())
     addresses.push_back(pool.place.address);
   const auto use = pool_use(memory, addresses);
-  for (std::size_t i = 0; i < use.size(); i++) {
-    const PythonHeap::Pool& pool = heap.pools()[i];
-    if (use[i].value_or(0) != 0 || !kernel_.forget_block(pool.place))
-      continue;
-    SiteTotals& totals = given_back_[pool.site];
-    totals.freed_bytes += pool.block.size;
-    totals.freed_count++;
-  }
   const auto growth = [this](const SiteKey& key) {
     return site_history_.growth_per_minute(key).value_or(0);
   };
-  for (const auto& [key, totals] : heap.held(memory, growth))
+  const auto held = heap.held(memory, growth);
+  std::optional<ArenaList> arenas = target.python.arenas;
+  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
+    arenas = arena_list_of(*state, target.python.pool_bytes);
+  const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
+  // What was read is another program's, or none's, when the target ended meanwhile: what was known
+  // before stays.
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  if (!use || !still_runs(target) || image.value_or(target.id) != target.id)
+    return;
+  forget_empty_pools(heap, *use);
+  target.small_objects = small_objects;
+  std::erase_if(held_, [&](const auto& known) { return known.first.target == target.id; });
+  for (const auto& [key, totals] : held)
     held_[key] += totals;
 }
 
@@ -166,7 +233,10 @@ std::vector<SiteReport> Tracer::site_rows() const {
     row.key = key;
     row.totals = totals;
     row.growth_bytes_per_minute = site_history_.growth_per_minute(key);
-    if (const auto ages = ages_.find(key); ages != ages_.end() && !ages->second.empty()) {
+    auto ages = ages_.find(key);
+    if (ages == ages_.end() && key.kind == LEAKBPF_KIND_PYTHON) // what a heap block holds
+      ages = ages_.find({key.target, LEAKBPF_KIND_HEAP, key.stack_hash});
+    if (ages != ages_.end() && !ages->second.empty()) {
       row.oldest_age_seconds = ages->second.oldest_seconds();
       row.median_age_seconds = ages->second.median_seconds();
     }
@@ -237,22 +307,18 @@ void Tracer::fill_host(Report& report) const {
 }
 
 std::optional<PythonReport> Tracer::python_report(const TargetState& target) const {
-  if (target.python_version.empty() && target.python_problem.empty())
+  const PythonSearch& python = target.python;
+  if (!python.version && python.problem.empty())
     return std::nullopt;
   PythonReport report;
-  report.version = target.python_version;
-  report.problem = target.python_problem;
-  std::optional<ArenaList> arenas = target.python_arenas;
-  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
-    arenas = arena_list_of(*state, target.python_pool_bytes);
-  const auto heap = arenas && target.alive()
-                        ? read_small_objects(LiveMemory(target.process.pid), *arenas)
-                        : std::nullopt;
-  if (heap)
+  report.version = python.version ? to_string(*python.version) : "";
+  report.problem = python.problem;
+  if (const auto& heap = target.small_objects)
     report.small_objects = {heap->arenas, heap->arena_bytes, heap->pools, heap->pool_bytes,
                             heap->live_bytes};
   if (target.python_collector) {
-    const auto done = kernel_.collections(target.id).value_or(leakbpf_collections{});
+    const auto found = target.collections ? target.collections : kernel_.collections(target.id);
+    const auto done = found.value_or(leakbpf_collections{});
     report.collections = {done.count, static_cast<double>(done.total_ns) / 1e9,
                           static_cast<double>(done.longest_ns) / 1e9};
   }

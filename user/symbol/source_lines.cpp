@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/source_lines.h"
 
-#include <filesystem>
-#include <fstream>
-#include <system_error>
+#include "kernel/unique_fd.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
 namespace {
 
-constexpr std::uintmax_t largest_file = 4 << 20;
+constexpr off_t largest_file = 4 << 20;
 constexpr std::size_t longest_line = 200;
 
 std::string trimmed(const std::string& line) {
@@ -24,26 +31,45 @@ std::string trimmed(const std::string& line) {
   return line.substr(begin, end - begin);
 }
 
+/// A regular file below a directory that the target chose what is in: no symbolic link leads out of
+/// it, and nothing there makes us wait.
+UniqueFd open_below(const std::string& directory, const std::string& path) {
+  const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return UniqueFd(
+      static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof(how))));
+}
+
 } // namespace
 
 SourceLines::Lines SourceLines::read(pid_t pid, const std::string& file) const {
   Lines lines;
   if (file.empty() || file.front() == '<') // "<string>", "<frozen importlib>"
     return lines;
-  const std::string path =
-      file.front() == '/' ? proc_.path(pid, "root" + file) : proc_.path(pid, "cwd/" + file);
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error) ||
-      std::filesystem::file_size(path, error) > largest_file || error)
+  std::string path = file;
+  if (file.front() != '/')
+    path = proc_.link(pid, "cwd") + "/" + file;
+  const UniqueFd fd = open_below(proc_.path(pid, "root"), path);
+  struct stat info {};
+  if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0 ||
+      info.st_size > largest_file)
     return lines;
-  std::ifstream stream(path);
+  std::string text(static_cast<std::size_t>(info.st_size), '\0');
+  const ssize_t got = pread(fd.get(), text.data(), text.size(), 0);
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);)
     lines.push_back(trimmed(line));
   return lines;
 }
 
 std::string SourceLines::text(pid_t pid, const std::string& file, std::uint32_t line) {
+  constexpr std::size_t most_files = 256;
   auto known = files_.find({pid, file});
+  if (known == files_.end() && files_.size() >= most_files)
+    files_.clear();
   if (known == files_.end())
     known = files_.emplace(std::pair(pid, file), read(pid, file)).first;
   const Lines& lines = known->second;

@@ -133,8 +133,13 @@ void finish_stack(const leakbpf_unwind_request& request,
   StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
   PythonRest python(request);
   std::uint32_t frames = frame_count(stack);
-  for (bool kept = true;; kept = false) { // the first frame is in the stack already
+  for (bool kept = true;; kept = false) { // the first frame is in the stack already, ...
     const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
+    if (kept && rule.interpreter != LEAKBPF_INTERPRETER_NONE) { // ... but not what it stands for
+      stack.depth--;
+      frames--;
+      kept = false;
+    }
     std::uint32_t result = LEAKBPF_STACK_TRUNCATED;
     if (kept || keep(frame, rule, python, max_frames, stack, frames))
       result = unwind_step(&copy, &rule, &frame);
