@@ -62,7 +62,7 @@ void Tracer::sample() {
 /// Stacks that came and went, of code made by eval or of requests that each take another way, fill
 /// the kernel's tables in time. What they counted is kept here, by place, where there are fewer.
 void Tracer::make_room(const std::vector<SiteSample>& samples) {
-  if (samples.size() < kernel_.max_stacks() / 4 * 3)
+  if (samples.size() < std::size_t{kernel_.max_stacks()} * 3 / 4)
     return;
   std::unordered_set<std::uint64_t> busy{0}; // stacks; 0: the row of those that were not recorded
   for (const SiteSample& sample : samples)
