@@ -160,7 +160,7 @@ TEST_CASE("a Python that is not understood has native stacks and one note", "[py
     if (old.empty() && std::filesystem::exists(home() + "/.pyenv/versions/" + version))
       old = home() + "/.pyenv/versions/" + version + "/bin/python";
   if (old.empty())
-    SKIP("there is no Python older than 3.8 on this machine");
+    old = built("tests/programs/python3"); // only named so
   Child program({old, "-c",
                  "import time\nkept = []\nprint('ready')\n"
                  "import sys\nsys.stdout.flush()\n"
