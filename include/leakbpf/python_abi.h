@@ -7,6 +7,8 @@
 #ifndef LEAKBPF_PYTHON_ABI_H
 #define LEAKBPF_PYTHON_ABI_H
 
+#include <leakbpf/stack_hash.h>
+
 #include <linux/types.h>
 
 /* Which of the Python frames belong to one run of the evaluation function. */
@@ -54,6 +56,11 @@ struct leakbpf_python {
 /* How often a code object died whose address has this hash; part of the checksum, because the next
  * one may be made of the very same pieces. Value of `code_deaths`. */
 #define LEAKBPF_CODE_DEATHS_BITS 12
+
+/* Where the deaths of a code object at this address of this target are counted. */
+static inline __attribute__((always_inline)) __u32 code_deaths_index(__u32 target, __u64 code) {
+  return (__u32)(unwind_hash(target, code) >> (64 - LEAKBPF_CODE_DEATHS_BITS));
+}
 
 /* A Python frame takes two slots of a stack: this bit with the address of the code object, and the
  * checksum in the upper half of a word with the instruction in the lower: its byte offset from the

@@ -12,11 +12,6 @@ static inline __attribute__((always_inline)) __u64 unwind_hash(__u64 hash, __u64
   return hash ^ (hash >> 29);
 }
 
-/* Where the deaths of a Python code object at this address of this target are counted. */
-static inline __attribute__((always_inline)) __u32 code_deaths_index(__u32 target, __u64 code) {
-  return (__u32)(unwind_hash(target, code) >> (64 - 12));
-}
-
 /* The second hash, of another form. */
 static inline __attribute__((always_inline)) __u64 unwind_check(__u64 check, __u64 value) {
   return check * 31 + value;

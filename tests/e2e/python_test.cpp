@@ -88,27 +88,54 @@ Counts counts_by_truth(const Json& truth) {
   return counts;
 }
 
+struct Traced {
+  std::string said; ///< what the program printed from "go" to "done"
+  Json snapshot;
+};
+
+/// A program that says "ready", waits for a line, does something, says "done" and waits, under
+/// leakbpf meanwhile.
+Traced trace_script(const std::vector<std::string>& command,
+                    const std::vector<std::string>& options) {
+  const TemporaryFile output;
+  Child program(command);
+  program.wait_for_prefix("ready");
+  std::vector<std::string> snapshot{built("leakbpf"), "snapshot", "-o",
+                                    output.path(),    "-p",       std::to_string(program.pid())};
+  snapshot.insert(snapshot.end(), options.begin(), options.end());
+  Child tracer(snapshot);
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  Traced traced;
+  program.wait_for([&traced](const std::string& line) {
+    traced.said += line + "\n";
+    return line.starts_with("done");
+  });
+  tracer.signal(SIGINT);
+  REQUIRE(tracer.wait_end() == 0);
+  traced.snapshot = Json::parse(output.text());
+  return traced;
+}
+
+/// The Python functions in a site's stack, innermost first.
+std::string python_functions(const Json& site) {
+  std::string functions;
+  for (const Json& frame : site.at("frames"))
+    if (frame.at("kind") == "python")
+      functions += frame.at("function").get<std::string>() + " ";
+  return functions;
+}
+
 struct Compared {
   Counts truth;
   Json snapshot;
 };
 
-Compared trace_truth(const std::string& python, const std::vector<std::string>& options) {
+Compared trace_truth(const std::string& python, std::vector<std::string> options) {
   const TemporaryFile truth;
-  const TemporaryFile output;
-  Child program({python, scripts + "truth.py", truth.path()});
-  program.wait_for_prefix("ready");
-  std::vector<std::string> command{built("leakbpf"), "snapshot", "--exact",
-                                   "--min-size",     "5000",     "-o",
-                                   output.path(),    "-p",       std::to_string(program.pid())};
-  command.insert(command.end(), options.begin(), options.end());
-  Child tracer(command);
-  tracer.wait_for_prefix("leakbpf: tracing");
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer.signal(SIGINT);
-  REQUIRE(tracer.wait_end() == 0);
-  return {counts_by_truth(Json::parse(truth.text())), Json::parse(output.text())};
+  options.insert(options.end(), {"--exact", "--min-size", "5000"});
+  Traced traced = trace_script({python, scripts + "truth.py", truth.path()}, options);
+  return {counts_by_truth(Json::parse(truth.text())), std::move(traced.snapshot)};
 }
 
 } // namespace
@@ -180,28 +207,16 @@ TEST_CASE("Python frames in stacks through a library that was opened this moment
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python);
-  const TemporaryFile output;
   const std::string folder =
       std::filesystem::temp_directory_path() / ("leakbpf-fresh-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
-  Child program(
-      {python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"), folder});
-  program.wait_for_prefix("ready");
-  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "30000", "-o", output.path(),
-                "-p", std::to_string(program.pid())});
-  tracer.wait_for_prefix("leakbpf: tracing");
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer.signal(SIGINT);
-  REQUIRE(tracer.wait_end() == 0);
+  const Traced traced = trace_script(
+      {python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"), folder},
+      {"--exact", "--min-size", "30000"});
   std::filesystem::remove_all(folder);
   std::size_t found = 0;
-  const Json snapshot = Json::parse(output.text());
-  for (const Json& site : snapshot.at("sites")) {
-    std::string functions;
-    for (const Json& frame : site.at("frames"))
-      if (frame.at("kind") == "python")
-        functions += frame.at("function").get<std::string>() + " ";
+  for (const Json& site : traced.snapshot.at("sites")) {
+    const std::string functions = python_functions(site);
     const std::string leaf = site.at("frames").at(0).at("function").dump();
     if (leaf.find("leaf") == std::string::npos)
       continue;
@@ -217,25 +232,11 @@ namespace {
 
 /// The Python functions of the one large block that a script takes between "go" and "done".
 std::string functions_at_the_block(const std::string& python, const std::string& script) {
-  const TemporaryFile output;
-  Child program({python, scripts + script});
-  program.wait_for_prefix("ready");
-  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "20000", "--kinds", "heap",
-                "-o", output.path(), "-p", std::to_string(program.pid())});
-  tracer.wait_for_prefix("leakbpf: tracing");
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer.signal(SIGINT);
-  REQUIRE(tracer.wait_end() == 0);
-  const Json snapshot = Json::parse(output.text());
-  for (const Json& site : snapshot.at("sites")) {
-    std::string functions;
-    for (const Json& frame : site.at("frames"))
-      if (frame.at("kind") == "python")
-        functions += frame.at("function").get<std::string>() + " ";
+  const Traced traced = trace_script({python, scripts + script},
+                                     {"--exact", "--min-size", "20000", "--kinds", "heap"});
+  for (const Json& site : traced.snapshot.at("sites"))
     if (site.at("outstanding_bytes") == 20001)
-      return functions;
-  }
+      return python_functions(site);
   return "no such block";
 }
 
@@ -261,17 +262,10 @@ TEST_CASE("a forked child has Python frames", "[python]") {
 
 TEST_CASE("stacks that come and go leave room for others", "[python]") {
   require_tracing();
-  const TemporaryFile output;
-  Child program({"/usr/bin/python3", scripts + "made_code.py"});
-  program.wait_for_prefix("ready");
-  Child tracer({built("leakbpf"), "snapshot", "--exact", "--min-size", "6000", "--max-stacks",
-                "256", "-i", "0.05", "-o", output.path(), "-p", std::to_string(program.pid())});
-  tracer.wait_for_prefix("leakbpf: tracing");
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer.signal(SIGINT);
-  REQUIRE(tracer.wait_end() == 0);
-  const Json snapshot = Json::parse(output.text());
+  const Traced traced =
+      trace_script({"/usr/bin/python3", scripts + "made_code.py"},
+                   {"--exact", "--min-size", "6000", "--max-stacks", "256", "-i", "0.05"});
+  const Json& snapshot = traced.snapshot;
   std::uint64_t leaked = 0;
   std::uint64_t passed_by = 0;
   for (const Json& site : snapshot.at("sites")) {
@@ -305,21 +299,9 @@ TEST_CASE("Python's heap and collections are what Python says", "[python]") {
   const std::string python = GENERATE(from_range(pythons()));
   const std::string version = version_of(python);
   CAPTURE(python, version);
-  const TemporaryFile output;
-  Child program({python, scripts + "own_heap.py"});
-  program.wait_for_prefix("ready");
-  Child tracer(
-      {built("leakbpf"), "snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
-  tracer.wait_for_prefix("leakbpf: tracing");
-  program.write_line("go");
-  std::string said;
-  program.wait_for([&said](const std::string& line) {
-    said += line + "\n";
-    return line == "done";
-  });
-  tracer.signal(SIGINT);
-  REQUIRE(tracer.wait_end() == 0);
-  const Json snapshot = Json::parse(output.text());
+  const Traced traced = trace_script({python, scripts + "own_heap.py"}, {});
+  const std::string& said = traced.said;
+  const Json& snapshot = traced.snapshot;
   const Json& found = snapshot.at("targets").at(0).at("python");
   CHECK(found.at("version") == version);
   if (version != "3.8") { // its pools are not followed

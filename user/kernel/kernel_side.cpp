@@ -229,35 +229,30 @@ UnwindMaps KernelSide::unwind_maps() const {
 Result<std::vector<Link>> KernelSide::attach_mappings_probe(const std::string& path,
                                                             std::uint64_t file_offset,
                                                             pid_t pid) const {
-  return attach_hook(impl_->skeleton->progs.on_mappings_changed, path, file_offset, pid);
+  return attach_hook({impl_->skeleton->progs.on_mappings_changed, nullptr, nullptr}, path,
+                     file_offset, pid);
 }
 
 Result<std::vector<Link>>
 KernelSide::attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const {
-  return attach_hook(impl_->skeleton->progs.on_code_died, path, file_offset, pid);
-}
-
-/// One place that is probed at its entry only.
-Result<std::vector<Link>> KernelSide::attach_hook(bpf_program* program, const std::string& path,
-                                                  std::uint64_t file_offset, pid_t pid) const {
-  const AttachPoint point{file_offset, 0};
-  std::vector<Link> links;
-  if (auto done = attach(impl_->config.backend, {program, nullptr, nullptr}, pid, path,
-                         std::span(&point, 1), links);
-      !done)
-    return done.error();
-  return links;
+  return attach_hook({impl_->skeleton->progs.on_code_died, nullptr, nullptr}, path, file_offset,
+                     pid);
 }
 
 Result<std::vector<Link>> KernelSide::attach_collector(const std::string& path,
                                                        std::uint64_t file_offset, pid_t pid) const {
   const auto& progs = impl_->skeleton->progs;
+  return attach_hook({progs.on_collect_entry, progs.on_collect_return, progs.on_collect_session},
+                     path, file_offset, pid);
+}
+
+/// At one place of one file.
+Result<std::vector<Link>> KernelSide::attach_hook(const ProgramSet& programs,
+                                                  const std::string& path,
+                                                  std::uint64_t file_offset, pid_t pid) const {
   const AttachPoint point{file_offset, 0};
   std::vector<Link> links;
-  if (auto done =
-          attach(impl_->config.backend,
-                 {progs.on_collect_entry, progs.on_collect_return, progs.on_collect_session}, pid,
-                 path, std::span(&point, 1), links);
+  if (auto done = attach(impl_->config.backend, programs, pid, path, std::span(&point, 1), links);
       !done)
     return done.error();
   return links;

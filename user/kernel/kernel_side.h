@@ -103,7 +103,8 @@ public:
   void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
 
 private:
-  [[nodiscard]] Result<std::vector<Link>> attach_hook(bpf_program* program, const std::string& path,
+  [[nodiscard]] Result<std::vector<Link>> attach_hook(const ProgramSet& programs,
+                                                      const std::string& path,
                                                       std::uint64_t file_offset, pid_t pid) const;
 
   struct Impl;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/arenas.h"
 
-#include <algorithm>
-#include <array>
-#include <vector>
+#include "python/instruction_cursor.h"
 
-#include <Zydis/Zydis.h>
+#include <algorithm>
+#include <vector>
 
 namespace leakbpf {
 
@@ -74,27 +73,16 @@ std::optional<ArenaList> find_arena_list(PythonVersion version, const PoolFuncti
                                          std::uint64_t bias) {
   if (version >= PythonVersion{3, 12})
     return std::nullopt;
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   std::uint64_t subtracted = 0; ///< the variable that was subtracted last
-  std::size_t at = 0;
-  while (at < function.code.size()) {
-    ZydisDecodedInstruction instruction;
-    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, &function.code[at], function.code.size() - at,
-                                           &instruction, operands.data())))
-      return std::nullopt;
-    ZyanU64 address = 0;
-    const bool from_memory = operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
-    if (instruction.mnemonic == ZYDIS_MNEMONIC_SUB && from_memory &&
-        ZYAN_SUCCESS(
-            ZydisCalcAbsoluteAddress(&instruction, &operands[1], function.address + at, &address)))
-      subtracted = address;
-    if (instruction.mnemonic == ZYDIS_MNEMONIC_MOV && subtracted != 0 &&
-        operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operands[1].imm.value.u == third)
+  for (InstructionCursor cursor(function.code, function.address); cursor.next();) {
+    const ZydisDecodedOperand& source = cursor.operand(1);
+    const auto mnemonic = cursor.instruction().mnemonic;
+    if (mnemonic == ZYDIS_MNEMONIC_SUB && source.type == ZYDIS_OPERAND_TYPE_MEMORY)
+      subtracted = cursor.absolute(1).value_or(subtracted);
+    if (mnemonic == ZYDIS_MNEMONIC_MOV && subtracted != 0 &&
+        source.type == ZYDIS_OPERAND_TYPE_IMMEDIATE && source.imm.value.u == third)
       return ArenaList{bias + subtracted, std::nullopt, function.pool_bytes,
                        arena_bytes_for(function.pool_bytes)};
-    at += instruction.length;
   }
   return std::nullopt;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/code_follower.h"
 
-#include <array>
+#include "python/instruction_cursor.h"
 
-#include <Zydis/Zydis.h>
+#include <array>
 
 namespace leakbpf {
 
@@ -11,33 +11,20 @@ namespace {
 
 class Follower {
 public:
-  using Operands = std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT>;
-
-  Follower(std::uint64_t address, const ProcessMemory& memory)
-      : address_(address), memory_(memory) {
-    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  }
+  explicit Follower(const ProcessMemory& memory) : memory_(memory) {}
 
   /// Until `at_branch` has an answer at a call or a jump. Conditional jumps are passed by.
   template <class Answer, class Visitor>
-  std::optional<Answer> follow(std::span<const std::uint8_t> code, const Visitor& at_branch) {
-    std::size_t at = 0;
-    while (at < code.size()) {
-      ZydisDecodedInstruction instruction;
-      Operands operands;
-      if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder_, &code[at], code.size() - at, &instruction,
-                                             operands.data())))
-        return std::nullopt;
-      next_ = address_ + at + instruction.length;
-      const auto category = instruction.meta.category;
-      const bool jump = category == ZYDIS_CATEGORY_UNCOND_BR;
-      if (jump || category == ZYDIS_CATEGORY_CALL)
-        if (const std::optional<Answer> answer = at_branch(*this, operands[0], jump))
+  std::optional<Answer> follow(InstructionCursor cursor, const Visitor& at_branch) {
+    while (cursor.next()) {
+      next_ = cursor.end();
+      const bool jump = cursor.category() == ZYDIS_CATEGORY_UNCOND_BR;
+      if (jump || cursor.category() == ZYDIS_CATEGORY_CALL)
+        if (const std::optional<Answer> answer = at_branch(*this, cursor.operand(0), jump))
           return answer;
-      if (category == ZYDIS_CATEGORY_RET)
+      if (cursor.category() == ZYDIS_CATEGORY_RET)
         return std::nullopt;
-      apply(instruction, operands);
-      at += instruction.length;
+      apply(cursor);
     }
     return std::nullopt;
   }
@@ -88,10 +75,11 @@ private:
     return value ? KnownValue{KnownValue::What::value, *value} : KnownValue{};
   }
 
-  void apply(const ZydisDecodedInstruction& instruction, const Operands& operands) {
-    const ZydisDecodedOperand& to = operands[0];
-    const ZydisDecodedOperand& from = operands[1];
-    if (instruction.meta.category == ZYDIS_CATEGORY_CALL) {
+  void apply(const InstructionCursor& cursor) {
+    const ZydisDecodedInstruction& instruction = cursor.instruction();
+    const ZydisDecodedOperand& to = cursor.operand(0);
+    const ZydisDecodedOperand& from = cursor.operand(1);
+    if (cursor.category() == ZYDIS_CATEGORY_CALL) {
       for (const ZydisRegister lost : {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDX,
                                        ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_R8,
                                        ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R10, ZYDIS_REGISTER_R11})
@@ -99,7 +87,7 @@ private:
       return;
     }
     for (std::size_t i = 0; i < instruction.operand_count; i++) {
-      const ZydisDecodedOperand& operand = operands.at(i);
+      const ZydisDecodedOperand& operand = cursor.operand(i);
       const bool written = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
       if (!written || operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !is_general(operand.reg.value))
         continue;
@@ -125,8 +113,6 @@ private:
            kind == ZYDIS_REGCLASS_GPR16 || kind == ZYDIS_REGCLASS_GPR8;
   }
 
-  ZydisDecoder decoder_{};
-  std::uint64_t address_;
   std::uint64_t next_ = 0;
   const ProcessMemory& memory_;
   std::array<KnownValue, 16> registers_{};
@@ -137,27 +123,27 @@ private:
 std::optional<KnownValue> follow_first_argument(std::span<const std::uint8_t> code,
                                                 std::uint64_t address,
                                                 const ProcessMemory& memory) {
-  return Follower(address, memory)
-      .follow<KnownValue>(code,
-                          [](const Follower& state, const ZydisDecodedOperand& /*target*/,
-                             bool /*jump*/) -> std::optional<KnownValue> {
-                            const KnownValue& value = state.first_argument();
-                            if (value.what == KnownValue::What::nothing)
-                              return std::nullopt;
-                            return value;
-                          });
+  return Follower(memory).follow<KnownValue>(InstructionCursor(code, address),
+                                             [](const Follower& state,
+                                                const ZydisDecodedOperand& /*target*/,
+                                                bool /*jump*/) -> std::optional<KnownValue> {
+                                               const KnownValue& value = state.first_argument();
+                                               if (value.what == KnownValue::What::nothing)
+                                                 return std::nullopt;
+                                               return value;
+                                             });
 }
 
 std::optional<std::uint64_t> follow_to_jump(std::span<const std::uint8_t> code,
                                             std::uint64_t address, const ProcessMemory& memory) {
-  return Follower(address, memory)
-      .follow<std::uint64_t>(code,
-                             [](const Follower& state, const ZydisDecodedOperand& target,
-                                bool jump) -> std::optional<std::uint64_t> {
-                               if (!jump || target.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
-                                 return std::nullopt;
-                               return state.pointer(target);
-                             });
+  return Follower(memory).follow<std::uint64_t>(
+      InstructionCursor(code, address),
+      [](const Follower& state, const ZydisDecodedOperand& target,
+         bool jump) -> std::optional<std::uint64_t> {
+        if (!jump || target.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+          return std::nullopt;
+        return state.pointer(target);
+      });
 }
 
 } // namespace leakbpf

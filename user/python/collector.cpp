@@ -2,14 +2,12 @@
 #include "python/collector.h"
 
 #include "python/evaluation_code.h"
+#include "python/instruction_cursor.h"
 #include "unwind/function_ranges.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <string_view>
-
-#include <Zydis/Zydis.h>
 
 namespace leakbpf {
 
@@ -59,31 +57,17 @@ std::uint64_t find_sdt_mark(const ElfFile& file, std::string_view name) {
 /// Where the code at an address jumps to first.
 std::optional<std::uint64_t> first_jump(const ElfFile& file, std::uint64_t address) {
   const CodeBlock block = code_at(file, address, 64);
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  std::size_t at = 0;
-  while (at < block.code.size()) {
-    ZydisDecodedInstruction instruction;
-    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, &block.code[at], block.code.size() - at,
-                                           &instruction, operands.data())))
-      return std::nullopt;
-    ZyanU64 target = 0;
-    if (instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR &&
-        ZYAN_SUCCESS(
-            ZydisCalcAbsoluteAddress(&instruction, operands.data(), address + at, &target)))
-      return target;
-    at += instruction.length;
-  }
+  for (InstructionCursor cursor(block.code, block.address); cursor.next();)
+    if (cursor.category() == ZYDIS_CATEGORY_UNCOND_BR)
+      if (const auto target = cursor.absolute(0))
+        return target;
   return std::nullopt;
 }
 
 /// Where the function begins that an address lies in.
 std::optional<std::uint64_t> begin_of(const FunctionRanges& functions, std::uint64_t address) {
-  auto function = functions.upper_bound(address);
-  if (function == functions.begin() || address >= (--function)->second)
-    return std::nullopt;
-  return function->first;
+  const auto function = function_at(functions, address);
+  return function != functions.end() ? std::optional(function->first) : std::nullopt;
 }
 
 } // namespace

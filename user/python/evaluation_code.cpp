@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/evaluation_code.h"
 
+#include "python/instruction_cursor.h"
 #include "unwind/elf_code.h"
 #include "unwind/function_ranges.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <set>
-
-#include <Zydis/Zydis.h>
 
 namespace leakbpf {
 
@@ -20,26 +18,16 @@ namespace {
 /// Where the block's jumps go, outside of it.
 std::set<std::uint64_t> jumps_out_of(const CodeBlock& block) {
   std::set<std::uint64_t> targets;
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  std::size_t at = 0;
-  while (at < block.code.size()) {
-    ZydisDecodedInstruction instruction;
-    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, &block.code[at], block.code.size() - at,
-                                           &instruction, operands.data()))) {
-      at++; // data between the code
+  InstructionCursor cursor(block.code, block.address);
+  while (cursor.next() || cursor.skip_byte()) { // there is data between the code
+    if (cursor.category() != ZYDIS_CATEGORY_COND_BR &&
+        cursor.category() != ZYDIS_CATEGORY_UNCOND_BR)
       continue;
-    }
-    const bool jump = instruction.meta.category == ZYDIS_CATEGORY_COND_BR ||
-                      instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
-    ZyanU64 target = 0;
-    if (jump && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-        ZYAN_SUCCESS(
-            ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at, &target)) &&
-        (target < block.address || target >= block.address + block.code.size()))
-      targets.insert(target);
-    at += instruction.length;
+    if (cursor.operand(0).type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+      continue;
+    const auto target = cursor.absolute(0);
+    if (target && (*target < block.address || *target >= block.address + block.code.size()))
+      targets.insert(*target);
   }
   return targets;
 }
@@ -67,11 +55,8 @@ std::vector<FileRange> evaluation_code(const ElfFile& file, const CodeBlock& eva
   const FunctionRanges functions = function_ranges(file);
   std::set<std::uint64_t> taken{evaluation.address};
   for (const std::uint64_t target : jumps_out_of(evaluation)) {
-    auto function = functions.upper_bound(target);
-    if (function == functions.begin())
-      continue;
-    --function;
-    if (target >= function->second || taken.contains(function->first) ||
+    const auto function = function_at(functions, target);
+    if (function == functions.end() || taken.contains(function->first) ||
         begins_a_frame(file, table, target))
       continue;
     taken.insert(function->first);

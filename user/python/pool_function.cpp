@@ -2,13 +2,11 @@
 #include "python/pool_function.h"
 
 #include "python/code_follower.h"
+#include "python/instruction_cursor.h"
 #include "unwind/function_ranges.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
-
-#include <Zydis/Zydis.h>
 
 namespace leakbpf {
 
@@ -26,39 +24,33 @@ struct Facts {
   bool compares_sizes = false;    ///< with the largest request: it serves every allocation
 };
 
+/// What the instruction at hand adds to the facts.
+void note(const InstructionCursor& cursor, Facts& facts) {
+  if (cursor.category() == ZYDIS_CATEGORY_CALL &&
+      cursor.operand(0).type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+    if (const auto target = cursor.absolute(0))
+      facts.calls.insert(*target);
+  const bool compares = cursor.instruction().mnemonic == ZYDIS_MNEMONIC_CMP;
+  const bool to_memory = cursor.operand(0).type == ZYDIS_OPERAND_TYPE_MEMORY;
+  for (std::size_t i = 0; i < cursor.instruction().operand_count_visible; i++) {
+    const ZydisDecodedOperand& operand = cursor.operand(i);
+    std::uint64_t constant = 0;
+    if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+      constant = operand.imm.value.u;
+    else if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY)
+      constant = static_cast<std::uint64_t>(operand.mem.disp.value);
+    facts.writes_no_size_class |= i == 1 && to_memory && constant == no_size_class;
+    facts.compares_sizes |=
+        i == 1 && compares && (constant == largest_request || constant == largest_request - 1);
+    facts.knows_small_pools |= constant == 0x1000;
+    facts.knows_large_pools |= constant == 0x4000;
+  }
+}
+
 Facts facts_of(const CodeBlock& block) {
   Facts facts;
-  ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  std::size_t at = 0;
-  while (at < block.code.size()) {
-    ZydisDecodedInstruction instruction;
-    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, &block.code[at], block.code.size() - at,
-                                           &instruction, operands.data())))
-      break;
-    ZyanU64 target = 0;
-    if (instruction.meta.category == ZYDIS_CATEGORY_CALL &&
-        operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-        ZYAN_SUCCESS(
-            ZydisCalcAbsoluteAddress(&instruction, operands.data(), block.address + at, &target)))
-      facts.calls.insert(target);
-    for (std::size_t i = 0; i < instruction.operand_count_visible; i++) {
-      const ZydisDecodedOperand& operand = operands.at(i);
-      std::uint64_t constant = 0;
-      if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
-        constant = operand.imm.value.u;
-      else if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY)
-        constant = static_cast<std::uint64_t>(operand.mem.disp.value);
-      const bool to_memory = i == 1 && operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
-      facts.writes_no_size_class |= to_memory && constant == no_size_class;
-      facts.compares_sizes |= instruction.mnemonic == ZYDIS_MNEMONIC_CMP && i == 1 &&
-                              (constant == largest_request || constant == largest_request - 1);
-      facts.knows_small_pools |= constant == 0x1000;
-      facts.knows_large_pools |= constant == 0x4000;
-    }
-    at += instruction.length;
-  }
+  for (InstructionCursor cursor(block.code, block.address); cursor.next();)
+    note(cursor, facts);
   return facts;
 }
 
@@ -78,7 +70,7 @@ std::optional<PoolFunction> find_pool_function(const ElfFile& file,
   if (!interpreter.new_pool.code.empty())
     return as_pool_function(interpreter.new_pool);
   const FunctionRanges functions = function_ranges(file);
-  const auto function_at = [&](std::uint64_t address) -> CodeBlock {
+  const auto code_of = [&](std::uint64_t address) -> CodeBlock {
     const auto function = functions.find(address);
     if (function == functions.end())
       return {};
@@ -89,10 +81,10 @@ std::optional<PoolFunction> find_pool_function(const ElfFile& file,
   const auto jump = follow_to_jump(interpreter.object_malloc.code,
                                    bias + interpreter.object_malloc.address, memory);
   if (jump && *jump > bias)
-    callers.push_back(function_at(*jump - bias));
+    callers.push_back(code_of(*jump - bias));
   for (const CodeBlock& caller : callers)
     for (const std::uint64_t callee : facts_of(caller).calls)
-      if (auto found = as_pool_function(function_at(callee)))
+      if (auto found = as_pool_function(code_of(callee)))
         return found;
   return std::nullopt;
 }

@@ -21,8 +21,7 @@ LibcKind libc_of(std::span<const Mapping> mappings) {
   return musl ? LibcKind::musl : LibcKind::glibc;
 }
 
-/// A file without "python" in its name has to have an evaluation function to be looked at closely;
-/// that is said by .dynsym, which is read for each. Files of the system's libraries are left out.
+/// The symbols of every program are looked at, whatever it is called, and of libraries named so.
 bool may_be_interpreter(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   return name.find("python") != std::string::npos || name.find(".so") == std::string::npos;
@@ -109,7 +108,7 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
   }
   layout->walk.current_state = current_state_address(*place, found.version);
   set_thread_place(libc_of(mappings), *key, layout->walk);
-  search.process = PythonProcess{*layout, bias + found.runtime, mapped.path};
+  search.process = PythonProcess{*layout};
   return search;
 }
 

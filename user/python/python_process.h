@@ -15,9 +15,7 @@
 namespace leakbpf {
 
 struct PythonProcess {
-  PythonLayout layout;       ///< with the way to each thread's state
-  std::uint64_t runtime = 0; ///< address of _PyRuntime in the process
-  std::string file;          ///< the interpreter's, as the target sees it
+  PythonLayout layout; ///< with the way to each thread's state
 };
 
 /// What a look at a process found.

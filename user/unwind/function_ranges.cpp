@@ -17,4 +17,11 @@ FunctionRanges function_ranges(const ElfFile& file) {
   return functions;
 }
 
+FunctionRanges::const_iterator function_at(const FunctionRanges& functions, std::uint64_t address) {
+  auto function = functions.upper_bound(address);
+  if (function == functions.begin() || address >= (--function)->second)
+    return functions.end();
+  return function;
+}
+
 } // namespace leakbpf

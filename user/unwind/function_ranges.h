@@ -16,4 +16,8 @@ using FunctionRanges = std::map<std::uint64_t, std::uint64_t>;
 /// Of every function in .eh_frame.
 [[nodiscard]] FunctionRanges function_ranges(const ElfFile& file);
 
+/// The one that an address lies in; end() when it lies in none.
+[[nodiscard]] FunctionRanges::const_iterator function_at(const FunctionRanges& functions,
+                                                         std::uint64_t address);
+
 } // namespace leakbpf
