@@ -77,6 +77,7 @@ TEST_CASE("run takes a command and leaves its words alone", "[options]") {
   check_usage_error({"run"});
   check_usage_error({"run", "-p", "1", "--", "true"});
   check_usage_error({"run", "-d", "5", "--", "true"});
+  check_usage_error({"run", "--kinds", "python", "--", "true"});
   check_usage_error({"snapshot", "-p", "1", "--python-malloc"});
 }
 

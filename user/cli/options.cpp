@@ -226,6 +226,9 @@ Result<void> check_combination(const Options& options) {
   const bool needs_target = options.command == Command::top || options.command == Command::snapshot;
   if (needs_target && options.pids.empty())
     return usage_error("no target given", "leakbpf -p PID; `leakbpf demo` needs none");
+  if (options.command == Command::run && options.kinds == std::vector<std::string>{"python"})
+    return usage_error("run cannot follow Python alone: it finds it only once it runs",
+                       "--kinds heap,python");
   if (options.command == Command::run && options.duration_seconds)
     return usage_error("run has no --duration: it ends with the command", "");
   if (options.min_size > options.max_size)

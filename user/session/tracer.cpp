@@ -49,7 +49,12 @@ bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
   return false;
 }
 
-Error no_allocator_error(const ProcessInfo& process) {
+Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
+  if (!wanted.heap && !wanted.mmap && !wanted.brk)
+    return Error{ExitCode::no_target,
+                 fmt::format("PID {} ({}) has no Python whose pools can be followed", process.pid,
+                             process.comm),
+                 "--kinds heap,python follows what any program takes, too"};
   return Error{
       ExitCode::no_target,
       fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
@@ -146,7 +151,7 @@ Result<void> Tracer::follow(pid_t pid) {
     python = find_python(proc_, pid, *mappings);
   auto attached = attach_to(pid, *mappings, python);
   if (attached && !attachments_.has_probes(pid))
-    attached = no_allocator_error(*process);
+    attached = no_allocator_error(*process, options_.kernel);
   if (!attached) {
     attachments_.detach(pid);
     return attached.error();
