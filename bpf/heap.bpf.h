@@ -56,6 +56,14 @@ static __always_inline struct leakbpf_block_key heap_block(__u64 address, __u32 
   return key;
 }
 
+/* A block from before the attach was given back. An estimate will do: no atomics. */
+static __always_inline void unknown_freed(__u32 target) {
+  __u32 slot = target % LEAKBPF_UNKNOWN_FREES_SLOTS;
+  __u64* count = bpf_map_lookup_elem(&unknown_frees, &slot);
+  if (likely(count))
+    (*count)++;
+}
+
 /* From 3.12 on the function is told which interpreter's heap it serves; earlier there is one. */
 static __always_inline void python_heap_seen(const struct call* call) {
   if (!bpf_map_lookup_elem(&python_heaps, &call->target))
@@ -126,8 +134,12 @@ static __always_inline int free_entry(struct pt_regs* regs) {
   count_hit();
   call_begin_first_free(regs);
   struct leakbpf_block_key place = heap_block(regs->di, target->id);
-  if (place.address && block_take(&place, &block))
+  if (!place.address)
+    return 0;
+  if (block_take(&place, &block))
     block_freed(&block, target->id, LEAKBPF_KIND_HEAP);
+  else
+    unknown_freed(target->id);
   return 0;
 }
 
@@ -146,6 +158,8 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   struct leakbpf_block_key place = heap_block(state->call.pointer, target->id);
   if (place.address)
     state->call.holds_block = block_take(&place, &state->call.block);
+  if (place.address && !state->call.holds_block)
+    unknown_freed(target->id);
   return 0;
 }
 

@@ -45,6 +45,13 @@ struct {
   __type(value, struct leakbpf_counters);
 } counters SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, LEAKBPF_UNKNOWN_FREES_SLOTS);
+  __type(key, __u32);
+  __type(value, __u64);
+} unknown_frees SEC(".maps");
+
 /* The last target id given out; ids are unique across fork and exec. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

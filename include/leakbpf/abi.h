@@ -75,6 +75,10 @@ struct leakbpf_counters {
   __u64 losses[LEAKBPF_LOSS_COUNT];
 };
 
+/* Elements of the map `unknown_frees` (per CPU): frees of blocks that were there before the attach,
+ * of the target whose id modulo this is the index. */
+#define LEAKBPF_UNKNOWN_FREES_SLOTS 1024
+
 /* Value of `targets`, keyed by tgid. `id` is unique for each process image: fork and exec make a
  * new one, so that a child and a new program begin with nothing outstanding. */
 struct leakbpf_target {

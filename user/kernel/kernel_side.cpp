@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -322,6 +323,14 @@ leakbpf_counters KernelSide::read_counters() const {
       total.losses[loss] += value.losses[loss];
   }
   return total;
+}
+
+std::uint64_t KernelSide::unknown_frees(std::uint32_t target) const {
+  const std::uint32_t slot = target % LEAKBPF_UNKNOWN_FREES_SLOTS;
+  std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.unknown_frees), &slot, values.data()))
+    return 0;
+  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
 }
 
 std::size_t KernelSide::each_block(

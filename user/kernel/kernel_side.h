@@ -64,6 +64,8 @@ public:
   /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
   [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const;
   [[nodiscard]] leakbpf_counters read_counters() const;
+  /// Blocks from before the attach that the target gave back since; about right.
+  [[nodiscard]] std::uint64_t unknown_frees(std::uint32_t target) const;
 
   /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
   /// how many were visited.
