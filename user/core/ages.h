@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace leakbpf {
 
@@ -30,6 +31,13 @@ private:
   std::array<std::uint32_t, bucket_count> buckets_{};
   std::uint64_t count_ = 0;
   std::uint64_t oldest_ns_ = 0;
+};
+
+/// Of the blocks of one site, as they were looked at last.
+struct SiteAges {
+  AgeHistogram histogram;
+  double old_bytes = 0; ///< in blocks that were there at the mark for survival
+  std::optional<double> old_survival_percent;
 };
 
 } // namespace leakbpf

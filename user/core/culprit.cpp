@@ -94,13 +94,13 @@ bool is_runtime_function(std::string_view function) {
 }
 
 /// The innermost Python frame of those whose owner comes first; nothing without Python.
-std::optional<std::size_t> find_python_culprit(const std::vector<Frame>& frames) {
+std::optional<std::size_t> find_python_culprit(const Frames& frames) {
   std::optional<std::size_t> best;
   PythonOwner best_owner = PythonOwner::standard_library;
   for (std::size_t i = 0; i < frames.size(); i++) {
-    if (frames[i].kind != FrameKind::python || frames[i].file.empty())
+    if (frames[i]->kind != FrameKind::python || frames[i]->file.empty())
       continue;
-    const PythonOwner owner = owner_of(frames[i].file);
+    const PythonOwner owner = owner_of(frames[i]->file);
     if (!best || owner < best_owner) {
       best = i;
       best_owner = owner;
@@ -115,7 +115,7 @@ std::string_view base_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-bool has_python(const std::vector<Frame>& frames) {
+bool has_python(const Frames& frames) {
   return std::any_of(frames.begin(), frames.end(),
                      [](const Frame& frame) { return frame.kind == FrameKind::python; });
 }
@@ -123,6 +123,7 @@ bool has_python(const std::vector<Frame>& frames) {
 bool is_application(const Frame& frame) {
   switch (frame.kind) {
   case FrameKind::note:
+  case FrameKind::kernel:
     return false;
   case FrameKind::python:
     return !frame.file.empty() && owner_of(frame.file) == PythonOwner::application;
@@ -131,7 +132,7 @@ bool is_application(const Frame& frame) {
   }
 }
 
-std::size_t find_culprit(const std::vector<Frame>& frames) {
+std::size_t find_culprit(const Frames& frames) {
   if (const auto python = find_python_culprit(frames))
     return *python;
   std::optional<std::size_t> named;

@@ -12,10 +12,10 @@ namespace leakbpf {
 /// not the standard library; the innermost named frame when all are; 0 when none has a name. In a
 /// stack with Python frames the innermost one of the application's own files, else of a package,
 /// else of the standard library.
-[[nodiscard]] std::size_t find_culprit(const std::vector<Frame>& frames);
+[[nodiscard]] std::size_t find_culprit(const Frames& frames);
 
 /// The stack has a Python frame.
-[[nodiscard]] bool has_python(const std::vector<Frame>& frames);
+[[nodiscard]] bool has_python(const Frames& frames);
 
 /// The frame is of the application's own code: neither the allocator's, nor a language runtime's,
 /// nor the standard library's, nor of a Python package.

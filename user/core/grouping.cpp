@@ -5,6 +5,7 @@
 #include "core/python_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -28,7 +29,7 @@ struct Segment {
   bool starts = false; ///< it holds a frame that only starts the program
 };
 
-std::vector<Segment> application_segments(const std::vector<Frame>& frames) {
+std::vector<Segment> application_segments(const Frames& frames) {
   std::vector<Segment> segments;
   const bool python = has_python(frames);
   bool open = false;
@@ -68,13 +69,12 @@ std::string function_key(const Frame& frame) {
 Frame without_line(Frame frame) {
   frame.line = 0;
   frame.inlined = false;
-  frame.source.clear();
   return frame;
 }
 
 } // namespace
 
-std::size_t find_handler(const std::vector<Frame>& frames) {
+std::size_t find_handler(const Frames& frames) {
   const std::vector<Segment> segments = application_segments(frames);
   if (segments.empty())
     return find_culprit(frames);
@@ -88,7 +88,7 @@ std::size_t find_handler(const std::vector<Frame>& frames) {
   return only.outermost;
 }
 
-GroupFrame group_frame(GroupBy by, const std::vector<Frame>& frames, std::size_t culprit) {
+GroupFrame group_frame(GroupBy by, const Frames& frames, std::size_t culprit) {
   if (frames.empty())
     return {};
   const Frame& frame = frames[by == GroupBy::handler ? find_handler(frames) : culprit];
@@ -108,8 +108,47 @@ GroupFrame group_frame(GroupBy by, const std::vector<Frame>& frames, std::size_t
 
 namespace {
 
-void add_site(SiteReport& row, const SiteReport& site) {
+/// Sustained growth that a site brings into a row: no more than its severity says, since one that
+/// slows down is judged by where it leads.
+double sustained_growth(const SiteReport& site) {
+  constexpr double megabyte = 1024.0 * 1024.0;
+  const double growth = std::max(site.growth_bytes_per_minute.value_or(0), 0.0);
+  switch (site.verdict.severity.value_or(Severity::none)) {
+  case Severity::none:
+    return 0;
+  case Severity::low:
+    return std::min(growth, megabyte);
+  case Severity::medium:
+    return std::min(growth, 5 * megabyte);
+  default:
+    return growth;
+  }
+}
+
+/// Reasons stay those of the site whose growth weighs most. `sustained` is the row's so far.
+void add_verdict(SiteReport& row, const SiteReport& site, double& sustained) {
+  const double brought = sustained_growth(site);
+  if (brought > sustained_growth(row) && site.score >= row.score)
+    row.verdict.reasons = site.verdict.reasons;
+  sustained += brought;
+  if (site.verdict.severity)
+    row.verdict.severity =
+        std::max(row.verdict.severity.value_or(Severity::none),
+                 sustained > 0 ? severity_of_growth(sustained * 0.999) : Severity::none);
+  if (site.score)
+    row.score = std::max(row.score.value_or(0), *site.score);
+}
+
+void add_site(SiteReport& row, const SiteReport& site, double& sustained) {
+  add_verdict(row, site, sustained);
   row.totals += site.totals;
+  row.estimated = row.estimated || site.estimated;
+  if (row.standard_error_bytes && site.standard_error_bytes)
+    row.standard_error_bytes = std::hypot(*row.standard_error_bytes, *site.standard_error_bytes);
+  else
+    row.standard_error_bytes.reset();
+  row.old_survival_percent.reset(); // of different sizes
+  row.series.clear();
   if (site.growth_bytes_per_minute)
     row.growth_bytes_per_minute =
         row.growth_bytes_per_minute.value_or(0) + *site.growth_bytes_per_minute;
@@ -126,6 +165,7 @@ std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
     return a.totals.outstanding_bytes() > b.totals.outstanding_bytes();
   });
   std::vector<SiteReport> rows;
+  std::vector<double> sustained; // growth of each row
   std::unordered_map<std::string, std::size_t> row_of;
   for (SiteReport& site : sites) {
     GroupFrame group = frame_of(site);
@@ -134,9 +174,11 @@ std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
                                 : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
     const auto [known, is_new] = row_of.emplace(key, rows.size());
     if (!is_new) {
-      add_site(rows[known->second], site);
+      add_site(rows[known->second], site, sustained[known->second]);
       continue;
     }
+    sustained.push_back(sustained_growth(site));
+    site.series.clear();
     site.frames = {std::move(group.frame)};
     site.culprit = 0;
     rows.push_back(std::move(site));

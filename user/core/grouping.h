@@ -15,7 +15,7 @@ enum class GroupBy { stack, line, function, handler, module, process };
 /// Index of the outermost frame of the application's own code: in a web service, the endpoint. What
 /// only starts the program (the module that runs it, main) is passed over when it calls, through
 /// other code, the application again. The culprit when the application has no frame.
-[[nodiscard]] std::size_t find_handler(const std::vector<Frame>& frames);
+[[nodiscard]] std::size_t find_handler(const Frames& frames);
 
 /// The frame that stands for a whole stack when rows are made by `by`, and what makes two of them
 /// the same row.
@@ -25,8 +25,7 @@ struct GroupFrame {
 };
 
 /// For anything but stack and process. `culprit` is an index into `frames`.
-[[nodiscard]] GroupFrame group_frame(GroupBy by, const std::vector<Frame>& frames,
-                                     std::size_t culprit);
+[[nodiscard]] GroupFrame group_frame(GroupBy by, const Frames& frames, std::size_t culprit);
 
 /// One row for the sites that `frame_of` gives the same key: totals and growth are sums, the oldest
 /// age is the oldest, and the PID is that of the largest. Kinds stay apart, but for `process`.

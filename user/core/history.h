@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Outstanding bytes of every site and resident bytes of every target over time, in bounded memory.
+// Quantities that are sampled together, over time, in bounded memory.
 #pragma once
 
-#include "core/site.h"
-
-#include <optional>
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
 namespace leakbpf {
-
-/// Part of a run at its beginning that growth is not computed from: the working set that churns
-/// through the allocator becomes visible in it.
-[[nodiscard]] double warm_up_seconds(double run_seconds);
-
-/// Slope of the least-squares line through (times[i], values[i]) in units per second, leaving out
-/// times below `from`; nothing when fewer than three points remain.
-[[nodiscard]] std::optional<double>
-slope_per_second(const std::vector<double>& times, const std::vector<double>& values, double from);
 
 /// Series that share their times. When there are `max_points` of them, every other one is dropped
 /// and from then on half as many are kept.
@@ -48,14 +37,6 @@ public:
     const auto found = series_.find(key);
     return found == series_.end() ? nullptr : &found->second;
   }
-  /// Growth of `key` per minute after warm-up; nothing while there is too little to tell.
-  [[nodiscard]] std::optional<double> growth_per_minute(const Key& key) const {
-    const std::vector<double>* series = values(key);
-    if (!series || times_.empty())
-      return std::nullopt;
-    const auto slope = slope_per_second(times_, *series, warm_up_seconds(times_.back()));
-    return slope ? std::optional(*slope * 60) : std::nullopt;
-  }
 
 private:
   template <class T> static void keep_even(std::vector<T>& items) {
@@ -77,8 +58,5 @@ private:
   std::vector<double> times_;
   std::unordered_map<Key, std::vector<double>, Hash> series_;
 };
-
-using SiteHistory = SeriesTable<SiteKey, SiteKeyHash>;
-using TargetHistory = SeriesTable<std::uint32_t>;
 
 } // namespace leakbpf

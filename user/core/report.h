@@ -3,6 +3,8 @@
 // shows. Sizes in bytes, times in seconds, rates per minute. nullopt is unknown, never zero.
 #pragma once
 
+#include "core/frame.h"
+#include "core/severity.h"
 #include "core/site.h"
 
 #include <array>
@@ -13,29 +15,12 @@
 
 namespace leakbpf {
 
-enum class FrameKind { native, python, note };
+/// What is to be thought of a target or a site. Unknown while there is too little to tell.
+struct Verdict {
+  std::optional<Severity> severity;
+  std::vector<std::string> reasons; ///< in words, the weightiest first
 
-[[nodiscard]] constexpr std::string_view frame_kind_name(FrameKind kind) {
-  switch (kind) {
-  case FrameKind::python:
-    return "python";
-  case FrameKind::note:
-    return "note";
-  default:
-    return "native";
-  }
-}
-
-struct Frame {
-  FrameKind kind = FrameKind::native;
-  std::string function; ///< of a note: its text; empty: unknown
-  std::string module;   ///< path as the target sees it
-  std::string build_id;
-  std::optional<std::uint64_t> offset; ///< in the module's file
-  std::string file;
-  std::uint32_t line = 0; ///< 0: unknown
-  bool inlined = false;
-  std::string source; ///< text of that line, where it was asked for and could be read
+  friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
 struct SiteReport {
@@ -47,8 +32,18 @@ struct SiteReport {
   std::optional<double> growth_bytes_per_minute;
   std::optional<double> oldest_age_seconds;
   std::optional<double> median_age_seconds;
-  std::vector<Frame> frames; ///< innermost first
-  std::size_t culprit = 0;   ///< index into frames
+  Frames frames;           ///< innermost first
+  std::size_t culprit = 0; ///< index into frames
+  std::string source;      ///< text of the culprit's line, where it could be read
+  Verdict verdict;
+  std::optional<double> score; ///< 0 to 1: how much it looks like a leak
+  /// Percent of the bytes that were taken at least `survival_age_seconds` ago that are still there.
+  std::optional<double> old_survival_percent;
+  std::optional<double> survival_age_seconds;
+  /// Outstanding bytes at the times of Report::series_times; empty: not kept for this site.
+  std::vector<std::uint64_t> series;
+  bool estimated = false;
+  std::optional<double> standard_error_bytes; ///< unknown: of an estimate whose error is not known
 
   /// Percent of the bytes taken since attach that are still there.
   [[nodiscard]] std::optional<double> survival_percent() const {
@@ -62,6 +57,14 @@ struct SiteReport {
 struct TargetEnd {
   std::string how; ///< "exited with 0", "killed by signal 9"
   double at_seconds = 0;
+};
+
+/// The most memory that a process may have, and who says so.
+struct MemoryLimit {
+  std::uint64_t bytes = 0;
+  std::string source; ///< "cgroup /system.slice/shop.service", "RLIMIT_AS", "RAM"
+
+  friend bool operator==(const MemoryLimit&, const MemoryLimit&) = default;
 };
 
 /// The CPython interpreter of a target.
@@ -96,17 +99,14 @@ struct TargetReport {
   std::optional<std::uint64_t> rss_start_bytes;
   std::optional<std::uint64_t> rss_end_bytes;
   std::optional<double> rss_growth_bytes_per_minute;
+  std::optional<MemoryLimit> limit;
+  std::optional<double>
+      seconds_to_limit; ///< at the present rate; unknown also when it does not grow
+  std::optional<double> explained_percent; ///< of the growth of the RSS, by outstanding bytes
+  Verdict verdict;
   std::uint64_t outstanding_bytes = 0;
   std::uint64_t outstanding_count = 0;
   std::optional<PythonReport> python;
-
-  /// How much of the growth of the RSS the outstanding bytes account for; unknown when it shrank.
-  [[nodiscard]] std::optional<double> explained_percent() const {
-    if (!rss_start_bytes || !rss_end_bytes || *rss_end_bytes <= *rss_start_bytes)
-      return std::nullopt;
-    return 100.0 * static_cast<double>(outstanding_bytes) /
-           static_cast<double>(*rss_end_bytes - *rss_start_bytes);
-  }
 };
 
 /// A sentence when Python's garbage collector stopped the target for more than half a second; else
@@ -118,6 +118,31 @@ struct HistoryPoint {
   std::int32_t pid = 0;
   std::optional<std::uint64_t> rss_bytes;
   std::uint64_t outstanding_bytes = 0;
+  // Parts of the RSS, what was swapped out, and what the whole cgroup is charged with.
+  std::optional<std::uint64_t> anonymous_bytes;
+  std::optional<std::uint64_t> file_bytes;
+  std::optional<std::uint64_t> shared_bytes;
+  std::optional<std::uint64_t> swap_bytes;
+  std::optional<std::uint64_t> cgroup_bytes;
+
+  friend bool operator==(const HistoryPoint&, const HistoryPoint&) = default;
+};
+
+/// Sites that a suppression hides.
+struct Suppressed {
+  struct Rule {
+    std::string pattern;
+    std::uint64_t sites = 0;
+    std::uint64_t bytes = 0; ///< outstanding
+
+    friend bool operator==(const Rule&, const Rule&) = default;
+  };
+  std::vector<Rule> rules; ///< those that hid something
+  std::uint64_t sites = 0;
+  std::uint64_t bytes = 0; ///< outstanding
+  std::uint64_t count = 0;
+
+  friend bool operator==(const Suppressed&, const Suppressed&) = default;
 };
 
 struct HostReport {
@@ -130,6 +155,13 @@ struct HostReport {
 struct Overhead {
   std::uint64_t probe_hits = 0;
   std::optional<double> percent_of_one_core; ///< hits times the cost of one, measured at the start
+  double duty_cycle = 1;                     ///< share of the time that probes were attached
+};
+
+struct Sampling {
+  std::uint64_t mean_bytes = 1; ///< between samples; 1: every allocation is followed
+  bool exact = true;
+  std::uint64_t requested_mean_bytes = 0; ///< --sample-bytes
 };
 
 struct Report {
@@ -137,7 +169,7 @@ struct Report {
   HostReport host;
   std::string started_at;
   double duration_seconds = 0;
-  std::uint64_t requested_mean_bytes = 0; ///< --sample-bytes, which does not take effect yet
+  Sampling sampling;
   std::string backend;
   Overhead overhead;
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> losses{};
@@ -145,6 +177,8 @@ struct Report {
   std::vector<SiteReport> sites;
   std::size_t site_count = 0; ///< all sites; `sites` may hold only the first rows
   std::vector<HistoryPoint> history;
+  std::vector<double> series_times; ///< of SiteReport::series
+  Suppressed suppressed;
 };
 
 } // namespace leakbpf

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/growth_record.h"
+
+#include "core/verdict.h"
+
+#include <algorithm>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr double survival_seconds = 30;
+
+template <class Table, class Key>
+std::optional<Trend> trend_in(const Table& table, const Key& key, double since) {
+  const std::vector<double>* values = table.values(key);
+  if (!values || values->empty())
+    return std::nullopt;
+  // A target that has ended has a run of its own.
+  const double until = table.times()[std::min(table.times().size(), values->size()) - 1];
+  const double from = since + warm_up_seconds(until - since);
+  return trend_of(table.times(), *values, from, least_rise_bytes);
+}
+
+} // namespace
+
+void GrowthRecord::begin_sample(double t) {
+  keep_outstanding_ = outstanding_.begin_sample(t);
+  kept_samples_ += keep_outstanding_ ? 1 : 0;
+  keep_allocated_ = allocated_.begin_sample(t);
+  keep_parts_ = parts_.begin_sample(t);
+}
+
+void GrowthRecord::put_site(const SiteKey& key, const SiteTotals& totals) {
+  if (keep_outstanding_)
+    outstanding_.put(key, static_cast<double>(totals.outstanding_bytes()));
+  if (keep_allocated_)
+    allocated_.put(key, static_cast<double>(totals.allocated_bytes));
+}
+
+void GrowthRecord::put_target(std::uint32_t target, TargetSeries which, double bytes) {
+  if (keep_parts_)
+    parts_.put({target, which}, bytes);
+}
+
+void GrowthRecord::forget_target(std::uint32_t target) {
+  for (const auto which : {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file,
+                           TargetSeries::shared, TargetSeries::swapped, TargetSeries::outstanding})
+    parts_.forget({target, which});
+}
+
+std::optional<Trend> GrowthRecord::site_trend(const SiteKey& key, double since) const {
+  return trend_in(outstanding_, key, since);
+}
+
+std::optional<Trend> GrowthRecord::target_trend(std::uint32_t target, TargetSeries which,
+                                                double since) const {
+  return trend_in(parts_, PartKey{target, which}, since);
+}
+
+std::optional<SurvivalMark> GrowthRecord::survival_mark(double now) const {
+  const std::vector<double>& times = allocated_.times();
+  const double latest = now - std::min(survival_seconds, now / 3);
+  const auto after = std::upper_bound(times.begin(), times.end(), latest);
+  if (after == times.begin())
+    return std::nullopt;
+  const auto index = static_cast<std::size_t>(after - times.begin()) - 1;
+  return SurvivalMark{times[index], index};
+}
+
+double GrowthRecord::allocated_at(const SurvivalMark& mark, const SiteKey& key) const {
+  const std::vector<double>* values = allocated_.values(key);
+  return values && mark.index < values->size() ? (*values)[mark.index] : 0;
+}
+
+std::vector<std::uint64_t> GrowthRecord::site_series(const SiteKey& key) const {
+  std::vector<std::uint64_t> series;
+  if (const std::vector<double>* values = outstanding_.values(key)) {
+    series.reserve(outstanding_.times().size());
+    for (const double value : *values)
+      series.push_back(static_cast<std::uint64_t>(value));
+    if (!series.empty()) // a site that was not seen lately stays where it was
+      series.resize(outstanding_.times().size(), series.back());
+  }
+  return series;
+}
+
+} // namespace leakbpf

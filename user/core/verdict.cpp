@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/verdict.h"
+
+#include "core/units.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr double nearly_full = 0.9;
+constexpr double soon_seconds = 3600;
+constexpr double mostly_replaced = 0.5;
+// Below this, what is outstanding does not account for the growth, and a sentence says what may.
+constexpr double well_explained = 70;
+constexpr double short_run_seconds = 120;
+// Score of a site whose growth counts although that of its target is not told from noise: of many
+// that churn, some seem to grow by chance.
+constexpr double surely_growing = 0.8;
+// From this share of lost allocations on, the rows are not trusted as they stand.
+constexpr double many_lost = 0.1;
+
+std::string per_minute(double bytes_per_second) {
+  return format_bytes(bytes_per_second * 60) + "/min";
+}
+
+std::string intervals_text(const Trend& trend) {
+  return fmt::format("grew in {} of {} intervals", trend.rises, trend.intervals);
+}
+
+/// The confidence bounds are of the growth over all.
+std::string bounds_text(const Trend& trend) {
+  if (trend.rate < trend.lower || trend.rate > trend.upper)
+    return " lately";
+  return fmt::format(" ({} to {})", format_bytes(trend.lower * 60), format_bytes(trend.upper * 60));
+}
+
+std::string slowing_text(const Trend& trend, double leads_to) {
+  return fmt::format("it slows down, from {} to {}: judged by {}, where that leads; a cache or a "
+                     "heap that fills up looks like this",
+                     per_minute(trend.first_rate), per_minute(trend.rate), per_minute(leads_to));
+}
+
+/// Why something is not said to grow.
+std::string no_growth_text(const std::string& what, const Trend& trend) {
+  switch (trend.shape) {
+  case TrendShape::levelled:
+    return fmt::format("{} grew by {} and has stopped: something that fills up and stays", what,
+                       format_bytes(trend.rise));
+  case TrendShape::up_and_down:
+    return what + " goes up and comes down again";
+  case TrendShape::too_short:
+    return "too little data to tell";
+  default:
+    return what + " does not grow";
+  }
+}
+
+double sustained_rate(const std::optional<Trend>& trend) {
+  return trend && trend->sustained() ? std::max(trend->rate, 0.0) : 0;
+}
+
+Severity one_lower(Severity severity) {
+  return severity > Severity::low ? static_cast<Severity>(static_cast<int>(severity) - 1)
+                                  : severity;
+}
+
+class TargetJudge {
+public:
+  explicit TargetJudge(const TargetEvidence& evidence) : evidence_(evidence) {}
+
+  TargetJudgement judge() {
+    if (!evidence_.memory || evidence_.memory->shape == TrendShape::too_short) {
+      reason("too little data to tell");
+      if (evidence_.memory)
+        judged_.growth_bytes_per_minute = evidence_.memory->rate * 60;
+      return judged_;
+    }
+    judged_.growth_bytes_per_minute = evidence_.memory->rate * 60;
+    if (evidence_.young) {
+      reason(fmt::format("watched for only {}", format_duration(evidence_.seconds)));
+      return judged_;
+    }
+    if (memory().sustained())
+      growing();
+    else
+      not_growing();
+    for (const std::string& lost : evidence_.losses.words)
+      reason("lost: " + lost +
+             (evidence_.losses.share >= many_lost
+                  ? ": the rows below are less certain than the growth"
+                  : ""));
+    return judged_;
+  }
+
+private:
+  /// Near a limit the kernel drops pages of files, and what leaks takes their place in the RSS.
+  [[nodiscard]] bool is_hidden() const {
+    return !evidence_.memory->sustained() && evidence_.anonymous &&
+           evidence_.anonymous->sustained();
+  }
+  [[nodiscard]] const Trend& memory() const {
+    return is_hidden() ? *evidence_.anonymous : *evidence_.memory;
+  }
+  void reason(std::string text) { judged_.verdict.reasons.push_back(std::move(text)); }
+
+  void growing() {
+    reason(fmt::format("{} grows {}{}, {}", is_hidden() ? "anonymous memory" : "RSS",
+                       per_minute(memory().rate), bounds_text(memory()), intervals_text(memory())));
+    if (is_hidden())
+      reason("the RSS does not show it: pages of files make room");
+    const double lasting = lasting_rate();
+    if (memory().shape == TrendShape::slowing && lasting < memory().rate)
+      reason(slowing_text(memory(), lasting));
+    if (evidence_.suppressed_rate > 0)
+      reason(fmt::format("up to {} of it is of suppressed stacks, and does not count",
+                         per_minute(std::min(evidence_.suppressed_rate, memory().rate))));
+    const bool all_suppressed =
+        evidence_.suppressed_rate > 0 && lasting < 0.1 * evidence_.suppressed_rate;
+    judged_.verdict.severity = all_suppressed ? Severity::none : severity_of_growth(lasting * 60);
+    explain();
+    doubt_short_run();
+    if (!all_suppressed)
+      against_limit();
+  }
+
+  /// What the growth will be. Sites have no noise of the allocator in them: what they explain of
+  /// the RSS is taken from them, the rest from the RSS, and no more than it may grow.
+  [[nodiscard]] double lasting_rate() const {
+    const double rest =
+        std::max(memory().rate - evidence_.sites.rate, 0.0) / std::max(memory().rate, 1e-9);
+    const double unexplained = std::max(rest * memory().projected - evidence_.suppressed_rate, 0.0);
+    return std::min(evidence_.sites.projected + unexplained,
+                    std::max(memory().upper, memory().rate));
+  }
+
+  /// The resident part of a heap breathes for tens of seconds at a time: in a short run what no
+  /// allocation accounts for weighs less.
+  void doubt_short_run() {
+    const auto& outstanding = evidence_.outstanding;
+    const double supported =
+        std::max(evidence_.sites.projected,
+                 outstanding && outstanding->sustained() ? outstanding->projected : 0);
+    const Severity severity = *judged_.verdict.severity;
+    const Severity milder = std::max(severity_of_growth(supported * 60), one_lower(severity));
+    if (evidence_.seconds >= short_run_seconds || milder >= severity)
+      return;
+    judged_.verdict.severity = milder;
+    reason(fmt::format("one step milder, for {} are short: what no allocation accounts for may be "
+                       "the heap's own noise",
+                       format_duration(evidence_.seconds)));
+  }
+
+  /// Memory that runs out soon is critical however slowly that comes.
+  void against_limit() {
+    if (!evidence_.limit)
+      return;
+    const LimitUse& use = *evidence_.limit;
+    const auto limit = static_cast<double>(use.limit.bytes);
+    const std::string name = fmt::format("{} ({})", format_bytes(limit), use.limit.source);
+    judged_.seconds_to_limit = std::max(use.left, 0.0) / std::max(memory().rate, 1e-9);
+    const bool full = use.used >= nearly_full * limit;
+    const bool soon = *judged_.seconds_to_limit <= soon_seconds;
+    if (full)
+      reason(fmt::format("{:.0f}% of the limit of {} is used", 100 * use.used / limit, name));
+    if (*judged_.seconds_to_limit < 30 * 86400.0)
+      reason(fmt::format("at this rate the limit of {} is reached in {}", name,
+                         format_duration(*judged_.seconds_to_limit)));
+    if (full || soon)
+      judged_.verdict.severity = Severity::critical;
+  }
+
+  void explain() {
+    // What churns beside it can hide the growth of the sum.
+    const double outstanding =
+        std::max(sustained_rate(evidence_.outstanding), evidence_.sites.rate);
+    judged_.explained_percent = std::clamp(100 * outstanding / memory().rate, 0.0, 100.0);
+    if (*judged_.explained_percent >= well_explained) {
+      reason(fmt::format("outstanding allocations account for {:.0f}% of it",
+                         *judged_.explained_percent));
+      return;
+    }
+    reason(fmt::format("outstanding allocations account for only {:.0f}% of it: {}",
+                       *judged_.explained_percent, rest_text()));
+  }
+
+  /// What the growth may be that is in no row.
+  [[nodiscard]] std::string rest_text() const {
+    const double file = sustained_rate(evidence_.file);
+    const double shared = sustained_rate(evidence_.shared);
+    const double swapped = sustained_rate(evidence_.swapped);
+    if (file > memory().rate / 2)
+      return fmt::format("pages of mapped files grow {}, which the kernel can drop",
+                         per_minute(file));
+    if (shared > memory().rate / 2)
+      return fmt::format("shared memory (tmpfs, memfd, shmem) grows {}", per_minute(shared));
+    std::string text =
+        "the rest is fragmentation of the heap, first use of memory that was taken before the "
+        "attach, thread stacks, or memory taken by direct system calls";
+    if (swapped > 0)
+      text += fmt::format("; {} goes to swap", per_minute(swapped));
+    return text;
+  }
+
+  void not_growing() {
+    judged_.verdict.severity = Severity::none;
+    reason(no_growth_text("RSS", memory()));
+    const double heap = evidence_.heap_sites.rate;
+    if (heap * memory().span_seconds < least_rise_bytes)
+      return;
+    if (evidence_.replaced_share >= mostly_replaced) {
+      reason(fmt::format("outstanding bytes grow {}, in the place of blocks from before the "
+                         "attach that are freed",
+                         per_minute(heap)));
+      return;
+    }
+    // The heap had room; when that is used up the RSS will follow.
+    judged_.verdict.severity = Severity::low;
+    reason(fmt::format("but outstanding bytes grow {} inside memory that the process has already: "
+                       "RSS follows when that is used up",
+                       per_minute(heap)));
+  }
+
+  const TargetEvidence& evidence_;
+  TargetJudgement judged_;
+};
+
+std::string survival_text(const SiteEvidence& evidence) {
+  return fmt::format("{:.0f}% of what it took more than {} ago is still there",
+                     *evidence.old_survival_percent,
+                     format_duration(evidence.survival_age_seconds.value_or(0)));
+}
+
+/// Of many sites that churn, some seem to grow by chance for a while: one that gives back most of
+/// what it takes has to grow more steadily.
+bool is_chance(const SiteEvidence& evidence) {
+  constexpr double mostly_given_back = 50;
+  constexpr double steadily = 0.8;
+  return evidence.old_survival_percent.value_or(100) < mostly_given_back &&
+         evidence.trend->tau < steadily;
+}
+
+/// What the target as a whole says against a site that grows.
+void weigh_target(const TargetEvidence& target, SiteJudgement& judged) {
+  Severity& severity = *judged.verdict.severity;
+  if (target.memory && target.memory->shape != TrendShape::too_short &&
+      !target.memory->sustained() && target.replaced_share >= mostly_replaced) {
+    severity = std::min(severity, Severity::low);
+    judged.verdict.reasons.emplace_back(
+        "the RSS does not grow: it takes the place of blocks from before the attach");
+  }
+  if (target.losses.share >= many_lost) {
+    severity = one_lower(severity);
+    judged.verdict.reasons.push_back(
+        fmt::format("one step milder, since {:.0f}% of the allocations could not be followed",
+                    target.losses.share * 100));
+  }
+}
+
+} // namespace
+
+TargetJudgement judge_target(const TargetEvidence& evidence) {
+  return TargetJudge(evidence).judge();
+}
+
+double score_of(const SiteEvidence& evidence) {
+  if (!evidence.trend || !evidence.trend->sustained())
+    return 0;
+  const Trend& trend = *evidence.trend;
+  const double survival = evidence.old_survival_percent.value_or(50) / 100;
+  const double left = trend.rate > 0 ? std::clamp(trend.projected / trend.rate, 0.0, 1.0) : 0;
+  const double followed = evidence.target ? 1 - evidence.target->losses.share : 1;
+  return std::clamp(trend.tau, 0.0, 1.0) * (0.5 + 0.5 * std::clamp(survival, 0.0, 1.0)) * left *
+         std::clamp(followed, 0.0, 1.0);
+}
+
+void weigh_site(TargetEvidence& target, const SiteEvidence& site, leakbpf_kind kind,
+                double blocks) {
+  // What Python's objects hold is an estimate, and lies in arenas, which are sites of their own.
+  if (kind == LEAKBPF_KIND_PYTHON || score_of(site) < surely_growing)
+    return;
+  const auto add = [&](SureGrowth& growth) {
+    growth.rate += site.trend->rate;
+    growth.projected += site.trend->projected;
+    growth.blocks += blocks;
+  };
+  add(target.sites);
+  if (kind == LEAKBPF_KIND_HEAP)
+    add(target.heap_sites);
+}
+
+SiteJudgement judge_site(const SiteEvidence& evidence) {
+  SiteJudgement judged;
+  if (!evidence.trend || evidence.trend->shape == TrendShape::too_short)
+    return judged;
+  const Trend& trend = *evidence.trend;
+  judged.score = score_of(evidence);
+  judged.verdict.severity = Severity::none;
+  if (!trend.sustained()) {
+    if (trend.shape != TrendShape::flat)
+      judged.verdict.reasons.push_back(no_growth_text("it", trend));
+    return judged;
+  }
+  judged.verdict.reasons.push_back(
+      fmt::format("{}, {}", intervals_text(trend), per_minute(trend.rate)));
+  if (is_chance(evidence)) {
+    judged.verdict.reasons.push_back("but only " + survival_text(evidence) + ": it churns");
+    return judged;
+  }
+  judged.verdict.severity = severity_of_growth(trend.projected * 60);
+  if (trend.shape == TrendShape::slowing)
+    judged.verdict.reasons.push_back(slowing_text(trend, trend.projected));
+  if (evidence.old_survival_percent)
+    judged.verdict.reasons.push_back(survival_text(evidence));
+  if (evidence.target)
+    weigh_target(*evidence.target, judged);
+  return judged;
+}
+
+} // namespace leakbpf
