@@ -8,7 +8,8 @@
 
 namespace leakbpf {
 
-/// UTF-8 with a final newline. Bytes in names that are no UTF-8 become U+FFFD.
+/// UTF-8 with a final newline. Bytes in names that are no UTF-8 become U+FFFD. Everything that a
+/// report holds can be read back, see store/snapshot_reader.h.
 [[nodiscard]] std::string render_json(const Report& report);
 
 } // namespace leakbpf

@@ -3,8 +3,8 @@
 
 #include "core/culprit.h"
 #include "core/losses.h"
-#include "render/escape.h"
-#include "render/units.h"
+#include "core/units.h"
+#include "render/painter.h"
 
 #include <algorithm>
 #include <numeric>
@@ -14,36 +14,6 @@
 namespace leakbpf {
 
 namespace {
-
-class Painter {
-public:
-  explicit Painter(const TableStyle& style) : style_(style) {}
-
-  void line(const std::string& text) { out_ += fit(text) + "\n"; }
-  void bold_line(const std::string& text) { escaped_line("\x1b[1m", text); }
-  void dim_line(const std::string& text) { escaped_line("\x1b[2m", text); }
-  void alarm_line(const std::string& text) { escaped_line("\x1b[33m", text); }
-  [[nodiscard]] std::string take() { return std::move(out_); }
-
-private:
-  void escaped_line(const char* escape, const std::string& text) {
-    out_ += style_.color ? escape + fit(text) + "\x1b[0m\n" : fit(text) + "\n";
-  }
-  /// Makes harmless what names may hold, and cuts to the width, never inside a UTF-8 character.
-  [[nodiscard]] std::string fit(const std::string& line) const {
-    std::string text = escape_controls(line);
-    if (style_.width == 0 || text.size() <= style_.width)
-      return text;
-    std::size_t end = style_.width;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-      end--;
-    text.resize(end);
-    return text;
-  }
-
-  const TableStyle& style_;
-  std::string out_;
-};
 
 std::string describe_target(const TargetReport& target) {
   std::string text = fmt::format("PID {} {}", target.pid, target.comm);
@@ -79,15 +49,18 @@ std::string describe_python(const PythonReport& python) {
 
 constexpr std::size_t most_targets = 12;
 
-/// In their order, but without those that have least when there are many.
+/// In their order, but without the mildest, and those that have least, when there are many.
 std::vector<TargetReport> shown_targets(const std::vector<TargetReport>& targets) {
   if (targets.size() <= most_targets)
     return targets;
   std::vector<std::size_t> order(targets.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&targets](std::size_t a, std::size_t b) {
-    return targets[a].outstanding_bytes > targets[b].outstanding_bytes;
-  });
+  const auto weight = [&targets](std::size_t index) {
+    const TargetReport& target = targets[index];
+    return std::pair(target.verdict.severity.value_or(Severity::none), target.outstanding_bytes);
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return weight(a) > weight(b); });
   order.resize(most_targets);
   std::sort(order.begin(), order.end());
   std::vector<TargetReport> shown;
@@ -97,29 +70,61 @@ std::vector<TargetReport> shown_targets(const std::vector<TargetReport>& targets
   return shown;
 }
 
-std::string with_source(const Frame& frame) {
-  return describe_frame(frame) + (frame.source.empty() ? "" : ": " + frame.source);
+/// "high: RSS grows 8.1 MB/min (7.9 to 8.3); at this rate ..."
+std::string describe_verdict(const Verdict& verdict) {
+  return fmt::format(
+      "  {}: {}", verdict.severity ? std::string(severity_name(*verdict.severity)) : "no verdict",
+      fmt::join(verdict.reasons, "; "));
 }
 
-std::string frame_line(const Frame& frame, bool culprit) {
-  return fmt::format("      {} {}{}", culprit ? ">" : " ", with_source(frame),
+void paint_verdict(Painter& painter, const Verdict& verdict) {
+  if (verdict.reasons.empty())
+    return;
+  const bool leak = verdict.severity && is_leak(*verdict.severity);
+  leak ? painter.alarm_line(describe_verdict(verdict)) : painter.line(describe_verdict(verdict));
+}
+
+std::string culprit_text(const SiteReport& site) {
+  if (site.frames.empty())
+    return "[unknown]";
+  return describe_frame(site.frames[site.culprit]) +
+         (site.source.empty() ? "" : ": " + site.source);
+}
+
+std::string frame_line(const SiteReport& site, std::size_t index) {
+  const Frame& frame = site.frames[index];
+  const bool culprit = index == site.culprit;
+  return fmt::format("      {} {}{}", culprit ? ">" : " ",
+                     culprit ? culprit_text(site) : describe_frame(frame),
                      frame.inlined ? " (inlined)" : "");
 }
 
 void paint_site(Painter& painter, const SiteReport& site, bool many_targets, bool stacks) {
   const std::string age = site.oldest_age_seconds ? format_duration(*site.oldest_age_seconds) : "-";
-  const std::string culprit =
-      site.frames.empty() ? "[unknown]" : with_source(site.frames[site.culprit]);
-  const std::string row = fmt::format(
-      "{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}{}", site.rank, "",
-      format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
-      format_count(site.totals.outstanding_count()), format_change(site.growth_bytes_per_minute),
-      age, kind_name(site.key.kind), many_targets ? fmt::format("{:>7}  ", site.pid) : "", culprit);
-  painter.line(row);
+  const std::string_view severity =
+      site.verdict.severity ? severity_name(*site.verdict.severity) : "";
+  const std::string row =
+      fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}{}", site.rank, severity,
+                  format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
+                  format_count(site.totals.outstanding_count()),
+                  format_change(site.growth_bytes_per_minute), age, kind_name(site.key.kind),
+                  many_targets ? fmt::format("{:>7}  ", site.pid) : "", culprit_text(site));
+  site.verdict.severity&& is_leak(*site.verdict.severity) ? painter.alarm_line(row)
+                                                          : painter.line(row);
   if (!stacks)
     return;
   for (std::size_t i = 0; i < site.frames.size(); i++)
-    painter.dim_line(frame_line(site.frames[i], i == site.culprit));
+    painter.dim_line(frame_line(site, i));
+  if (!site.verdict.reasons.empty())
+    painter.dim_line(fmt::format("        {}", fmt::join(site.verdict.reasons, "; ")));
+}
+
+void paint_suppressed(Painter& painter, const Suppressed& suppressed) {
+  if (suppressed.sites > 0)
+    painter.dim_line(fmt::format("suppressed: {} stacks with {} in {} blocks, by {} patterns",
+                                 format_count(suppressed.sites),
+                                 format_bytes(static_cast<double>(suppressed.bytes)),
+                                 format_count(suppressed.count), suppressed.rules.size()));
 }
 
 void paint_losses(Painter& painter, const Report& report) {
@@ -143,8 +148,7 @@ std::string render_table(const Report& report, const TableStyle& style) {
     painter.bold_line(describe_target(target));
     if (target.python)
       painter.line(describe_python(*target.python));
-    if (const std::string pause = long_pause(target); !pause.empty())
-      painter.alarm_line("  " + pause);
+    paint_verdict(painter, target.verdict);
   }
   const std::string overhead =
       report.overhead.percent_of_one_core
@@ -167,6 +171,7 @@ std::string render_table(const Report& report, const TableStyle& style) {
   else if (report.site_count > report.sites.size())
     painter.dim_line(fmt::format("      {} more rows (-n shows more)",
                                  format_count(report.site_count - report.sites.size())));
+  paint_suppressed(painter, report.suppressed);
   paint_losses(painter, report);
   return painter.take();
 }

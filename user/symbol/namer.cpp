@@ -93,7 +93,7 @@ LocatedStack Namer::locate(pid_t pid, std::uint32_t target, const AddressSpace& 
   return located;
 }
 
-const std::vector<Frame>& Namer::frames_at(const CodePlace& place) {
+const Frames& Namer::frames_at(const CodePlace& place) {
   OpenedFile& file = files_.at(place.module);
   const std::uint64_t key = place.offset << 1 | (place.is_return ? 1 : 0);
   const auto known = file.named.find(key);
@@ -102,41 +102,54 @@ const std::vector<Frame>& Namer::frames_at(const CodePlace& place) {
   Frame unnamed;
   unnamed.module = file.path;
   unnamed.offset = place.offset;
-  std::vector<Frame> frames;
+  Frames frames;
   if (file.module) {
     unnamed.build_id = file.module->build_id();
     for (SourceFrame& source : file.module->resolve(place.offset, place.is_return)) {
-      Frame& frame = frames.emplace_back(unnamed);
+      Frame frame = unnamed;
       frame.function = std::move(source.function);
       frame.file = std::move(source.file);
       frame.line = source.line;
       frame.inlined = source.inlined;
+      frames.emplace_back(std::move(frame));
     }
   }
   if (frames.empty())
-    frames.push_back(unnamed);
+    frames.emplace_back(std::move(unnamed));
   return file.named.emplace(key, std::move(frames)).first->second;
 }
 
-std::vector<Frame> Namer::name(const LocatedStack& stack) {
-  std::vector<Frame> frames;
+FrameRef Namer::python_frame(std::uint64_t place) {
+  if (const auto known = python_named_.find(place); known != python_named_.end())
+    return known->second;
+  FrameRef frame(
+      python_.name(static_cast<std::uint32_t>(place >> 32), static_cast<std::uint32_t>(place)));
+  if (!frame->file.empty()) // else its record may still come
+    python_named_.emplace(place, frame);
+  return frame;
+}
+
+Frames Namer::name(const LocatedStack& stack) {
+  Frames frames;
   for (const CodePlace& place : stack.places) {
     if (place.module == CodePlace::no_module) {
-      frames.emplace_back().offset = place.offset;
+      Frame unknown;
+      unknown.offset = place.offset;
+      frames.emplace_back(std::move(unknown));
       continue;
     }
     if (place.module == CodePlace::python) {
-      frames.push_back(python_.name(static_cast<std::uint32_t>(place.offset >> 32),
-                                    static_cast<std::uint32_t>(place.offset)));
+      frames.push_back(python_frame(place.offset));
       continue;
     }
     const auto& here = frames_at(place);
     frames.insert(frames.end(), here.begin(), here.end());
   }
   if (stack.end != LEAKBPF_STACK_COMPLETE) {
-    Frame& note = frames.emplace_back();
+    Frame note;
     note.kind = FrameKind::note;
     note.function = stack_end_text(stack.end);
+    frames.emplace_back(std::move(note));
   }
   return frames;
 }

@@ -51,7 +51,7 @@ public:
 
   /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
   /// a note that says why.
-  [[nodiscard]] std::vector<Frame> name(const LocatedStack& stack);
+  [[nodiscard]] Frames name(const LocatedStack& stack);
   /// To be told before the stacks that were taken before it.
   void python_code_died(std::uint32_t target, const PythonProcess& python,
                         const leakbpf_dead_code& record) {
@@ -65,7 +65,7 @@ private:
   struct OpenedFile {
     std::string path;               ///< as the target sees it
     std::unique_ptr<Module> module; ///< null: could not be opened
-    std::unordered_map<std::uint64_t, std::vector<Frame>> named;
+    std::unordered_map<std::uint64_t, Frames> named;
   };
 
   /// Nothing for a frame that Python itself does not show.
@@ -73,12 +73,14 @@ private:
                                                        const PythonProcess* python,
                                                        std::uint64_t code, std::uint64_t place);
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
-  const std::vector<Frame>& frames_at(const CodePlace& place);
+  const Frames& frames_at(const CodePlace& place);
+  FrameRef python_frame(std::uint64_t place);
 
   const ProcFs& proc_;
   std::map<FileId, std::uint32_t> index_;
   std::vector<OpenedFile> files_;
   PythonNames python_;
+  std::unordered_map<std::uint64_t, FrameRef> python_named_; ///< by CodePlace::offset
 };
 
 } // namespace leakbpf

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render/json_frame.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+std::string json_text(const OutputJson& json) {
+  return json.dump(-1, ' ', false, OutputJson::error_handler_t::replace);
+}
+
+OutputJson severity_json(const std::optional<Severity>& severity) {
+  return severity ? OutputJson(severity_name(*severity)) : OutputJson(nullptr);
+}
+
+OutputJson target_verdict_json(const TargetReport& target) {
+  std::vector<std::string> reasons = target.verdict.reasons;
+  const std::string pause = long_pause(target);
+  if (!pause.empty() && std::find(reasons.begin(), reasons.end(), pause) == reasons.end())
+    reasons.push_back(pause);
+  OutputJson json;
+  json["severity"] = severity_json(target.verdict.severity);
+  json["reasons"] = reasons;
+  return json;
+}
+
+OutputJson frame_json(const Frame& frame) {
+  OutputJson json;
+  json["kind"] = frame_kind_name(frame.kind);
+  json["function"] = known(frame.function);
+  json["module"] = known(frame.module);
+  json["build_id"] = known(frame.build_id);
+  json["offset"] =
+      frame.offset ? OutputJson(fmt::format("{:#x}", *frame.offset)) : OutputJson(nullptr);
+  json["file"] = known(frame.file);
+  json["line"] = frame.line ? OutputJson(frame.line) : OutputJson(nullptr);
+  json["inlined"] = frame.inlined;
+  return json;
+}
+
+const std::string& FrameLists::text_of(const FrameRef& frame) {
+  std::string& text = texts_[frame.id()];
+  if (text.empty())
+    text = json_text(frame_json(frame));
+  return text;
+}
+
+void FrameLists::append(std::string& out, const Frames& frames, std::size_t culprit,
+                        const std::string& source) {
+  out += frames.empty() ? "\"culprit\":null" : fmt::format("\"culprit\":{}", culprit);
+  out += ",\"frames\":[";
+  for (std::size_t i = 0; i < frames.size(); i++) {
+    out += i == 0 ? "\n   " : ",\n   ";
+    if (i != culprit || source.empty()) {
+      out += text_of(frames[i]);
+      continue;
+    }
+    OutputJson json = frame_json(frames[i]);
+    json["source"] = source;
+    out += json_text(json);
+  }
+  out += ']';
+}
+
+} // namespace leakbpf

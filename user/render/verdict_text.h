@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verdict in a few lines, to be pasted into a ticket.
+#pragma once
+
+#include "core/report.h"
+
+#include <string>
+
+namespace leakbpf {
+
+/// Per target its severity and the reasons, then the sites that grow: at most `sites` of them.
+[[nodiscard]] std::string render_verdict(const Report& report, std::size_t sites = 3);
+
+/// The worst of the targets' severities; unknown when none has one.
+[[nodiscard]] std::optional<Severity> worst_severity(const Report& report);
+
+} // namespace leakbpf

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/snapshot_fields.h"
+
+#include "core/losses.h"
+
+#include <array>
+#include <charconv>
+
+namespace leakbpf {
+
+namespace {
+
+/// A member that is an object: `take(fields)` reads it, when it is there.
+template <class Take> void with_object(const Fields& fields, std::string_view key, Take take) {
+  if (const InputJson* json = fields.find(key)) {
+    const Place place = fields.at(key);
+    take(Fields(*json, place, fields.problem()));
+  }
+}
+
+/// A word out of those that `of_name` knows.
+template <class T, class OfName>
+void read_word(const Fields& fields, std::string_view key, T& value, OfName of_name) {
+  if (fields.find(key) == nullptr)
+    return;
+  std::string name;
+  fields.read(key, name);
+  if (const auto known = of_name(name))
+    value = *known;
+  else
+    fields.note(key, "is none of the words that it can be");
+}
+
+std::optional<leakbpf_kind> kind_of_name(std::string_view name) {
+  for (int kind = 0; kind < LEAKBPF_KIND_COUNT; kind++)
+    if (kind_name(static_cast<leakbpf_kind>(kind)) == name)
+      return static_cast<leakbpf_kind>(kind);
+  return std::nullopt;
+}
+
+std::optional<FrameKind> frame_kind_of_name(std::string_view name) {
+  for (const FrameKind kind :
+       {FrameKind::native, FrameKind::python, FrameKind::kernel, FrameKind::note})
+    if (frame_kind_name(kind) == name)
+      return kind;
+  return std::nullopt;
+}
+
+/// An address or a hash: "0x1a2b".
+template <class T> void read_hex(const Fields& fields, std::string_view key, T& value) {
+  if (fields.find(key) == nullptr)
+    return;
+  std::string text;
+  fields.read(key, text);
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const bool prefixed = text.starts_with("0x");
+  const auto [stop, error] = std::from_chars(text.data() + (prefixed ? 2 : 0), end, number, 16);
+  if (prefixed && error == std::errc() && stop == end)
+    value = number;
+  else
+    fields.note(key, "is no hexadecimal number of 64 bits");
+}
+
+void read_verdict(const Fields& fields, Verdict& verdict) {
+  read_word(fields, "severity", verdict.severity, severity_of_name);
+  fields.read("reasons", verdict.reasons);
+}
+
+PythonReport read_python(const Fields& fields) {
+  PythonReport python;
+  fields.read("version", python.version);
+  fields.read("problem", python.problem);
+  if (fields.find("arenas") != nullptr) {
+    PythonReport::SmallObjects small;
+    fields.read("arenas", small.arenas);
+    fields.read("arena_bytes", small.arena_bytes);
+    fields.read("pools", small.pools);
+    fields.read("pool_bytes", small.pool_bytes);
+    fields.read("live_bytes", small.live_bytes);
+    python.small_objects = small;
+  }
+  with_object(fields, "gc", [&](const Fields& gc) {
+    PythonReport::Collections collections;
+    gc.read("collections", collections.count);
+    gc.read_time("pause_total_s", collections.total_seconds);
+    gc.read_time("pause_max_s", collections.longest_seconds);
+    python.collections = collections;
+  });
+  return python;
+}
+
+void read_suppressed(const Fields& fields, Suppressed& suppressed) {
+  fields.read("sites", suppressed.sites);
+  fields.read("bytes", suppressed.bytes);
+  fields.read("count", suppressed.count);
+  fields.each("rules", [&](const InputJson& json, const Place& place) {
+    const Fields rule(json, place, fields.problem());
+    auto& into = suppressed.rules.emplace_back();
+    rule.read("pattern", into.pattern);
+    rule.read("sites", into.sites);
+    rule.read("bytes", into.bytes);
+  });
+}
+
+} // namespace
+
+Frame read_frame(const Fields& fields) {
+  Frame frame;
+  read_word(fields, "kind", frame.kind, frame_kind_of_name);
+  fields.read("function", frame.function);
+  fields.read("module", frame.module);
+  fields.read("build_id", frame.build_id);
+  read_hex(fields, "offset", frame.offset);
+  fields.read("file", frame.file);
+  fields.read("line", frame.line);
+  fields.read("inlined", frame.inlined);
+  return frame;
+}
+
+TargetReport read_target(const Fields& fields) {
+  TargetReport target;
+  fields.require("pid", target.pid);
+  fields.read("ppid", target.ppid);
+  fields.read("comm", target.comm);
+  fields.read("cmdline", target.command_line);
+  fields.read("exe", target.executable);
+  fields.read("cgroup", target.cgroup);
+  fields.read("started_at", target.started_at);
+  with_object(fields, "ended", [&](const Fields& ended) {
+    target.ended.emplace();
+    ended.read("how", target.ended->how);
+    ended.read_time("at_s", target.ended->at_seconds);
+  });
+  fields.read("rss_start_bytes", target.rss_start_bytes);
+  fields.read("rss_end_bytes", target.rss_end_bytes);
+  fields.read("rss_growth_bytes_per_min", target.rss_growth_bytes_per_minute);
+  if (fields.find("memory_limit_bytes") != nullptr) {
+    target.limit.emplace();
+    fields.read("memory_limit_bytes", target.limit->bytes);
+    fields.read("limit_source", target.limit->source);
+  }
+  fields.read_time("seconds_to_limit", target.seconds_to_limit);
+  fields.read("outstanding_bytes", target.outstanding_bytes);
+  fields.read("outstanding_count", target.outstanding_count);
+  fields.read("explained_percent", target.explained_percent);
+  with_object(fields, "verdict",
+              [&](const Fields& verdict) { read_verdict(verdict, target.verdict); });
+  with_object(fields, "python", [&](const Fields& python) { target.python = read_python(python); });
+  return target;
+}
+
+HistoryPoint read_history_point(const Fields& fields) {
+  HistoryPoint point;
+  fields.read_time("t_s", point.t_seconds);
+  fields.require("pid", point.pid);
+  fields.read("rss_bytes", point.rss_bytes);
+  fields.read("outstanding_bytes", point.outstanding_bytes);
+  fields.read("anonymous_bytes", point.anonymous_bytes);
+  fields.read("file_bytes", point.file_bytes);
+  fields.read("shared_bytes", point.shared_bytes);
+  fields.read("swap_bytes", point.swap_bytes);
+  fields.read("cgroup_bytes", point.cgroup_bytes);
+  return point;
+}
+
+SiteReport read_site(const Fields& fields) {
+  SiteReport site;
+  fields.read("rank", site.rank);
+  fields.require("pid", site.pid);
+  read_word(fields, "kind", site.key.kind, kind_of_name);
+  read_hex(fields, "stack", site.key.stack_hash);
+  fields.require("allocated_bytes", site.totals.allocated_bytes);
+  fields.require("allocated_count", site.totals.allocated_count);
+  fields.require("freed_bytes", site.totals.freed_bytes);
+  fields.require("freed_count", site.totals.freed_count);
+  fields.read("growth_bytes_per_min", site.growth_bytes_per_minute);
+  fields.read_time("oldest_age_s", site.oldest_age_seconds);
+  fields.read_time("median_age_s", site.median_age_seconds);
+  fields.read("old_survival_percent", site.old_survival_percent);
+  fields.read_time("survival_age_s", site.survival_age_seconds);
+  read_verdict(fields, site.verdict);
+  fields.read("score", site.score);
+  fields.read("estimated", site.estimated);
+  fields.read("standard_error_bytes", site.standard_error_bytes);
+  fields.read("culprit", site.culprit);
+  fields.read("series", site.series);
+  return site;
+}
+
+void read_run(const Fields& fields, Report& report) {
+  with_object(fields, "tool", [&](const Fields& tool) {
+    tool.read("version", report.version);
+    tool.read("backend", report.backend);
+  });
+  with_object(fields, "host", [&](const Fields& host) {
+    host.read("hostname", report.host.hostname);
+    host.read("kernel", report.host.kernel);
+    host.read("arch", report.host.arch);
+    host.read("cpus", report.host.cpus);
+  });
+  fields.read("started_at", report.started_at);
+  fields.read_time("duration_s", report.duration_seconds);
+  with_object(fields, "sampling", [&](const Fields& sampling) {
+    sampling.read("mean_bytes", report.sampling.mean_bytes);
+    sampling.read("exact", report.sampling.exact);
+    sampling.read("requested_mean_bytes", report.sampling.requested_mean_bytes);
+  });
+  with_object(fields, "overhead", [&](const Fields& overhead) {
+    overhead.read("probe_hits", report.overhead.probe_hits);
+    overhead.read("percent_of_one_core", report.overhead.percent_of_one_core);
+    overhead.read("duty_cycle", report.overhead.duty_cycle);
+  });
+  with_object(fields, "losses", [&](const Fields& losses) {
+    for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++) {
+      const auto which = static_cast<leakbpf_loss>(loss);
+      losses.read(loss_text(which).key, report.losses.at(which));
+    }
+  });
+  with_object(fields, "suppressed",
+              [&](const Fields& suppressed) { read_suppressed(suppressed, report.suppressed); });
+  fields.read("site_count", report.site_count);
+}
+
+} // namespace leakbpf
