@@ -53,6 +53,12 @@ Result<int> run(const Options& options) {
     return status_of(run_snapshot(options, interrupts, console));
   case Command::run:
     return run_command(options, interrupts, console);
+  case Command::detect:
+    return status_of(run_detect(options, interrupts, console));
+  case Command::report:
+    return status_of(run_report(options));
+  case Command::diff:
+    return status_of(run_diff(options));
   case Command::doctor:
     return status_of(run_doctor(options));
   case Command::demo:

@@ -25,6 +25,10 @@ private:
                                        const Console& console);
 [[nodiscard]] Result<ExitCode> run_snapshot(const Options& options, const Interrupts& interrupts,
                                             const Console& console);
+[[nodiscard]] Result<ExitCode> run_detect(const Options& options, const Interrupts& interrupts,
+                                          const Console& console);
+[[nodiscard]] Result<ExitCode> run_report(const Options& options);
+[[nodiscard]] Result<ExitCode> run_diff(const Options& options);
 /// The exit status of the command that was run, or 128 + the signal that ended it.
 [[nodiscard]] Result<int> run_command(const Options& options, Interrupts& interrupts,
                                       const Console& console);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/doctor_unwind.h"
 
+#include "core/units.h"
 #include "render/escape.h"
-#include "render/units.h"
 #include "symbol/vdso.h"
 #include "target/allocators.h"
 #include "unwind/unwind_tree.h"

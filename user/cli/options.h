@@ -2,8 +2,9 @@
 // The command line.
 #pragma once
 
-#include "core/grouping.h"
+#include "core/ranking.h"
 #include "kernel/backend.h"
+#include "render/format.h"
 
 #include <leakbpf/result.h>
 
@@ -16,19 +17,15 @@
 
 namespace leakbpf {
 
-enum class Command { top, snapshot, run, doctor, demo };
-enum class Format { table, json };
-enum class SortOrder { growth, bytes, count, age };
+enum class Command { top, snapshot, detect, run, report, diff, doctor, demo };
 enum class ColorMode { automatic, always, never };
 
 struct Options {
   Command command = Command::top;
   std::vector<pid_t> pids;
   std::vector<std::string> command_line; ///< of `run`
-  bool python_malloc = false;            ///< `run`: Python takes every object from malloc
-  bool follow_forks = true;
+  std::vector<std::string> files;        ///< snapshots that `report` and `diff` read
   // Tracking
-  bool exact = false;
   std::uint64_t sample_bytes = 16384;
   double max_overhead_percent = 3;
   std::uint64_t min_size = 0;
@@ -39,15 +36,21 @@ struct Options {
   std::uint32_t max_depth = 127;
   std::vector<std::string> objects;
   std::string symbol_prefix;
-  bool no_cache = false; ///< neither read nor write unwind tables on disk
+  bool follow_forks = true;
+  bool exact = false;
+  bool python_malloc = false; ///< `run`: Python takes every object from malloc
+  bool debuginfod = false;    ///< `report`: ask servers for names that are missing
+  bool no_cache = false;      ///< neither read nor write unwind tables on disk
   bool no_python = false;
-  std::vector<std::string> kinds; ///< empty: all
   std::optional<Backend> backend;
+  std::vector<std::string> kinds; ///< empty: all
   // Display
-  double interval_seconds = 1;
+  std::optional<double> interval_seconds; ///< else 1; of progress in `detect`, 10
   std::size_t top = 20;
   SortOrder sort = SortOrder::growth;
   GroupBy group_by = GroupBy::stack;
+  std::string filter; ///< a regular expression that compiles; empty: no filter
+  std::vector<std::string> suppression_files;
   std::optional<double> duration_seconds;
   bool stacks = false;
   ColorMode color = ColorMode::automatic;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // run: a command from its first instruction to its end.
 #include "cli/held_command.h"
-#include "cli/trace_options.h"
-#include "render/json.h"
-#include "render/table.h"
-#include "store/output_file.h"
+#include "cli/results.h"
+#include "cli/tracing.h"
 #include "target/elf_file.h"
 
 #include <algorithm>
@@ -61,7 +59,7 @@ int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
 } // namespace
 
 Result<int> run_command(const Options& options, Interrupts& interrupts, const Console& console) {
-  if (auto writable = check_output(options.output); !writable)
+  if (auto writable = check_result(options, Format::json); !writable)
     return writable.error();
   std::vector<std::string> environment;
   if (options.python_malloc)
@@ -72,7 +70,7 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
   Options traced = options;
   traced.pids = {command->pid()};
   const ProcFs proc;
-  auto started = Tracer::start(proc, trace_options(traced, console));
+  auto started = start_tracer(proc, traced, console);
   if (!started)
     return started.error();
   Tracer& tracer = **started;
@@ -81,15 +79,11 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
     tracer.attach_file(command->pid(), file);
   if (auto released = command->release(); !released)
     return released.error();
-  const int status = follow_to_end(tracer, *command, interrupts, options.interval_seconds);
-  tracer.freeze();
-  tracer.sample_whole();
-  const bool table = options.format.value_or(
-                         options.output.empty() ? Format::table : Format::json) == Format::table;
-  const Report report = tracer.report(table ? options.top : 0, order_of(options));
-  const std::string text =
-      table ? render_table(report, {options.stacks, false, 0}) : render_json(report);
-  if (auto written = write_output(options.output, text); !written)
+  const int status =
+      follow_to_end(tracer, *command, interrupts, options.interval_seconds.value_or(1));
+  const Format otherwise = options.output.empty() ? Format::table : Format::json;
+  const Report report = final_report(tracer, options, otherwise);
+  if (auto written = write_result(report, options, otherwise); !written)
     return written.error();
   return status;
 }

@@ -1,43 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // top and snapshot.
-#include "cli/trace_options.h"
-#include "render/json.h"
+#include "cli/progress.h"
+#include "cli/results.h"
+#include "cli/tracing.h"
 #include "render/table.h"
 #include "store/output_file.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-
-#include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace leakbpf {
 
 namespace {
 
-// Below this a trend is not told from the working set becoming visible.
-constexpr double enough_seconds = 10;
 constexpr double default_snapshot_seconds = 300;
+constexpr double default_interval_seconds = 1;
 // A person who has just started it wants to see that it works.
 constexpr double first_table_seconds = 0.5;
 
-TableStyle table_style(const Options& options) {
-  TableStyle style;
-  style.stacks = options.stacks;
-  const bool terminal = isatty(STDOUT_FILENO) == 1;
-  style.color = options.color == ColorMode::always ||
-                (options.color == ColorMode::automatic && terminal && !std::getenv("NO_COLOR"));
-  winsize size{};
-  if (terminal && !options.stacks && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-    style.width = size.ws_col;
-  return style;
-}
-
-ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds) {
-  const bool enough = traced_seconds >= std::min(wanted_seconds, enough_seconds);
-  return tracer.all_ended() && !enough ? ExitCode::target_ended : ExitCode::ok;
+/// Between samples: at first a verdict wants points more often than a person wants tables.
+double sample_seconds(double elapsed) {
+  constexpr double begin_seconds = 20;
+  return elapsed < begin_seconds ? 0.5 : 1e9;
 }
 
 } // namespace
@@ -45,45 +28,45 @@ ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_secon
 Result<ExitCode> run_top(const Options& options, const Interrupts& interrupts,
                          const Console& console) {
   const ProcFs proc;
-  auto started = Tracer::start(proc, trace_options(options, console));
+  auto started = start_tracer(proc, options, console);
   if (!started)
     return started.error();
   Tracer& tracer = **started;
+  const double interval = options.interval_seconds.value_or(default_interval_seconds);
   const double end = options.duration_seconds.value_or(1e18);
-  double next = std::min({options.interval_seconds, first_table_seconds, end});
+  double table_due = std::min({interval, first_table_seconds, end});
   for (bool going = true; going;) {
+    const double next = std::min(table_due, tracer.elapsed() + sample_seconds(tracer.elapsed()));
     going = tracer.run_until(next, interrupts.fd()) && next < end;
     tracer.sample();
+    if (going && next < table_due)
+      continue;
     const std::string table =
-        render_table(tracer.report(options.top, order_of(options)), table_style(options));
+        render_table(tracer.report(options.top, site_order(options.sort)), table_style(options));
     if (!write_output("", table + "\n"))
       break; // the reader has gone (`| head`)
-    next = std::min(std::max(next + options.interval_seconds, tracer.elapsed()), end);
+    table_due = std::min(std::max(table_due + interval, tracer.elapsed()), end);
   }
   return ending(tracer, end, tracer.elapsed());
 }
 
 Result<ExitCode> run_snapshot(const Options& options, const Interrupts& interrupts,
                               const Console& console) {
-  if (auto writable = check_output(options.output); !writable)
+  if (auto writable = check_result(options, Format::json); !writable)
     return writable.error();
   const ProcFs proc;
-  auto started = Tracer::start(proc, trace_options(options, console));
+  auto started = start_tracer(proc, options, console);
   if (!started)
     return started.error();
   Tracer& tracer = **started;
   const double end = options.duration_seconds.value_or(default_snapshot_seconds);
-  double next = 0;
-  while (tracer.run_until(next = std::min(next + options.interval_seconds, end), interrupts.fd()) &&
-         next < end)
-    tracer.sample();
-  const double traced = tracer.elapsed();
-  tracer.freeze();
-  tracer.sample_whole();
-  const Report report = tracer.report(0, order_of(options));
-  const bool table = options.format == Format::table;
-  const std::string text = table ? render_table(report, {true, false, 0}) : render_json(report);
-  if (auto written = write_output(options.output, text); !written)
+  Progress progress(options, end);
+  const double interval = options.interval_seconds.value_or(default_interval_seconds);
+  const double traced = trace_for(tracer, end, sample_step(end, interval), interrupts,
+                                  [&](double elapsed) { progress.show(elapsed, ""); });
+  progress.clear();
+  const Report report = final_report(tracer, options, Format::json);
+  if (auto written = write_result(report, options, Format::json); !written)
     return written.error();
   return ending(tracer, end, traced);
 }

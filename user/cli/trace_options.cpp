@@ -12,29 +12,9 @@ bool kind_wanted(const Options& options, const char* kind) {
          std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
 }
 
-bool ranks_before(SortOrder order, const SiteReport& a, const SiteReport& b) {
-  const auto measure = [order](const SiteReport& site) {
-    switch (order) {
-    case SortOrder::growth:
-      return site.growth_bytes_per_minute.value_or(0);
-    case SortOrder::count:
-      return static_cast<double>(site.totals.outstanding_count());
-    case SortOrder::age:
-      return site.oldest_age_seconds.value_or(-1);
-    default:
-      return static_cast<double>(site.totals.outstanding_bytes());
-    }
-  };
-  if (const double first = measure(a), second = measure(b); first != second)
-    return first > second;
-  if (a.totals.outstanding_bytes() != b.totals.outstanding_bytes())
-    return a.totals.outstanding_bytes() > b.totals.outstanding_bytes();
-  return a.key < b.key;
-}
-
 } // namespace
 
-TraceOptions trace_options(const Options& options, const Console& console) {
+Result<TraceOptions> trace_options(const Options& options, const Console& console) {
   TraceOptions trace;
   trace.pids = options.pids;
   // Every Python object has a stack: the import of a few modules has tens of thousands.
@@ -59,15 +39,27 @@ TraceOptions trace_options(const Options& options, const Console& console) {
   trace.unwind_cache = !options.no_cache;
   trace.sample_bytes = options.exact ? 1 : options.sample_bytes;
   trace.min_age_seconds = options.min_age_seconds;
+  // What is allocated once is allocated before anybody attaches, but for a command of ours.
+  auto suppressions = suppressions_of(options, options.command == Command::run);
+  if (!suppressions)
+    return suppressions.error();
+  trace.suppressions = std::move(*suppressions);
+  if (!options.filter.empty())
+    trace.filter.emplace(options.filter);
   trace.warn = [&console](const std::string& text) { console.warn(text); };
   trace.inform = [&console](const std::string& text) { console.inform(text); };
   return trace;
 }
 
-std::function<bool(const SiteReport&, const SiteReport&)> order_of(const Options& options) {
-  return [sort = options.sort](const SiteReport& a, const SiteReport& b) {
-    return ranks_before(sort, a, b);
-  };
+Result<Suppressions> suppressions_of(const Options& options, bool builtin) {
+  Suppressions all = builtin ? Suppressions::builtin() : Suppressions();
+  for (const std::string& path : options.suppression_files) {
+    auto loaded = Suppressions::load(path);
+    if (!loaded)
+      return loaded.error();
+    all.add(std::move(*loaded));
+  }
+  return all;
 }
 
 } // namespace leakbpf

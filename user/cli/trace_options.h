@@ -5,15 +5,13 @@
 #include "cli/commands.h"
 #include "session/tracer.h"
 
-#include <functional>
-
 namespace leakbpf {
 
 /// `console` outlives the tracer.
-[[nodiscard]] TraceOptions trace_options(const Options& options, const Console& console);
+/// Fails when a file of suppressions cannot be read.
+[[nodiscard]] Result<TraceOptions> trace_options(const Options& options, const Console& console);
 
-/// Largest first by the wanted number; what is unknown comes last; ties by bytes, then by stack.
-[[nodiscard]] std::function<bool(const SiteReport&, const SiteReport&)>
-order_of(const Options& options);
+/// Those of --suppressions, and the built-in ones when they are wanted.
+[[nodiscard]] Result<Suppressions> suppressions_of(const Options& options, bool builtin);
 
 } // namespace leakbpf

@@ -5,8 +5,10 @@
 #include "core/ages.h"
 #include "core/range_map.h"
 #include "core/report.h"
+#include "core/verdict.h"
 #include "python/python_process.h"
 #include "symbol/address_space.h"
+#include "target/memory_limit.h"
 #include "target/process.h"
 
 #include <memory>
@@ -16,7 +18,10 @@ namespace leakbpf {
 
 struct TargetState {
   std::uint32_t id = 0;
-  double since = 0; ///< seconds after tracing began that it was first seen
+  double since = 0;                ///< seconds after tracing began that it was first seen
+  bool asked_for = false;          ///< by its PID; else it is a child of such a one
+  std::uint64_t unknown_frees = 0; ///< that its slot had counted for others
+  std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
   ProcessInfo process;
   AddressSpace space;
   pid_t mapped_by = 0;           ///< the process that `space` was read from: a parent's, at first
@@ -31,6 +36,7 @@ struct TargetState {
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
   std::optional<std::uint64_t> rss_now;
+  std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
 
   [[nodiscard]] bool alive() const { return !ended; }

@@ -71,7 +71,7 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
       attachments_(proc_, kernel_, options_.hints),
       namer_(proc_, [this](std::uint32_t target,
                            std::uint64_t address) { return kernel_.code_deaths(target, address); }),
-      sources_(proc_) {}
+      sources_(proc_), limits_(proc_) {}
 
 Tracer::~Tracer() {
   freeze();
@@ -162,7 +162,8 @@ Result<void> Tracer::follow(pid_t pid) {
     return id.error();
   }
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  const TargetState& target = add_target(*id, pid, std::move(python));
+  TargetState& target = add_target(*id, pid, std::move(python));
+  target.asked_for = true;
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                               target.process.comm, attached->probes, attached->files,
                               backend_name(backend_.backend)));
@@ -189,6 +190,7 @@ TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, PythonSearch python
   TargetState& target = targets_[id];
   target.id = id;
   target.since = elapsed();
+  target.unknown_frees = kernel_.unknown_frees(id);
   if (auto process = inspect_process(proc_, pid))
     target.process = std::move(*process);
   target.process.pid = pid;

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "core/grouping.h"
-#include "core/history.h"
+#include "core/growth_record.h"
+#include "core/ranking.h"
 #include "core/report.h"
+#include "core/suppressions.h"
+#include "core/verdict.h"
 #include "kernel/features.h"
 #include "python/pools.h"
 #include "session/attachments.h"
@@ -12,12 +15,14 @@
 #include "session/target_state.h"
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
+#include "target/memory_limit.h"
 #include "unwind/unwind_service.h"
 
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <regex>
 
 namespace leakbpf {
 
@@ -32,10 +37,15 @@ struct TraceOptions {
   std::uint64_t sample_bytes = 16384;
   double min_age_seconds = 0;
   GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
+  Suppressions suppressions;         ///< stacks that are counted, and not shown
+  std::optional<std::regex> filter;  ///< rows whose stack matches; none: all
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
 };
+
+/// By target.
+using BlockCounts = std::unordered_map<std::uint32_t, double>;
 
 class Tracer {
 public:
@@ -63,8 +73,7 @@ public:
   void freeze();
   /// What was found so far: the `rows` sites that `order` puts first (0: all), of the kinds wanted,
   /// with names.
-  [[nodiscard]] Report
-  report(std::size_t rows, const std::function<bool(const SiteReport&, const SiteReport&)>& order);
+  [[nodiscard]] Report report(std::size_t rows, const SiteOrder& order);
 
 private:
   using Clock = std::chrono::steady_clock;
@@ -107,10 +116,27 @@ private:
   void scan_ages();
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
   void look_at_python(TargetState& target, PythonHeap& heap);
-  void sample_targets(double now, bool keep);
-  [[nodiscard]] std::vector<SiteReport> site_rows() const;
+  void find_survivors(const SurvivalMark& mark);
+  void sample_targets(double now);
+  void look_at_memory(TargetState& target, MemoryLimitSample& limits, HistoryPoint& point);
+  void thin_history();
+  [[nodiscard]] std::vector<SiteReport> site_rows();
+  void suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed);
+  [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
+  [[nodiscard]] static BlockCounts heap_blocks(const std::vector<SiteReport>& sites);
+  [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
+  void weigh_sites(const std::vector<SiteReport>& sites, const BlockCounts& blocks);
+  void weigh_memory(const TargetState& target, TargetEvidence& evidence) const;
+  void judge_targets(const std::vector<SiteReport>& sites, const BlockCounts& blocks,
+                     std::vector<TargetReport>& rows);
+  [[nodiscard]] SiteEvidence evidence_of(const SiteReport& site) const;
+  void judge_briefly(SiteReport& site) const;
+  void judge(SiteReport& site) const;
+  [[nodiscard]] Losses losses_for_verdict() const;
   void fill_host(Report& report) const;
-  [[nodiscard]] std::vector<Frame> frames_of(const SiteReport& site);
+  [[nodiscard]] bool filtered_out(const SiteReport& site);
+  void drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) const;
+  [[nodiscard]] Frames frames_of(const SiteReport& site);
   [[nodiscard]] GroupFrame group_of(const SiteReport& site);
   [[nodiscard]] std::vector<TargetReport>
   target_rows(const std::vector<SiteReport>& sites,
@@ -133,7 +159,8 @@ private:
   std::deque<Pending> pending_;
   std::vector<leakbpf_event> new_stacks_;                      ///< to be looked at
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
-  std::unordered_map<SiteKey, AgeHistogram, SiteKeyHash> ages_;
+  std::unordered_map<SiteKey, SiteAges, SiteKeyHash> ages_;
+  std::optional<double> survival_age_; ///< seconds; of SiteAges::old_survival_percent
   /// What sites counted that the kernel side was told to forget.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> retired_;
   /// Python's pools that were found empty, which the kernel side does not know of.
@@ -141,8 +168,16 @@ private:
   /// What to add to sites for the small objects that they hold, or that others hold in their pools.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> held_;
   double next_age_scan_ = 0;
-  SiteHistory site_history_;
-  TargetHistory rss_history_;
+  GrowthRecord growth_;
+  /// Trends of the sites, which are the same until the record has a new sample, and what targets
+  /// were judged by.
+  std::unordered_map<SiteKey, Trend, SiteKeyHash> trends_;
+  std::size_t trends_of_ = 0; ///< what growth_.kept_samples() was when they were made
+  std::unordered_map<std::uint32_t, TargetEvidence> evidence_;
+  std::unordered_map<std::uint64_t, const Suppression*> suppressed_; ///< by the hash of the places
+  std::unordered_map<std::uint64_t, bool> filtered_;                 ///< likewise
+  std::unordered_map<std::uint32_t, double> suppressed_rates_;       ///< by target, bytes a second
+  MemoryLimits limits_;
   std::vector<HistoryPoint> history_;
   std::size_t history_stride_ = 1;
   std::size_t samples_ = 0;

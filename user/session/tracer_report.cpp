@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling and reporting of a Tracer.
+// Reporting of a Tracer: from what was sampled to named, judged, ranked rows.
 #include "core/culprit.h"
-#include "python/pools.h"
+#include "core/losses.h"
+#include "core/ranking.h"
+#include "core/suppress.h"
 #include "session/tracer.h"
 #include "version.h"
 
 #include <algorithm>
-#include <ctime>
-#include <unordered_set>
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,238 +17,50 @@ namespace leakbpf {
 
 namespace {
 
-// Reading every outstanding block may take this share of one core.
-constexpr double age_scan_share = 0.01;
-constexpr std::size_t max_history_points = 4096;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
-  return now_ns > time_ns ? now_ns - time_ns : 0;
-}
-
-SiteKey key_of(const SiteSample& sample) {
-  return {sample.key.target, static_cast<leakbpf_kind>(sample.key.kind), sample.key.stack_hash};
-}
-
-SiteTotals totals_of(const SiteSample& sample) {
-  return {sample.totals.allocated_bytes, sample.totals.allocated_count, sample.totals.freed_bytes,
-          sample.totals.freed_count};
-}
+// Plots of more sites than these are not looked at.
+constexpr std::size_t most_series = 200;
 
 } // namespace
 
-void Tracer::sample() {
-  follow_events();
-  take_finished_stacks();
-  notice_vanished();
-  for (auto& [id, target] : targets_)
-    if (target.alive())
-      refresh_mappings(target);
-  read_ages(); // first: it says what Python's pools hold
-  read_sites();
-  const double now = elapsed();
-  if (site_history_.begin_sample(now)) {
-    for (const auto& [key, totals] : sites_)
-      site_history_.put(key, static_cast<double>(totals.outstanding_bytes()));
-  }
-  sample_targets(now, rss_history_.begin_sample(now));
-}
-
-/// Stacks that came and went, of code made by eval or of requests that each take another way, fill
-/// the kernel's tables in time. What they counted is kept here, by place, where there are fewer.
-void Tracer::make_room(const std::vector<SiteSample>& samples) {
-  if (samples.size() < std::size_t{kernel_.max_stacks()} * 3 / 4)
-    return;
-  std::unordered_set<std::uint64_t> busy{0}; // stacks; 0: the row of those that were not recorded
-  for (const SiteSample& sample : samples)
-    if (outstanding_in_kernel(sample) != 0)
-      busy.insert(sample.key.stack_hash);
-  for (const auto& [id, target] : targets_)
-    for (const auto& [key, totals] : target.range_sites)
-      busy.insert(key.stack_hash);
-  for (const SiteSample& sample : samples) {
-    if (busy.contains(sample.key.stack_hash) || !places_of_.contains(sample.key.stack_hash))
-      continue;
-    const SiteKey place = by_place(key_of(sample));
-    if (const auto taken = kernel_.take_site(sample.key))
-      retired_[place] += totals_of(*taken);
-    given_back_by_place(key_of(sample), place);
-    places_of_.erase(sample.key.stack_hash);
-  }
-}
-
-/// Blocks that may still come back to the site: pools that were found empty do not.
-std::uint64_t Tracer::outstanding_in_kernel(const SiteSample& sample) const {
-  SiteTotals totals = totals_of(sample);
-  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
-    totals += back->second;
-  return totals.outstanding_count();
-}
-
-/// What was given back of a site that the kernel side forgets.
-void Tracer::given_back_by_place(const SiteKey& key, const SiteKey& place) {
-  const auto back = given_back_.find(key);
-  if (back == given_back_.end())
-    return;
-  retired_[place] += back->second;
-  given_back_.erase(back);
-}
-
-void Tracer::read_sites() {
-  sites_.clear();
-  const std::vector<SiteSample> samples = kernel_.read_sites();
-  for (const SiteSample& sample : samples)
-    sites_[by_place(key_of(sample))] += totals_of(sample);
-  for (const auto& [key, totals] : retired_)
-    sites_[key] += totals;
-  for (const auto& [id, target] : targets_)
-    for (const auto& [key, totals] : target.range_sites)
-      sites_[by_place(key)] += totals;
-  for (const auto& [key, totals] : given_back_)
-    sites_[by_place(key)] += totals;
-  for (const auto& [key, totals] : held_)
-    sites_[key] += totals;
-  make_room(samples);
-}
-
-void Tracer::sample_whole() {
-  next_age_scan_ = 0;
-  sample();
-}
-
-void Tracer::read_ages() {
-  const double begin = elapsed();
-  if (begin < next_age_scan_)
-    return;
-  scan_ages();
-  const double end = elapsed();
-  next_age_scan_ = end + (end - begin) / age_scan_share;
-}
-
-void Tracer::scan_ages() {
-  ages_.clear();
-  const std::uint64_t now = monotonic_ns();
-  std::unordered_map<std::uint32_t, PythonHeap> pythons;
-  for (const auto& [id, target] : targets_)
-    if (target.python_pools && target.alive())
-      pythons[id];
-  kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
-    const SiteKey key =
-        by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
-    ages_[key].add(age_at(now, block.time_ns));
-    if (const auto python = pythons.find(place.target); python != pythons.end())
-      python->second.add(key, place, block);
-  });
-  for (auto& [id, heap] : pythons)
-    look_at_python(targets_.at(id), heap);
-  for (const auto& [id, target] : targets_)
-    target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t /*bytes*/) {
-      ages_[by_place({id, owner.kind, owner.stack_hash})].add(age_at(now, owner.time_ns));
-    });
-}
-
-/// Python gives no sign when a pool becomes empty, but its header says so.
-void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
-  for (std::size_t i = 0; i < use.size(); i++) {
-    const PythonHeap::Pool& pool = heap.pools()[i];
-    if (use[i] == PoolUse::in_use)
-      continue;
-    const auto block = kernel_.take_block(pool.place, pool.block.time_ns);
-    if (!block) // it was begun anew meanwhile, and the kernel side knew
-      continue;
-    SiteTotals& totals = given_back_[{pool.place.target, LEAKBPF_KIND_PYTHON, block->stack_hash}];
-    totals.freed_bytes += block->size;
-    totals.freed_count++;
-  }
-}
-
-void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
-  const LiveMemory memory(target.process.pid);
-  std::vector<std::uint64_t> addresses;
-  for (const PythonHeap::Pool& pool : heap.pools())
-    addresses.push_back(pool.place.address);
-  const auto use = pool_use(memory, addresses);
-  const auto growth = [this](const SiteKey& key) {
-    return site_history_.growth_per_minute(key).value_or(0);
-  };
-  const auto held = heap.held(memory, growth);
-  std::optional<ArenaList> arenas = target.python.arenas;
-  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
-    arenas = arena_list_of(*state, target.python.pool_bytes);
-  const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
-  // What was read is another program's, or none's, when the target ended meanwhile: what was known
-  // before stays.
-  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  if (!use || !still_runs(target) || image.value_or(target.id) != target.id)
-    return;
-  forget_empty_pools(heap, *use);
-  target.small_objects = small_objects;
-  std::erase_if(held_, [&](const auto& known) { return known.first.target == target.id; });
-  for (const auto& [key, totals] : held)
-    held_[key] += totals;
-}
-
-void Tracer::sample_targets(double now, bool keep) {
-  std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  for (const auto& [key, totals] : sites_)
-    outstanding[key.target] += totals.outstanding_bytes();
-  const bool keep_point = samples_++ % history_stride_ == 0;
-  for (auto& [id, target] : targets_) {
-    if (!target.alive())
-      continue;
-    const auto resident = proc_.resident_bytes(target.process.pid);
-    if (resident && *resident > 0) {
-      target.rss_now = *resident;
-      if (keep)
-        rss_history_.put(id, static_cast<double>(*resident));
-    }
-    if (keep_point)
-      history_.push_back({now, target.process.pid, target.rss_now, outstanding[id]});
-  }
-  if (history_.size() > max_history_points * std::max<std::size_t>(targets_.size(), 1)) {
-    std::size_t kept = 0;
-    double last = -1;
-    bool on = false;
-    for (const HistoryPoint& point : history_) { // every other time, all targets of it
-      on = point.t_seconds == last ? on : !on;
-      last = point.t_seconds;
-      if (on)
-        history_[kept++] = point;
-    }
-    history_.resize(kept);
-    history_stride_ *= 2;
-  }
-}
-
-std::vector<SiteReport> Tracer::site_rows() const {
+std::vector<SiteReport> Tracer::site_rows() {
   std::vector<SiteReport> rows;
-  const auto add = [&](const TargetState& target, const SiteKey& key, const SiteTotals& totals) {
+  rows.reserve(sites_.size());
+  const bool same = trends_of_ == growth_.kept_samples();
+  trends_of_ = growth_.kept_samples();
+  if (!same)
+    trends_.clear();
+  for (const auto& [key, totals] : sites_) {
+    const auto target = targets_.find(key.target);
+    if (target == targets_.end())
+      continue;
     SiteReport& row = rows.emplace_back();
-    row.pid = target.process.pid;
+    row.pid = target->second.process.pid;
     row.key = key;
     row.totals = totals;
-    row.growth_bytes_per_minute = site_history_.growth_per_minute(key);
+    // Which small objects a Python site holds is inferred from pointers, with no known error.
+    row.estimated = key.kind == LEAKBPF_KIND_PYTHON;
+    row.standard_error_bytes = row.estimated ? std::nullopt : std::optional(0.0);
+    if (!same)
+      if (const auto trend = growth_.site_trend(key, target->second.since))
+        trends_.emplace(key, *trend);
+    if (const auto trend = trends_.find(key); trend != trends_.end())
+      row.growth_bytes_per_minute = trend->second.rate * 60;
     auto ages = ages_.find(key);
     if (ages == ages_.end() && key.kind == LEAKBPF_KIND_PYTHON) // what a heap block holds
       ages = ages_.find({key.target, LEAKBPF_KIND_HEAP, key.stack_hash});
-    if (ages != ages_.end() && !ages->second.empty()) {
-      row.oldest_age_seconds = ages->second.oldest_seconds();
-      row.median_age_seconds = ages->second.median_seconds();
+    if (ages == ages_.end() || ages->second.histogram.empty())
+      continue;
+    row.oldest_age_seconds = ages->second.histogram.oldest_seconds();
+    row.median_age_seconds = ages->second.histogram.median_seconds();
+    if (!row.estimated && ages->second.old_survival_percent) {
+      row.old_survival_percent = ages->second.old_survival_percent;
+      row.survival_age_seconds = survival_age_;
     }
-  };
-  for (const auto& [key, totals] : sites_)
-    if (const auto target = targets_.find(key.target); target != targets_.end())
-      add(target->second, key, totals);
+  }
   return rows;
 }
 
-std::vector<Frame> Tracer::frames_of(const SiteReport& site) {
+Frames Tracer::frames_of(const SiteReport& site) {
   if (const auto known = stacks_.find(site.key.stack_hash); known != stacks_.end())
     return namer_.name(known->second);
   if (const auto stack = kernel_.read_stack(site.key.stack_hash))
@@ -268,9 +81,9 @@ GroupFrame Tracer::group_of(const SiteReport& site) {
   }
   if (const auto known = groups_.find(site.key.stack_hash); known != groups_.end())
     return known->second;
-  const std::vector<Frame> frames = frames_of(site);
+  const Frames frames = frames_of(site);
   GroupFrame group = group_frame(options_.group_by, frames, find_culprit(frames));
-  if (stacks_.contains(site.key.stack_hash))
+  if (has_last_names(site, frames))
     groups_.emplace(site.key.stack_hash, group);
   return group;
 }
@@ -282,8 +95,8 @@ void Tracer::name_frames(SiteReport& site) {
   }
   if (site.frames.empty())
     return;
-  Frame& culprit = site.frames[site.culprit];
-  culprit.source = sources_.text(site.pid, culprit.file, culprit.line);
+  const Frame& culprit = site.frames[site.culprit];
+  site.source = sources_.text(site.pid, culprit.file, culprit.line);
 }
 
 void Tracer::fill_host(Report& report) const {
@@ -294,7 +107,7 @@ void Tracer::fill_host(Report& report) const {
                  static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN))};
   report.started_at = started_at_;
   report.duration_seconds = elapsed();
-  report.requested_mean_bytes = options_.sample_bytes;
+  report.sampling.requested_mean_bytes = options_.sample_bytes;
   report.backend = backend_name(backend_.backend);
   const leakbpf_counters counters = kernel_.read_counters();
   std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
@@ -348,7 +161,6 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.ended = target.ended;
     row.rss_start_bytes = target.rss_start;
     row.rss_end_bytes = target.rss_now;
-    row.rss_growth_bytes_per_minute = rss_history_.growth_per_minute(id);
     row.outstanding_bytes = totals[id].allocated_bytes;
     row.outstanding_count = totals[id].allocated_count;
     row.python = python_report(target);
@@ -356,19 +168,212 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
   return rows;
 }
 
-Report Tracer::report(std::size_t rows,
-                      const std::function<bool(const SiteReport&, const SiteReport&)>& order) {
+BlockCounts Tracer::heap_blocks(const std::vector<SiteReport>& sites) {
+  BlockCounts blocks;
+  for (const SiteReport& site : sites) {
+    double& count = blocks[site.key.target];
+    if (site.key.kind == LEAKBPF_KIND_HEAP)
+      count += static_cast<double>(site.totals.outstanding_count());
+  }
+  return blocks;
+}
+
+/// The names of a stack's frames will not change: it is known, and so is each piece of Python.
+bool Tracer::has_last_names(const SiteReport& site, const Frames& frames) const {
+  return stacks_.contains(site.key.stack_hash) &&
+         std::none_of(frames.begin(), frames.end(), [](const Frame& frame) {
+           return frame.kind == FrameKind::python && frame.file.empty();
+         });
+}
+
+/// The rule that hides the site.
+const Suppression* Tracer::suppressed_by(const SiteReport& site) {
+  if (const auto known = suppressed_.find(site.key.stack_hash); known != suppressed_.end())
+    return known->second;
+  const Frames frames = frames_of(site);
+  const Suppression* rule = options_.suppressions.match(frames);
+  if (has_last_names(site, frames))
+    suppressed_.emplace(site.key.stack_hash, rule);
+  return rule;
+}
+
+/// A whole snapshot keeps what is hidden only because nobody wants to look at it.
+void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed) {
+  suppressed_rates_.clear();
+  if (options_.suppressions.rules().empty())
+    return; // to look at frames is to name them, of thousands of stacks
+  std::erase_if(sites, [&](const SiteReport& site) {
+    const auto trend = trends_.find(site.key);
+    const bool grows = trend != trends_.end() && trend->second.sustained();
+    const Suppression* rule = suppressed_by(site);
+    if (!rule || (rule->is_builtin() && (whole || grows))) // what is taken once does not grow
+      return false;
+    count_suppressed(suppressed, *rule, site.totals);
+    if (grows)
+      suppressed_rates_[site.key.target] += trend->second.projected;
+    return true;
+  });
+}
+
+/// What was missed of allocations, and in which proportion to those that were seen.
+Losses Tracer::losses_for_verdict() const {
+  const leakbpf_counters counters = kernel_.read_counters();
+  Losses losses;
+  double lost = 0;
+  for (const auto loss :
+       {LEAKBPF_LOSS_LIVE_TABLE_FULL, LEAKBPF_LOSS_SITE_TABLE_FULL, LEAKBPF_LOSS_MISSED_RETURNS,
+        LEAKBPF_LOSS_NO_TASK_STATE, LEAKBPF_LOSS_EVENTS_DROPPED, LEAKBPF_LOSS_TARGETS_FULL}) {
+    const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss);
+    if (count == 0)
+      continue;
+    lost += static_cast<double>(count);
+    losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
+  }
+  // These make rows wrong, but no numbers.
+  for (const auto loss : {LEAKBPF_LOSS_STACK_TABLE_FULL, LEAKBPF_LOSS_UNWIND_TRUNCATED})
+    if (const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss); count > 0)
+      losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
+  double seen = 0;
+  for (const auto& [key, totals] : sites_)
+    seen += static_cast<double>(totals.allocated_count);
+  losses.share = lost > 0 ? lost / (lost + seen) : 0;
+  return losses;
+}
+
+/// What the sites say of their targets. `blocks` are outstanding ones of the heap.
+void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const BlockCounts& blocks) {
+  evidence_.clear();
+  for (const SiteReport& site : sites)
+    weigh_site(evidence_[site.key.target], evidence_of(site), site.key.kind,
+               static_cast<double>(site.totals.outstanding_count()));
+  // Else a block that is not known when it is freed may be one that was never followed.
+  const bool all_followed = options_.kernel.min_size == 0 && options_.kernel.max_size == ~0ULL &&
+                            kernel_.read_counters().losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] == 0;
+  for (auto& [id, evidence] : evidence_) {
+    const double growing = evidence.heap_sites.blocks;
+    const auto target = targets_.find(id);
+    if (growing <= 0 || !all_followed || target == targets_.end())
+      continue;
+    const std::uint64_t unknown = kernel_.unknown_frees(id) - target->second.unknown_frees;
+    const double net = blocks.at(id) - static_cast<double>(unknown);
+    evidence.replaced_share = 1 - std::clamp(net / growing, 0.0, 1.0);
+  }
+}
+
+void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) const {
+  const auto trend = [&](TargetSeries which) {
+    return growth_.target_trend(target.id, which, target.since);
+  };
+  evidence.seconds = target.ended.value_or(TargetEnd{"", elapsed()}).at_seconds - target.since;
+  evidence.memory = trend(TargetSeries::memory);
+  evidence.anonymous = trend(TargetSeries::anonymous);
+  evidence.file = trend(TargetSeries::file);
+  evidence.shared = trend(TargetSeries::shared);
+  evidence.swapped = trend(TargetSeries::swapped);
+  evidence.outstanding = trend(TargetSeries::outstanding);
+  constexpr double grown_up_seconds = 60;
+  evidence.young =
+      !target.asked_for && evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
+  if (!target.limit)
+    return;
+  // What others use of the machine is not the target's doing.
+  const bool own = target.limit->limit.source == ram_source;
+  evidence.limit =
+      LimitUse{target.limit->limit,
+               static_cast<double>(own ? target.rss_now.value_or(0) : target.limit->used),
+               static_cast<double>(target.limit->left)};
+}
+
+/// `rows` are those of `targets_`, in its order.
+void Tracer::judge_targets(const std::vector<SiteReport>& sites, const BlockCounts& blocks,
+                           std::vector<TargetReport>& rows) {
+  weigh_sites(sites, blocks);
+  const Losses losses = losses_for_verdict();
+  std::size_t row = 0;
+  for (auto& [id, target] : targets_) {
+    TargetEvidence& evidence = evidence_[id];
+    weigh_memory(target, evidence);
+    evidence.suppressed_rate = suppressed_rates_[id];
+    evidence.losses = losses;
+    TargetJudgement judged = target.last_judgement.value_or(judge_target(evidence));
+    if (target.ended && !target.last_judgement) { // nothing of it will change
+      target.last_judgement = judged;
+      growth_.forget_target(id);
+    }
+    TargetReport& report = rows[row++];
+    report.verdict = std::move(judged.verdict);
+    report.rss_growth_bytes_per_minute = judged.growth_bytes_per_minute;
+    report.seconds_to_limit = judged.seconds_to_limit;
+    report.explained_percent = judged.explained_percent;
+    if (evidence.limit)
+      report.limit = evidence.limit->limit;
+    if (const std::string pause = long_pause(report); !pause.empty())
+      report.verdict.reasons.push_back(pause);
+  }
+}
+
+SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
+  SiteEvidence evidence;
+  if (const auto trend = trends_.find(site.key); trend != trends_.end())
+    evidence.trend = trend->second;
+  evidence.old_survival_percent = site.old_survival_percent;
+  evidence.survival_age_seconds = site.survival_age_seconds;
+  if (const auto target = evidence_.find(site.key.target); target != evidence_.end())
+    evidence.target = &target->second;
+  return evidence;
+}
+
+/// Most sites do not grow, and of those that are not shown nobody asks why.
+void Tracer::judge_briefly(SiteReport& site) const {
+  const auto trend = trends_.find(site.key);
+  if (trend == trends_.end() || trend->second.shape == TrendShape::too_short)
+    return;
+  if (trend->second.sustained())
+    judge(site);
+  else
+    site.verdict.severity = Severity::none;
+}
+
+void Tracer::judge(SiteReport& site) const {
+  SiteJudgement judged = judge_site(evidence_of(site));
+  site.verdict = std::move(judged.verdict);
+  site.score = judged.score;
+}
+
+bool Tracer::filtered_out(const SiteReport& site) {
+  if (!options_.filter)
+    return false;
+  if (const auto known = filtered_.find(site.key.stack_hash); known != filtered_.end())
+    return known->second;
+  const Frames frames = frames_of(site);
+  const bool out = !stack_matches(frames, *options_.filter);
+  if (has_last_names(site, frames))
+    filtered_.emplace(site.key.stack_hash, out);
+  return out;
+}
+
+/// A table has no use for rows of nothing; a snapshot keeps their totals.
+void Tracer::drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) const {
+  std::erase_if(sites, [&](const SiteReport& site) {
+    const bool too_young = options_.min_age_seconds > 0 &&
+                           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
+    return too_young || (only_outstanding && site.totals.outstanding_count() == 0);
+  });
+}
+
+Report Tracer::report(std::size_t rows, const SiteOrder& order) {
   Report report;
   fill_host(report);
   std::vector<SiteReport> sites = site_rows();
   std::unordered_map<std::uint32_t, std::size_t> target_index;
   report.targets = target_rows(sites, target_index);
-  std::erase_if(sites, [&](const SiteReport& site) {
-    const bool too_young = options_.min_age_seconds > 0 &&
-                           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
-    // A table has no use for rows of nothing; a snapshot keeps their totals.
-    return too_young || (rows != 0 && site.totals.outstanding_count() == 0);
-  });
+  const auto blocks = heap_blocks(sites);
+  suppress(sites, rows == 0, report.suppressed);
+  judge_targets(sites, blocks, report.targets);
+  std::erase_if(sites, [this](const SiteReport& site) { return filtered_out(site); });
+  drop_rows(sites, rows != 0);
+  for (SiteReport& site : sites)
+    judge_briefly(site);
   if (options_.group_by != GroupBy::stack)
     sites = merge_sites(std::move(sites), options_.group_by,
                         [this](const SiteReport& site) { return group_of(site); });
@@ -376,14 +381,22 @@ Report Tracer::report(std::size_t rows,
   const std::size_t shown = rows == 0 ? sites.size() : std::min(rows, sites.size());
   std::partial_sort(sites.begin(), sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end(),
                     order);
-  sites.resize(shown);
+  sites.erase(sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end());
   for (std::size_t i = 0; i < sites.size(); i++) {
     sites[i].rank = i + 1;
     sites[i].target = target_index[sites[i].key.target];
+    if (options_.group_by == GroupBy::stack) {
+      judge(sites[i]);
+      if (i < most_series)
+        sites[i].series = growth_.site_series(sites[i].key);
+    }
     name_frames(sites[i]);
   }
   report.sites = std::move(sites);
-  report.history = history_;
+  if (rows == 0) { // no table shows them
+    report.history = history_;
+    report.series_times = growth_.site_times();
+  }
   return report;
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands that trace have in common.
+#pragma once
+
+#include "cli/trace_options.h"
+
+#include <functional>
+#include <memory>
+
+namespace leakbpf {
+
+[[nodiscard]] Result<std::unique_ptr<Tracer>>
+start_tracer(const ProcFs& proc, const Options& options, const Console& console);
+
+/// Seconds between samples of a run of `duration`: no more than `interval`, and often enough for a
+/// trend in a short run.
+[[nodiscard]] double sample_step(double duration, double interval);
+
+/// Samples each `step` seconds until `end`, an interrupt or the last target's end, and calls
+/// `sampled` with the time after each. Returns how long was traced.
+double trace_for(Tracer& tracer, double end, double step, const Interrupts& interrupts,
+                 const std::function<void(double elapsed)>& sampled);
+
+/// Everything as it is now, when nothing counts any more: all of it for a file, the rows that are
+/// wanted for a table. `otherwise`: the format when none is asked for.
+[[nodiscard]] Report final_report(Tracer& tracer, const Options& options, Format otherwise);
+
+/// target_ended when the targets ended before a trend is told from the working set becoming
+/// visible.
+[[nodiscard]] ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds);
+
+} // namespace leakbpf

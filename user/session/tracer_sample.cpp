@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sampling of a Tracer: what is outstanding now, how old it is, what it grew from.
+#include "python/pools.h"
+#include "session/tracer.h"
+#include "target/memory_usage.h"
+
+#include <algorithm>
+#include <ctime>
+#include <unordered_set>
+
+namespace leakbpf {
+
+namespace {
+
+// Reading every outstanding block may take this share of one core.
+constexpr double age_scan_share = 0.01;
+constexpr std::size_t max_history_points = 4096;
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
+  return now_ns > time_ns ? now_ns - time_ns : 0;
+}
+
+SiteKey key_of(const SiteSample& sample) {
+  return {sample.key.target, static_cast<leakbpf_kind>(sample.key.kind), sample.key.stack_hash};
+}
+
+SiteTotals totals_of(const SiteSample& sample) {
+  return {sample.totals.allocated_bytes, sample.totals.allocated_count, sample.totals.freed_bytes,
+          sample.totals.freed_count};
+}
+
+} // namespace
+
+void Tracer::sample() {
+  follow_events();
+  take_finished_stacks();
+  notice_vanished();
+  for (auto& [id, target] : targets_)
+    if (target.alive())
+      refresh_mappings(target);
+  read_ages(); // first: it says what Python's pools hold
+  read_sites();
+  const double now = elapsed();
+  growth_.begin_sample(now);
+  for (const auto& [key, totals] : sites_)
+    if (const TargetState* target = find_target(key.target); target && target->alive())
+      growth_.put_site(key, totals);
+  sample_targets(now);
+}
+
+/// Stacks that came and went, of code made by eval or of requests that each take another way, fill
+/// the kernel's tables in time. What they counted is kept here, by place, where there are fewer.
+void Tracer::make_room(const std::vector<SiteSample>& samples) {
+  if (samples.size() < std::size_t{kernel_.max_stacks()} * 3 / 4)
+    return;
+  std::unordered_set<std::uint64_t> busy{0}; // stacks; 0: the row of those that were not recorded
+  for (const SiteSample& sample : samples)
+    if (outstanding_in_kernel(sample) != 0)
+      busy.insert(sample.key.stack_hash);
+  for (const auto& [id, target] : targets_)
+    for (const auto& [key, totals] : target.range_sites)
+      busy.insert(key.stack_hash);
+  for (const SiteSample& sample : samples) {
+    if (busy.contains(sample.key.stack_hash) || !places_of_.contains(sample.key.stack_hash))
+      continue;
+    const SiteKey place = by_place(key_of(sample));
+    if (const auto taken = kernel_.take_site(sample.key))
+      retired_[place] += totals_of(*taken);
+    given_back_by_place(key_of(sample), place);
+    places_of_.erase(sample.key.stack_hash);
+  }
+}
+
+/// Blocks that may still come back to the site: pools that were found empty do not.
+std::uint64_t Tracer::outstanding_in_kernel(const SiteSample& sample) const {
+  SiteTotals totals = totals_of(sample);
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+    totals += back->second;
+  return totals.outstanding_count();
+}
+
+/// What was given back of a site that the kernel side forgets.
+void Tracer::given_back_by_place(const SiteKey& key, const SiteKey& place) {
+  const auto back = given_back_.find(key);
+  if (back == given_back_.end())
+    return;
+  retired_[place] += back->second;
+  given_back_.erase(back);
+}
+
+void Tracer::read_sites() {
+  sites_.clear();
+  const std::vector<SiteSample> samples = kernel_.read_sites();
+  for (const SiteSample& sample : samples)
+    sites_[by_place(key_of(sample))] += totals_of(sample);
+  for (const auto& [key, totals] : retired_)
+    sites_[key] += totals;
+  for (const auto& [id, target] : targets_)
+    for (const auto& [key, totals] : target.range_sites)
+      sites_[by_place(key)] += totals;
+  for (const auto& [key, totals] : given_back_)
+    sites_[by_place(key)] += totals;
+  for (const auto& [key, totals] : held_)
+    sites_[key] += totals;
+  make_room(samples);
+}
+
+void Tracer::sample_whole() {
+  next_age_scan_ = 0;
+  sample();
+}
+
+void Tracer::read_ages() {
+  const double begin = elapsed();
+  if (begin < next_age_scan_)
+    return;
+  scan_ages();
+  const double end = elapsed();
+  next_age_scan_ = end + (end - begin) / age_scan_share;
+}
+
+void Tracer::scan_ages() {
+  ages_.clear();
+  const std::uint64_t now = monotonic_ns();
+  const auto mark = growth_.survival_mark(elapsed());
+  survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
+  const auto add = [&](const SiteKey& key, std::uint64_t time_ns, std::uint64_t bytes) {
+    SiteAges& ages = ages_[key];
+    const std::uint64_t age = age_at(now, time_ns);
+    ages.histogram.add(age);
+    if (survival_age_ && static_cast<double>(age) / 1e9 >= *survival_age_)
+      ages.old_bytes += static_cast<double>(bytes);
+  };
+  std::unordered_map<std::uint32_t, PythonHeap> pythons;
+  for (const auto& [id, target] : targets_)
+    if (target.python_pools && target.alive())
+      pythons[id];
+  kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
+    const SiteKey key =
+        by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
+    add(key, block.time_ns, block.size);
+    if (const auto python = pythons.find(place.target); python != pythons.end())
+      python->second.add(key, place, block);
+  });
+  for (auto& [id, heap] : pythons)
+    look_at_python(targets_.at(id), heap);
+  for (const auto& [id, target] : targets_)
+    target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t bytes) {
+      add(by_place({id, owner.kind, owner.stack_hash}), owner.time_ns, bytes);
+    });
+  if (mark)
+    find_survivors(*mark);
+}
+
+/// How much of what was taken by then is still there.
+void Tracer::find_survivors(const SurvivalMark& mark) {
+  for (auto& [key, ages] : ages_)
+    if (const double taken = growth_.allocated_at(mark, key); taken > 0)
+      ages.old_survival_percent = std::min(100 * ages.old_bytes / taken, 100.0);
+}
+
+/// Python gives no sign when a pool becomes empty, but its header says so.
+void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
+  for (std::size_t i = 0; i < use.size(); i++) {
+    const PythonHeap::Pool& pool = heap.pools()[i];
+    if (use[i] == PoolUse::in_use)
+      continue;
+    const auto block = kernel_.take_block(pool.place, pool.block.time_ns);
+    if (!block) // it was begun anew meanwhile, and the kernel side knew
+      continue;
+    SiteTotals& totals = given_back_[{pool.place.target, LEAKBPF_KIND_PYTHON, block->stack_hash}];
+    totals.freed_bytes += block->size;
+    totals.freed_count++;
+  }
+}
+
+void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
+  const LiveMemory memory(target.process.pid);
+  std::vector<std::uint64_t> addresses;
+  for (const PythonHeap::Pool& pool : heap.pools())
+    addresses.push_back(pool.place.address);
+  const auto use = pool_use(memory, addresses);
+  const auto growth = [this, &target](const SiteKey& key) {
+    return growth_.site_trend(key, target.since).value_or(Trend{}).rate;
+  };
+  const auto held = heap.held(memory, growth);
+  std::optional<ArenaList> arenas = target.python.arenas;
+  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
+    arenas = arena_list_of(*state, target.python.pool_bytes);
+  const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
+  // What was read is another program's, or none's, when the target ended meanwhile: what was known
+  // before stays.
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  if (!use || !still_runs(target) || image.value_or(target.id) != target.id)
+    return;
+  forget_empty_pools(heap, *use);
+  target.small_objects = small_objects;
+  std::erase_if(held_, [&](const auto& known) { return known.first.target == target.id; });
+  for (const auto& [key, totals] : held)
+    held_[key] += totals;
+}
+
+void Tracer::sample_targets(double now) {
+  std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
+  std::unordered_map<std::uint32_t, std::uint64_t> small_objects;
+  for (const auto& [key, totals] : sites_) {
+    outstanding[key.target] += totals.outstanding_bytes();
+    if (key.kind == LEAKBPF_KIND_PYTHON)
+      small_objects[key.target] += totals.outstanding_bytes();
+  }
+  const bool keep_point = samples_++ % history_stride_ == 0;
+  MemoryLimitSample limits(limits_);
+  for (auto& [id, target] : targets_) {
+    if (!target.alive())
+      continue;
+    HistoryPoint point;
+    point.t_seconds = now;
+    point.pid = target.process.pid;
+    point.outstanding_bytes = outstanding[id];
+    look_at_memory(target, limits, point);
+    growth_.put_target(id, TargetSeries::outstanding,
+                       static_cast<double>(outstanding[id] - small_objects[id]));
+    if (keep_point)
+      history_.push_back(point);
+  }
+  const auto living = static_cast<std::size_t>(std::count_if(
+      targets_.begin(), targets_.end(), [](const auto& each) { return each.second.alive(); }));
+  if (history_.size() > max_history_points * std::max<std::size_t>(living, 4))
+    thin_history();
+}
+
+/// A process that is ending has no memory any more: what was known before stays.
+void Tracer::look_at_memory(TargetState& target, MemoryLimitSample& limits, HistoryPoint& point) {
+  const auto usage = read_memory_usage(proc_, target.process.pid);
+  if (usage && usage->rss > 0) {
+    target.rss_now = usage->rss;
+    const auto put = [&](TargetSeries which, std::uint64_t bytes) {
+      growth_.put_target(target.id, which, static_cast<double>(bytes));
+      return bytes;
+    };
+    put(TargetSeries::memory, usage->rss + usage->swap);
+    put(TargetSeries::anonymous, usage->anonymous + usage->swap);
+    point.anonymous_bytes = usage->anonymous;
+    point.file_bytes = put(TargetSeries::file, usage->file);
+    point.shared_bytes = put(TargetSeries::shared, usage->shared);
+    point.swap_bytes = put(TargetSeries::swapped, usage->swap);
+    point.cgroup_bytes = limits.cgroup_usage(target.process.pid);
+    target.limit = limits.read(target.process.pid);
+  }
+  point.rss_bytes = target.rss_now;
+}
+
+/// Drops every other time, with all targets of it.
+void Tracer::thin_history() {
+  std::size_t kept = 0;
+  double last = -1;
+  bool on = false;
+  for (const HistoryPoint& point : history_) {
+    on = point.t_seconds == last ? on : !on;
+    last = point.t_seconds;
+    if (on)
+      history_[kept++] = point;
+  }
+  history_.resize(kept);
+  history_stride_ *= 2;
+}
+
+} // namespace leakbpf
