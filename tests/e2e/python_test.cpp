@@ -199,8 +199,8 @@ TEST_CASE("a Python that is not understood has native stacks and one note", "[py
   const std::size_t note = traced.output.find("native stacks only");
   CHECK(note != std::string::npos);
   CHECK(traced.output.find("native stacks only", note + 1) == std::string::npos);
-  CHECK(traced.output.find("\"kind\": \"native\"") != std::string::npos);
-  CHECK(traced.output.find("\"kind\": \"python\"") == std::string::npos);
+  CHECK(traced.output.find("\"kind\":\"native\"") != std::string::npos);
+  CHECK(traced.output.find("\"kind\":\"python\"") == std::string::npos);
 }
 
 TEST_CASE("Python frames in stacks through a library that was opened this moment", "[python]") {

@@ -2,6 +2,7 @@
 #include "core/culprit.h"
 #include "core/grouping.h"
 #include "core/python_file.h"
+#include "edit_frame.h"
 #include "sample_report.h"
 
 #include <catch2/catch_test_macros.hpp>
@@ -21,7 +22,7 @@ Frame python(const std::string& function, const std::string& file, std::uint32_t
 const std::string packages = "/usr/lib/python3/dist-packages/";
 
 /// An endpoint of a web service under uvicorn, as its stack is.
-std::vector<Frame> request() {
+Frames request() {
   return {native_frame("PyByteArray_Resize", "", 0, "/usr/bin/python3.11"),
           python("remember", "/srv/shop/cart.py", 42),
           python("add_item", "/srv/shop/api.py", 17),
@@ -53,7 +54,7 @@ TEST_CASE("whose code a Python file is", "[python]") {
 
 TEST_CASE("the culprit is the application's line, before packages, before the library",
           "[python]") {
-  std::vector<Frame> frames = request();
+  Frames frames = request();
   CHECK(find_culprit(frames) == 1);
   CHECK(describe_frame(frames[1]) == "remember at shop/cart.py:42");
   frames.erase(frames.begin() + 1, frames.begin() + 3);
@@ -61,22 +62,21 @@ TEST_CASE("the culprit is the application's line, before packages, before the li
   frames = {native_frame("malloc", "", 0, "/lib/libc.so.6"),
             python("loads", "/usr/lib/python3.11/json/__init__.py", 346)};
   CHECK(find_culprit(frames) == 1);
-  frames[1].file.clear(); // its code object is gone
+  edit_frame(frames[1], [](Frame& frame) { frame.file.clear(); }); // its code object is gone
   CHECK(describe_frame(frames[1]) == "[Python code that is gone]");
 }
 
 TEST_CASE("the handler is the endpoint", "[python]") {
   CHECK(find_handler(request()) == 2);
   SECTION("when the program starts the server itself") {
-    std::vector<Frame> frames = request();
+    Frames frames = request();
     frames[7] = python("main", "/srv/shop/api.py", 90);
     frames.insert(frames.begin() + 8, python("<module>", "/srv/shop/api.py", 94));
     CHECK(find_handler(frames) == 2);
   }
   SECTION("in a program without a server") {
-    const std::vector<Frame> frames{python("inner", "/srv/job.py", 3),
-                                    python("work", "/srv/job.py", 7),
-                                    python("<module>", "/srv/job.py", 9)};
+    const Frames frames{python("inner", "/srv/job.py", 3), python("work", "/srv/job.py", 7),
+                        python("<module>", "/srv/job.py", 9)};
     CHECK(find_handler(frames) == 1);
   }
   SECTION("when only the module's own lines run") {
@@ -89,8 +89,7 @@ TEST_CASE("the handler is the endpoint", "[python]") {
                         native_frame("main", "main.cpp", 30)}) == 2);
   }
   SECTION("without any code of the application") {
-    const std::vector<Frame> frames{python("f", packages + "x.py", 1),
-                                    python("g", packages + "x.py", 2)};
+    const Frames frames{python("f", packages + "x.py", 1), python("g", packages + "x.py", 2)};
     CHECK(find_handler(frames) == 0);
   }
 }
@@ -111,16 +110,16 @@ TEST_CASE("rows by line, function, module and process", "[grouping]") {
                                       site(2, 3, 7), site(2, 3, 9, LEAKBPF_KIND_MMAP)};
   const auto stack_of = [](const SiteReport& row) {
     // Stacks 1 and 2 differ only in the caller; stack 3 is another line of the same function.
-    std::vector<Frame> frames = request();
+    Frames frames = request();
     if (row.key.stack_hash == 2)
-      frames[2].line = 99;
+      edit_frame(frames[2], [](Frame& frame) { frame.line = 99; });
     if (row.key.stack_hash == 3)
-      frames[1].line = 77;
+      edit_frame(frames[1], [](Frame& frame) { frame.line = 77; });
     return frames;
   };
   const auto rows_by = [&](GroupBy by) {
     return merge_sites(sites, by, [&](const SiteReport& row) {
-      const std::vector<Frame> frames = stack_of(row);
+      const Frames frames = stack_of(row);
       return group_frame(by, frames, find_culprit(frames));
     });
   };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "edit_frame.h"
 #include "render/json.h"
 #include "sample_report.h"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,7 @@ const std::vector<Rule> kDocument{
     {"/duration_s", "n"},
     {"/sampling/mean_bytes", "n"},
     {"/sampling/exact", "b"},
+    {"/sampling/requested_mean_bytes", "n"},
     {"/overhead/probe_hits", "n"},
     {"/overhead/percent_of_one_core", "n"},
     {"/overhead/duty_cycle", "n"},
@@ -72,6 +75,12 @@ const std::vector<Rule> kDocument{
     {"/losses/missed_returns", "n"},
     {"/losses/events_dropped", "n"},
     {"/targets", "a"},
+    {"/suppressed/sites", "n"},
+    {"/suppressed/bytes", "n"},
+    {"/suppressed/count", "n"},
+    {"/suppressed/rules", "a"},
+    {"/site_count", "n"},
+    {"/series_t_s", "a"},
     {"/sites", "a"},
     {"/history", "a"},
 };
@@ -88,20 +97,22 @@ const std::vector<Rule> kTarget{
     {"/rss_start_bytes", "n"},
     {"/rss_end_bytes", "n"},
     {"/rss_growth_bytes_per_min", "n"},
-    {"/memory_limit_bytes", "n0"},
-    {"/limit_source", "s0"},
-    {"/seconds_to_limit", "n0"},
+    {"/memory_limit_bytes", "n"},
+    {"/limit_source", "s"},
+    {"/seconds_to_limit", "n"},
     {"/outstanding_bytes", "n"},
     {"/outstanding_count", "n"},
     {"/explained_percent", "n"},
-    {"/verdict/severity", "s0"},
+    {"/verdict/severity", "s"},
     {"/verdict/reasons", "a"},
 };
 
 const std::vector<Rule> kSite{
     {"/rank", "n"},
     {"/pid", "n"},
+    {"/target", "n"},
     {"/kind", "s"},
+    {"/stack", "s"},
     {"/outstanding_bytes", "n"},
     {"/outstanding_count", "n"},
     {"/allocated_bytes", "n"},
@@ -112,6 +123,8 @@ const std::vector<Rule> kSite{
     {"/oldest_age_s", "n0"},
     {"/median_age_s", "n0"},
     {"/survival_percent", "n0"},
+    {"/old_survival_percent", "n0"},
+    {"/survival_age_s", "n0"},
     {"/severity", "s0"},
     {"/score", "n0"},
     {"/reasons", "a"},
@@ -134,8 +147,11 @@ TEST_CASE("every key of the schema is there with its type", "[json]") {
     check_rules(json, site, kSite);
     check_rules(json, site + "/frames/0", kFrame);
   }
-  check_rules(json, "/history/0",
-              {{"/t_s", "n"}, {"/pid", "n"}, {"/rss_bytes", "n"}, {"/outstanding_bytes", "n"}});
+  std::vector<Rule> history{{"/t_s", "n"}, {"/pid", "n"}};
+  for (const std::string part :
+       {"rss", "outstanding", "anonymous", "file", "shared", "swap", "cgroup"})
+    history.push_back({"/" + part + "_bytes", "n"});
+  check_rules(json, "/history/0", history);
 }
 
 TEST_CASE("the values are the report's", "[json]") {
@@ -146,13 +162,66 @@ TEST_CASE("the values are the report's", "[json]") {
   const Json& target = json["targets"][0];
   CHECK(target["rss_growth_bytes_per_min"] == 20 << 20);
   CHECK(target["explained_percent"] == 75.0);
+  CHECK(target["memory_limit_bytes"] == 512 << 20);
+  CHECK(target["limit_source"] == "cgroup /system.slice/shop.service");
+  CHECK(target["seconds_to_limit"] == 1176.0);
+  CHECK(target["verdict"] ==
+        Json{{"severity", "critical"}, {"reasons", {"the limit of 512 MB is reached in 20 min"}}});
   const Json& site = json["sites"][0];
   CHECK(site["kind"] == "heap");
   CHECK(site["outstanding_bytes"] == 15 << 20);
   CHECK(site["outstanding_count"] == 15360);
   CHECK(site["survival_percent"] == 75.0);
+  CHECK(site["old_survival_percent"] == 74.5);
+  CHECK(site["survival_age_s"] == 30.0);
+  CHECK(site["severity"] == "high");
+  CHECK(site["score"] == 0.9);
+  CHECK(site["reasons"].size() == 2);
+  CHECK(site["stack"] == "0x4d");
   CHECK(site["culprit"] == 1);
   CHECK(json["sites"][1]["kind"] == "mmap");
+  CHECK(json["sites"][1]["severity"].is_null());
+}
+
+TEST_CASE("the points of a site's series belong to the document's times", "[json]") {
+  const Json json = render(sample_report());
+  CHECK(json["series_t_s"] == Json({0.0, 31.0, 62.0}));
+  CHECK(json["sites"][0]["series"] == Json({0, 7 << 20, 15 << 20}));
+  CHECK_FALSE(json["sites"][1].contains("series"));
+}
+
+TEST_CASE("sizes are whole numbers", "[json]") {
+  const Json json = render(sample_report());
+  for (const Json* object : {&json["targets"][0], &json["sites"][0], &json["history"][0]})
+    for (const auto& [key, value] : object->items())
+      if (key.ends_with("_bytes") && key != "standard_error_bytes") {
+        CAPTURE(key);
+        CHECK(value.is_number_unsigned());
+      }
+}
+
+TEST_CASE("what was hidden is counted", "[json]") {
+  Report report = sample_report();
+  report.suppressed = {{{"libssl", 2, 300}}, 3, 500, 7};
+  report.site_count = 1502;
+  const Json json = render(report);
+  CHECK(json["suppressed"] ==
+        Json{{"sites", 3},
+             {"bytes", 500},
+             {"count", 7},
+             {"rules", Json::array({{{"pattern", "libssl"}, {"sites", 2}, {"bytes", 300}}})}});
+  CHECK(json["site_count"] == 1502);
+}
+
+TEST_CASE("sampling that does not take effect is noted", "[json]") {
+  Report report = sample_report();
+  CHECK(render(report)["sampling"].contains("note"));
+  report.sampling = {1, true, 1};
+  CHECK_FALSE(render(report)["sampling"].contains("note"));
+  report.sampling = {32768, false, 16384};
+  const Json json = render(report);
+  CHECK(json["sampling"] ==
+        Json{{"mean_bytes", 32768}, {"exact", false}, {"requested_mean_bytes", 16384}});
 }
 
 TEST_CASE("frames are written innermost first, addresses in hex", "[json]") {
@@ -178,15 +247,29 @@ TEST_CASE("unknown is null, never 0", "[json]") {
   report.sites[0].growth_bytes_per_minute.reset();
   report.sites[0].oldest_age_seconds.reset();
   report.sites[0].median_age_seconds.reset();
+  report.sites[0].old_survival_percent.reset();
+  report.sites[0].survival_age_seconds.reset();
+  report.sites[0].score.reset();
+  report.sites[0].verdict = {};
+  report.sites[0].standard_error_bytes.reset();
   report.sites[0].totals = {};
   report.sites[0].frames = {Frame{}};
+  report.sites[1].frames.clear();
+  report.duration_seconds = std::numeric_limits<double>::quiet_NaN();
   const Json json = render(report);
-  std::vector<Rule> rules{{"/overhead/percent_of_one_core", "0"}, {"/history/1/rss_bytes", "0"}};
-  for (const std::string key : {"exe", "cgroup", "started_at", "ended", "rss_start_bytes",
-                                "rss_end_bytes", "rss_growth_bytes_per_min", "explained_percent"})
+  std::vector<Rule> rules{{"/overhead/percent_of_one_core", "0"},
+                          {"/duration_s", "0"},
+                          {"/history/1/rss_bytes", "0"},
+                          {"/history/1/cgroup_bytes", "0"},
+                          {"/sites/1/culprit", "0"}};
+  for (const std::string key :
+       {"exe", "cgroup", "started_at", "ended", "rss_start_bytes", "rss_end_bytes",
+        "rss_growth_bytes_per_min", "explained_percent", "memory_limit_bytes", "limit_source",
+        "seconds_to_limit", "verdict/severity"})
     rules.push_back({"/targets/0/" + key, "0"});
   for (const std::string key :
-       {"growth_bytes_per_min", "oldest_age_s", "median_age_s", "survival_percent"})
+       {"growth_bytes_per_min", "oldest_age_s", "median_age_s", "survival_percent",
+        "old_survival_percent", "survival_age_s", "severity", "score", "standard_error_bytes"})
     rules.push_back({"/sites/0/" + key, "0"});
   for (const std::string key : {"function", "module", "build_id", "offset", "file", "line"})
     rules.push_back({"/sites/0/frames/0/" + key, "0"});
@@ -220,16 +303,21 @@ TEST_CASE("a target's interpreter", "[json]") {
   CHECK(json["python"]["live_bytes"] == 1000);
   CHECK(json["python"]["gc"]["collections"] == 5);
   CHECK(json["python"]["gc"]["pause_max_s"] == 0.75);
-  CHECK(json["verdict"]["reasons"].back() ==
-        "Python's garbage collector stopped the program for up to 750 ms");
+  const std::string pause = "Python's garbage collector stopped the program for up to 750 ms";
+  CHECK(json["verdict"]["reasons"].size() == 2);
+  CHECK(json["verdict"]["reasons"].back() == pause);
+  report.targets[0].verdict.reasons = {pause, "grows"};
+  CHECK(render(report)["targets"][0]["verdict"]["reasons"] == Json({pause, "grows"}));
 }
 
 TEST_CASE("Python frames and what they hold", "[json]") {
   Report report = sample_report();
   report.sites[0].key.kind = LEAKBPF_KIND_PYTHON;
-  report.sites[0].frames[1] = {FrameKind::python, "remember",     "", "",
-                               std::nullopt,      "/srv/cart.py", 42, false,
-                               "items.append(x)"};
+  report.sites[0].estimated = true;
+  report.sites[0].standard_error_bytes.reset();
+  report.sites[0].source = "items.append(x)";
+  report.sites[0].frames[1] =
+      Frame{FrameKind::python, "remember", "", "", std::nullopt, "/srv/cart.py", 42, false};
   const Json site = render(report)["sites"][0];
   CHECK(site["kind"] == "python");
   CHECK(site["estimated"] == true);
@@ -255,7 +343,7 @@ TEST_CASE("bytes that are no UTF-8 do not break the document", "[json]") {
   Report report = sample_report();
   report.targets[0].comm = "sh\xffop";
   report.targets[0].command_line = "\xc3";
-  report.sites[0].frames[1].function = "f\x80\x1b[2J";
+  edit_frame(report.sites[0].frames[1], [](Frame& frame) { frame.function = "f\x80\x1b[2J"; });
   const std::string text = render_json(report);
   const Json json = Json::parse(text);
   CHECK(json["targets"][0]["comm"] == "sh\uFFFDop");

@@ -113,7 +113,7 @@ TEST_CASE("the defaults are those of the contract", "[options]") {
   CHECK(parsed.max_overhead_percent == 3);
   CHECK(parsed.min_age_seconds == 0);
   CHECK(parsed.max_depth == 127);
-  CHECK(parsed.interval_seconds == 1);
+  CHECK_FALSE(parsed.interval_seconds);
   CHECK(parsed.top == 20);
   CHECK(parsed.sort == SortOrder::growth);
   CHECK(parsed.color == ColorMode::automatic);
@@ -196,6 +196,41 @@ TEST_CASE("a bad value is a usage error", "[options]") {
     words.insert(words.begin(), {"-p", "1"});
     check_usage_error(words);
   }
+}
+
+TEST_CASE("detect takes its duration and interval in front of the target", "[options]") {
+  const Options parsed = options({"detect", "300", "10", "-p", "17", "18"});
+  CHECK(parsed.command == Command::detect);
+  CHECK(parsed.duration_seconds == 300);
+  CHECK(parsed.interval_seconds == 10);
+  CHECK(parsed.pids == Pids{17, 18});
+  CHECK_FALSE(options({"detect", "-p", "17"}).duration_seconds);
+  CHECK(options({"detect", "60", "-p", "17"}).duration_seconds == 60);
+  CHECK(options({"detect", "-d", "60", "-p", "17"}).duration_seconds == 60);
+  check_usage_error({"detect", "60"});
+  check_usage_error({"detect", "2", "-p", "17"}); // too short for a verdict
+  check_usage_error({"detect", "soon", "-p", "17"});
+}
+
+TEST_CASE("report and diff read files and need no target", "[options]") {
+  const Options report = options({"report", "leak.json", "--format", "svg", "--debuginfod"});
+  CHECK(report.command == Command::report);
+  CHECK(report.files == Words{"leak.json"});
+  CHECK(report.format == Format::svg);
+  CHECK(report.debuginfod);
+  const Options diff = options({"diff", "before.json", "after.leakbpf", "-o", "d.html"});
+  CHECK(diff.command == Command::diff);
+  CHECK(diff.files == Words{"before.json", "after.leakbpf"});
+  check_usage_error({"report"});
+  check_usage_error({"diff", "one.json"});
+  check_usage_error({"diff", "a", "b", "c"});
+}
+
+TEST_CASE("a filter is a regular expression, suppressions are files", "[options]") {
+  CHECK(with_target({"--filter", "Cart::.*"}).filter == "Cart::.*");
+  check_usage_error({"-p", "1", "--filter", "("});
+  CHECK(with_target({"--suppressions", "a", "--suppressions", "b"}).suppression_files ==
+        Words{"a", "b"});
 }
 
 TEST_CASE("options that contradict each other are a usage error", "[options]") {

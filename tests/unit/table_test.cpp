@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "edit_frame.h"
 #include "render/table.h"
 #include "sample_report.h"
 
@@ -25,18 +26,20 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 const std::string kWide =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
+    "  critical: the limit of 512 MB is reached in 20 min\n"
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
     "east 0.8% of one core\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
+    "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
     "cart.cpp:42\n"
     "   2                 4.0 KB          1            -       -  mmap    [stack not recorded]\n";
 
 const std::string kCut =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
+    "  critical: the limit of 512 MB is reached in 20 min\n"
     "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hi\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
-    "   1                15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add a\n"
+    "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add a\n"
     "   2                 4.0 KB          1            -       -  mmap    [stack not \n";
 
 TEST_CASE("a report is a table", "[table]") {
@@ -47,15 +50,18 @@ TEST_CASE("a target's interpreter has a line of its own", "[table]") {
   Report report = sample_report();
   PythonReport& python = report.targets[0].python.emplace();
   python.version = "3.11";
-  CHECK(lines_of(render_table(report, {}))[1] == "  Python 3.11");
+  CHECK(lines_of(render_table(report, {})).at(1) == "  Python 3.11");
   python.small_objects = {64, 64 << 20, 3900, 61 << 20, 54 << 20};
   python.collections = {1234, 2.5, 0.0412};
   CHECK(lines_of(render_table(report, {}))[1] ==
         "  Python 3.11   small objects: 54.0 MB live in 61.0 MB of pools, 64 arenas of 64.0 MB in "
         "all   garbage collector: 1,234 runs, longest 41.2 ms");
   python.collections->longest_seconds = 0.8;
+  report.targets[0].verdict = {Severity::none,
+                               {"RSS does not grow", long_pause(report.targets[0])}};
   CHECK(lines_of(render_table(report, {}))[2] ==
-        "  Python's garbage collector stopped the program for up to 800 ms");
+        "  none: RSS does not grow; Python's garbage collector stopped the program for up to 800 "
+        "ms");
   python = {"3.7", "Python 3.7 is not understood", std::nullopt, std::nullopt};
   CHECK(lines_of(render_table(report, {}))[1] ==
         "  Python 3.7   native stacks only: Python 3.7 is not understood");
@@ -68,6 +74,7 @@ TEST_CASE("of many targets those with most outstanding are shown, in their order
   for (int i = 0; i < 40; i++) {
     report.targets.push_back(one);
     report.targets.back().pid = i;
+    report.targets.back().verdict = {};
     report.targets.back().outstanding_bytes = static_cast<std::uint64_t>(i == 7 ? 1 << 30 : i);
   }
   const auto lines = lines_of(render_table(report, {}));
@@ -79,7 +86,7 @@ TEST_CASE("of many targets those with most outstanding are shown, in their order
 
 TEST_CASE("a culprit's source is shown behind it", "[table]") {
   Report report = sample_report();
-  report.sites[0].frames[1].source = "items_.push_back(item);";
+  report.sites[0].source = "items_.push_back(item);";
   CHECK_THAT(render_table(report, {}),
              ContainsSubstring("Cart::add at cart.cpp:42: items_.push_back(item);"));
 }
@@ -90,7 +97,8 @@ TEST_CASE("a table is cut to its width", "[table]") {
 
 TEST_CASE("a line is never cut inside a character", "[table]") {
   Report report = sample_report();
-  report.sites[0].frames[1].function = "größe_日本語_größe";
+  edit_frame(report.sites[0].frames[1],
+             [](Frame& frame) { frame.function = "größe_日本語_größe"; });
   const std::string whole = render_table(report, {});
   for (std::size_t width = 60; width < 110; width++) {
     const auto lines = lines_of(render_table(report, {.width = width}));
@@ -126,18 +134,18 @@ TEST_CASE("losses are named, with what helps", "[table]") {
 
 TEST_CASE("rows of several targets show whose they are", "[table]") {
   Report report = sample_report();
-  CHECK_THAT(lines_of(render_table(report, {})).at(2), !ContainsSubstring("PID"));
+  CHECK_THAT(lines_of(render_table(report, {})).at(3), !ContainsSubstring("PID"));
   TargetReport other = report.targets[0];
   other.pid = 17;
   other.ended = TargetEnd{"exited with 0", 61};
   report.targets.push_back(other);
   report.sites[1].pid = 17;
   const auto lines = lines_of(render_table(report, {}));
-  CHECK_THAT(lines.at(1), ContainsSubstring("PID 17 shop"));
-  CHECK_THAT(lines.at(1), ContainsSubstring("exited with 0 after 1m01s"));
-  CHECK_THAT(lines.at(3), ContainsSubstring("kind        PID  culprit"));
-  CHECK_THAT(lines.at(4), ContainsSubstring("heap       4242  Cart::add"));
-  CHECK_THAT(lines.at(5), ContainsSubstring("mmap         17  [stack not recorded]"));
+  CHECK_THAT(lines.at(2), ContainsSubstring("PID 17 shop"));
+  CHECK_THAT(lines.at(2), ContainsSubstring("exited with 0 after 1m01s"));
+  CHECK_THAT(lines.at(5), ContainsSubstring("kind        PID  culprit"));
+  CHECK_THAT(lines.at(6), ContainsSubstring("heap       4242  Cart::add"));
+  CHECK_THAT(lines.at(7), ContainsSubstring("mmap         17  [stack not recorded]"));
 }
 
 TEST_CASE("escapes are written only when colour is wanted", "[table]") {
@@ -163,9 +171,9 @@ TEST_CASE("colour does not count as width", "[table]") {
 TEST_CASE("control characters in names do not reach the terminal", "[table]") {
   Report report = sample_report();
   report.targets[0].comm = "sh\x1b[2Jop";
-  report.sites[0].frames[1].function = "f\r\nPID 1 init";
-  report.sites[0].frames[0].module = "/lib/\x07lib.so";
-  report.sites[0].frames[2].file = "/src/\x7fmain.cpp";
+  edit_frame(report.sites[0].frames[1], [](Frame& frame) { frame.function = "f\r\nPID 1 init"; });
+  edit_frame(report.sites[0].frames[0], [](Frame& frame) { frame.module = "/lib/\x07lib.so"; });
+  edit_frame(report.sites[0].frames[2], [](Frame& frame) { frame.file = "/src/\x7fmain.cpp"; });
   const std::string text = render_table(report, {.stacks = true});
   for (const char c : text)
     CHECK(((static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) || c == '\n'));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "render/units.h"
+#include "core/units.h"
 
 #include <optional>
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/diff.h"
+#include "render/diff_table.h"
+#include "sample_report.h"
+
+#include <algorithm>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+namespace leakbpf {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+
+SiteReport site(const std::string& function, std::uint64_t bytes, double growth,
+                std::uint32_t line = 10, const std::string& module = "/srv/app/shop") {
+  SiteReport made;
+  made.pid = 1;
+  made.totals = {bytes, 1, 0, 0};
+  made.growth_bytes_per_minute = growth;
+  made.frames = {native_frame(function, "shop.cpp", line, module),
+                 native_frame("main", "shop.cpp", 99)};
+  made.verdict.severity = growth > 0 ? Severity::high : Severity::none;
+  return made;
+}
+
+Report report_of(std::vector<SiteReport> sites) {
+  Report report = sample_report();
+  report.sites = std::move(sites);
+  return report;
+}
+
+const DiffRow& row_named(const Diff& diff, const std::string& function) {
+  const auto found = std::find_if(diff.rows.begin(), diff.rows.end(), [&](const DiffRow& row) {
+    return row.frames.front()->function == function;
+  });
+  REQUIRE(found != diff.rows.end());
+  return *found;
+}
+
+TEST_CASE("stacks are matched by names, whatever lines and builds are", "[diff]") {
+  Report after = report_of({site("add", 900, 50, 12, "/opt/new/shop")});
+  Frame rebuilt = *after.sites[0].frames[0];
+  rebuilt.build_id = "ffff";
+  rebuilt.offset = 0x9999;
+  after.sites[0].frames[0] = rebuilt;
+  const Diff diff = compare(report_of({site("add", 500, 20)}), "a", after, "b");
+  REQUIRE(diff.rows.size() == 1);
+  CHECK(diff.rows[0].before->totals.outstanding_bytes() == 500);
+  CHECK(diff.rows[0].after->totals.outstanding_bytes() == 900);
+  CHECK(diff.rows[0].bytes_change() == 400);
+  CHECK(diff.rows[0].growth_change() == 30);
+  CHECK(diff.rows[0].frames[0]->line == 12);
+}
+
+TEST_CASE("rows are new, gone, grown, shrunk or the same", "[diff]") {
+  const Diff diff = compare(report_of({site("gone", 1 << 20, 0), site("same", 1 << 20, 0),
+                                       site("grew", 1 << 20, 0), site("shrank", 1 << 20, 0)}),
+                            "a",
+                            report_of({site("new", 1 << 20, 7), site("same", (1 << 20) + 100, 0),
+                                       site("grew", 2 << 20, 3), site("shrank", 1 << 10, 0)}),
+                            "b");
+  CHECK(row_named(diff, "gone").change == Change::gone);
+  CHECK(row_named(diff, "same").change == Change::same);
+  CHECK(row_named(diff, "grew").change == Change::grew);
+  CHECK(row_named(diff, "shrank").change == Change::shrank);
+  CHECK(row_named(diff, "new").change == Change::added);
+  CHECK(row_named(diff, "new").rank == 1); // the fastest growth first
+  CHECK(row_named(diff, "grew").rank == 2);
+}
+
+TEST_CASE("workers with one stack are one row, kinds are not", "[diff]") {
+  SiteReport other = site("add", 300, 5);
+  other.pid = 2;
+  SiteReport mapped = site("add", 4096, 0);
+  mapped.key.kind = LEAKBPF_KIND_MMAP;
+  const Diff diff =
+      compare(report_of({site("add", 200, 4), other, mapped}), "a", report_of({}), "b");
+  REQUIRE(diff.rows.size() == 2);
+  const auto& heap = diff.rows[diff.rows[0].kind == LEAKBPF_KIND_HEAP ? 0 : 1];
+  CHECK(heap.before->totals.outstanding_bytes() == 500);
+  CHECK(heap.before->growth_bytes_per_minute == 9);
+  CHECK_FALSE(heap.after);
+}
+
+TEST_CASE("a snapshot does not differ from itself", "[diff]") {
+  const Diff diff = compare(sample_report(), "a", sample_report(), "a");
+  for (const DiffRow& row : diff.rows)
+    CHECK(row.change == Change::same);
+  CHECK_THAT(render_table(diff, {}, 20), ContainsSubstring("nothing changed"));
+}
+
+TEST_CASE("the table of a diff names both sides and each change", "[diff]") {
+  Report before = report_of({site("grew", 1 << 20, 0)});
+  before.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] = 12;
+  const Diff diff =
+      compare(before, "old.json",
+              report_of({site("grew", 3 << 20, 1 << 20), site("fresh", 1 << 20, 0)}), "new.json");
+  const std::string table = render_table(diff, {}, 20);
+  CHECK_THAT(table, ContainsSubstring("before old.json"));
+  CHECK_THAT(table, ContainsSubstring("after  new.json"));
+  CHECK_THAT(table, ContainsSubstring("grew    "));
+  CHECK_THAT(table, ContainsSubstring("+2.0 MB"));
+  CHECK_THAT(table, ContainsSubstring("new   "));
+  CHECK_THAT(table, ContainsSubstring("lost in old.json: 12 blocks not followed"));
+  CHECK_THAT(render_table(diff, {}, 1), ContainsSubstring("1 more rows"));
+}
+
+} // namespace
+} // namespace leakbpf
