@@ -22,7 +22,7 @@ distribution() (
   echo "${ID:-unknown} ${VERSION_ID:-unknown}"
 )
 
-# packages_of PURPOSE: build, test, live, languages, agreement or lint, one package a line.
+# packages_of PURPOSE: build, test, readers, live, languages, agreement or lint, one package a line.
 packages_of() {
   local catch2=catch2 bpftool=bpftool
   case $(distribution) in
@@ -32,9 +32,14 @@ packages_of() {
     build)
       echo "clang $bpftool cmake ninja-build g++ pkg-config libbpf-dev libdw-dev libelf-dev" \
         "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev zlib1g-dev" \
+        "libprotozero-dev" \
         "linux-libc-dev $catch2"
       ;;
     test) echo "binutils" ;;
+    readers) # of the formats; an npm that is not from a package will do
+      echo "chromium chromium-driver debuginfod libdebuginfod1 file golang-go python3"
+      command -v npm >/dev/null || echo "npm"
+      ;;
     live) echo "redis-server redis-tools uvicorn python3-fastapi wrk nginx-light" ;;
     languages) # compilers of test programs; a rustc that is not from a package will do
       echo "musl-tools golang-go"
@@ -51,7 +56,7 @@ is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) =
 
 # On Debian 12 some packages are too old: these come from backports, with the libraries that
 # must be of the same version.
-backported='libbpf-dev|bpftool|catch2|libdw-dev|libelf-dev'
+backported='libbpf-dev|bpftool|catch2|libdw-dev|libelf-dev|debuginfod|libdebuginfod1'
 
 is_too_old() {
   [[ $(distribution) == "debian 12" && $1 =~ ^($backported)$ ]] &&
