@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The allocator call that a thread is in. Only the outermost one is followed: what an allocator
- * does to serve it (malloc -> mmap, reallocarray -> realloc) is the same memory.
+ * does to serve it (malloc -> mmap) is the same memory. Where the outermost is not followed, user
+ * space tells by the stack that a mapping serves the heap.
  *
  * State is per task, not per CPU: uprobe programs can be preempted by another thread's hit. It
  * repairs itself when a return is never seen (longjmp, the kernel's limit of pending returns). */
 #pragma once
 
+#include "sample.bpf.h"
 #include "target.bpf.h"
 #include "unwind/probes.bpf.h"
 
@@ -17,6 +19,8 @@ struct call {
   __u32 target;
   __u32 space;       /* of the target */
   __u32 holds_block; /* realloc: block was taken out of the live table */
+  __u32 weight;      /* of the block to come; 0: it is not followed */
+  __u32 window;      /* in which the call began */
   __u32 reserved;
   struct leakbpf_block block;
 };
@@ -39,43 +43,23 @@ static __always_inline struct task_state* task_state(void) {
   return bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0, 0);
 }
 
-static __always_inline bool call_is_free(const struct call* call) {
-  return LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_FREE;
-}
-
 /* True when the call that `call` tells of has not returned: its frame lies below the new call's
- * (or is shared with it, by a tail call), and its return address is still there: the hijacked one,
- * or for free, whose return is not probed, the one kept in `pointer`. */
+ * (or is shared with it, by a tail call), and its hijacked return address is still there. */
 static NO_INLINE bool call_is_pending(const struct call* call, __u64 stack_pointer) {
   __u64 return_address = 0;
   if (!call || stack_pointer > call->stack_pointer)
     return false;
   if (bpf_probe_read_user(&return_address, sizeof(return_address), (void*)call->stack_pointer))
     return false;
-  return return_address == (call_is_free(call) ? call->pointer : return_trampoline());
-}
-
-/* A thread's first free may set up the thread's arena, with mmap: that is the allocator's own.
- * Later ones are not worth the cost of following. */
-static __always_inline void call_begin_first_free(const struct pt_regs* regs) {
-  if (likely(task_state()))
-    return;
-  struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
-                                                  BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!state) {
-    count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
-    return;
-  }
-  if (bpf_probe_read_user(&state->call.pointer, sizeof(__u64), (void*)regs->sp))
-    return;
-  state->call.cookie = LEAKBPF_OP_FREE;
-  state->call.stack_pointer = regs->sp;
+  return return_address == return_trampoline();
 }
 
 /* Begins to follow the call at hand. NULL when it belongs to a call that is followed already, or
  * cannot be followed. */
-static __always_inline struct task_state*
-call_begin(const struct pt_regs* regs, const struct leakbpf_target* target, __u64 cookie) {
+static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
+                                                     const struct leakbpf_target* target,
+                                                     const struct leakbpf_window* window,
+                                                     __u64 cookie) {
   struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (unlikely(!state)) {
@@ -85,7 +69,7 @@ call_begin(const struct pt_regs* regs, const struct leakbpf_target* target, __u6
   if (unlikely(state->call.stack_pointer)) {
     if (call_is_pending(&state->call, regs->sp))
       return 0;
-    if (!call_is_free(&state->call))
+    if (state->call.window == window->number) /* else the probe was taken out meanwhile */
       count_loss(LEAKBPF_LOSS_MISSED_RETURNS);
   }
   state->call.stack_pointer = regs->sp;
@@ -93,6 +77,7 @@ call_begin(const struct pt_regs* regs, const struct leakbpf_target* target, __u6
   state->call.space = target->space;
   state->call.cookie = cookie;
   state->call.holds_block = 0;
+  state->call.window = window->number;
   return state;
 }
 

@@ -10,10 +10,27 @@ static __always_inline struct leakbpf_counters* counters_here(void) {
   return bpf_map_lookup_elem(&counters, &zero);
 }
 
-static __always_inline void count_hit(void) {
-  struct leakbpf_counters* counters_cpu = counters_here();
-  if (likely(counters_cpu))
-    counters_cpu->hits++;
+/* Counts a hit, and an allocation or a free of the heap. An estimate will do: no atomics. */
+static __always_inline void count_call(__u32 target, __u32 allocations, __u32 frees) {
+  __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
+  if (unlikely(!of_target))
+    return;
+  of_target->hits++;
+  of_target->allocations += allocations;
+  of_target->frees += frees;
+}
+
+/* Time that went by since `begin` was spent on what the target asked nobody for. */
+static __always_inline void count_work(__u32 target, __u64 begin, __u64 end) {
+  __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
+  if (likely(of_target))
+    of_target->work_ns += end - begin;
+}
+
+static __always_inline void count_hit(__u32 target) {
+  count_call(target, 0, 0);
 }
 
 static __always_inline void count_loss(enum leakbpf_loss loss) {

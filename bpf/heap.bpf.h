@@ -9,12 +9,13 @@
 #include "registers.bpf.h"
 #include "site.bpf.h"
 
-static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target,
-                                        __u32 kind) {
+/* `window`: the number of the window that is open. */
+static __always_inline void block_freed(const struct leakbpf_block* block, __u32 target, __u32 kind,
+                                        __u32 window) {
   struct leakbpf_site_key key = {.stack_hash = block->stack_hash, .target = target, .kind = kind};
   struct leakbpf_site_totals* totals = bpf_map_lookup_elem(&sites, &key);
   if (likely(totals))
-    site_add_freed(totals, block->size);
+    site_add_freed(totals, block, window);
 }
 
 /* Takes the block at `address` out of the live table. */
@@ -22,15 +23,16 @@ static __always_inline bool block_take(const struct leakbpf_block_key* place,
                                        struct leakbpf_block* taken) {
   struct leakbpf_block_key key = *place;
   struct leakbpf_block* block = bpf_map_lookup_elem(&live, &key);
-  if (!block)
+  if (likely(!block))
     return false;
   *taken = *block;
   return bpf_map_delete_elem(&live, &key) == 0;
 }
 
 /* Puts a block into the live table. An older block at its address was freed without our seeing it:
- * its site is told now. (Of Python's pools that is the rule: user space looks for those that became
- * empty from time to time.) False, counted, when the table is full. */
+ * its site is told now. That is the rule of Python's pools, of which user space looks for those
+ * that became empty from time to time, and of blocks that were freed while no window was open.
+ * False, counted, when the table is full. */
 static __always_inline bool block_put(const struct leakbpf_block_key* place,
                                       const struct leakbpf_block* block) {
   struct leakbpf_block_key key = *place;
@@ -40,9 +42,9 @@ static __always_inline bool block_put(const struct leakbpf_block_key* place,
   if (error == -ERROR_EXISTS) {
     struct leakbpf_block stale;
     if (block_take(&key, &stale)) {
-      if (key.kind == LEAKBPF_KIND_HEAP)
+      if (key.kind == LEAKBPF_KIND_HEAP && stale.window == block->window)
         count_loss(LEAKBPF_LOSS_MISSED_FREES);
-      block_freed(&stale, key.target, key.kind);
+      block_freed(&stale, key.target, key.kind, block->window);
     }
     if (!bpf_map_update_elem(&live, &key, block, BPF_ANY))
       return true;
@@ -56,55 +58,71 @@ static __always_inline struct leakbpf_block_key heap_block(__u64 address, __u32 
   return key;
 }
 
-/* A block from before the attach was given back. An estimate will do: no atomics. */
-static __always_inline void unknown_freed(__u32 target) {
-  __u32 slot = target % LEAKBPF_UNKNOWN_FREES_SLOTS;
-  __u64* count = bpf_map_lookup_elem(&unknown_frees, &slot);
-  if (likely(count))
-    (*count)++;
-}
-
 /* From 3.12 on the function is told which interpreter's heap it serves; earlier there is one. */
 static __always_inline void python_heap_seen(const struct call* call) {
   if (!bpf_map_lookup_elem(&python_heaps, &call->target))
     bpf_map_update_elem(&python_heaps, &call->target, &call->pointer, BPF_NOEXIST);
 }
 
+static __always_inline bool is_python_pool(__u64 cookie) {
+  return LEAKBPF_COOKIE_OPERATION(cookie) == LEAKBPF_OP_PYTHON_POOL;
+}
+
 static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
                                             __u64 address) {
   struct call* call = &state->call;
+  __u64 begin = bpf_ktime_get_ns();
   struct leakbpf_block_key place = heap_block(address, call->target);
-  if (LEAKBPF_COOKIE_OPERATION(call->cookie) == LEAKBPF_OP_PYTHON_POOL) {
-    call->size = 1ULL << LEAKBPF_COOKIE_SIZE_ARG(call->cookie);
+  if (is_python_pool(call->cookie)) {
     python_heap_seen(call);
     place.address &= ~(call->size - 1);
     place.kind = LEAKBPF_KIND_PYTHON;
   }
-  if (call->size < config_min_size || call->size > config_max_size)
-    return;
-  struct leakbpf_site_key key = {
-      .stack_hash = stack_at_return(regs, state), .target = call->target, .kind = place.kind};
+  struct leakbpf_site_key key = {.target = call->target, .kind = place.kind};
+  if (call->window) /* else it is a pool, which are known all the time, but no stack is worth it */
+    key.stack_hash = stack_at_return(regs, state);
   struct leakbpf_site_totals* totals = site_of(&key, state);
   if (unlikely(!totals))
     return;
-  struct leakbpf_block block = {
-      .size = call->size, .stack_hash = key.stack_hash, .time_ns = bpf_ktime_get_ns()};
+  struct leakbpf_block block = {.size = call->size,
+                                .stack_hash = key.stack_hash,
+                                .time_ns = bpf_ktime_get_ns(),
+                                .weight = call->weight,
+                                .window = call->window};
   if (likely(block_put(&place, &block)))
-    site_add_allocated(totals, block.size);
+    site_add_allocated(totals, &block);
+  count_work(call->target, begin, block.time_ns);
 }
 
-/* Entries return 1 when the call's return need not be seen. */
+/* The weight of a heap block to come, 0 when it is not followed. */
+static __always_inline __u32 weight_of(const struct leakbpf_window* window, __u64 size) {
+  if (!window->number || size < config_min_size || size > config_max_size)
+    return 0;
+  return sample_weight(window, size);
+}
+
+/* Entries return 1 when the call's return need not be seen. A function that may call another one is
+ * followed in any case, so that the block's fate is decided once. */
 static __always_inline int allocate_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
-  count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state* state = call_begin(regs, target, cookie);
-  if (!state)
+  bool pool = is_python_pool(cookie);
+  count_call(target->id, !pool, 0);
+  struct leakbpf_window* window = window_of(target);
+  if (unlikely(!window))
     return 1;
   struct arguments args = read_arguments(regs);
-  state->call.size = requested_size(&args, cookie);
+  __u64 size = pool ? 1ULL << LEAKBPF_COOKIE_SIZE_ARG(cookie) : requested_size(&args, cookie);
+  __u32 weight = pool ? LEAKBPF_WEIGHT_ONE : weight_of(window, size);
+  if (!weight && !(cookie & LEAKBPF_COOKIE_NESTS))
+    return 1;
+  struct task_state* state = call_begin(regs, target, window, cookie);
+  if (!state)
+    return 1;
+  state->call.size = size;
+  state->call.weight = weight;
   state->call.pointer = args.first; /* where posix_memalign stores its result */
   return 0;
 }
@@ -113,8 +131,10 @@ static __always_inline int allocate_return(struct pt_regs* regs) {
   struct task_state* state = call_end(regs);
   if (!state)
     return 0;
-  count_hit();
+  count_hit(state->call.target);
   __u64 address = result(regs);
+  if (!state->call.weight)
+    return 0;
   if (LEAKBPF_COOKIE_RESULT_IN_MEMORY(state->call.cookie)) {
     if ((__u32)address != 0) /* an error number: nothing was stored */
       return 0;
@@ -126,20 +146,21 @@ static __always_inline int allocate_return(struct pt_regs* regs) {
   return 0;
 }
 
+/* The window's number is 0 when none is open: no block has that. */
+static __always_inline __u32 window_number(const struct leakbpf_target* target) {
+  struct leakbpf_window* window = window_of(target);
+  return window ? window->number : 0;
+}
+
 static __always_inline int free_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   struct leakbpf_block block;
-  if (!target)
+  if (!target || !regs->di)
     return 0;
-  count_hit();
-  call_begin_first_free(regs);
+  count_call(target->id, 0, 1);
   struct leakbpf_block_key place = heap_block(regs->di, target->id);
-  if (!place.address)
-    return 0;
   if (block_take(&place, &block))
-    block_freed(&block, target->id, LEAKBPF_KIND_HEAP);
-  else
-    unknown_freed(target->id);
+    block_freed(&block, target->id, LEAKBPF_KIND_HEAP, window_number(target));
   return 0;
 }
 
@@ -147,19 +168,31 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
-  count_hit();
   __u64 cookie = bpf_get_attach_cookie(regs);
-  struct task_state* state = call_begin(regs, target, cookie);
+  struct arguments args = read_arguments(regs);
+  __u64 pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
+  struct leakbpf_block_key place = heap_block(pointer, target->id);
+  if (!pointer && (cookie & LEAKBPF_COOKIE_NESTS)) {
+    count_hit(target->id);
+    return 1; /* it calls malloc */
+  }
+  count_call(target->id, !pointer, 0);
+  struct leakbpf_window* window = window_of(target);
+  if (unlikely(!window))
+    return 1;
+  __u64 size = requested_size(&args, cookie);
+  __u32 weight = weight_of(window, size);
+  bool held = pointer && bpf_map_lookup_elem(&live, &place);
+  if (!weight && !held)
+    return 1;
+  struct task_state* state = call_begin(regs, target, window, cookie);
   if (!state)
     return 1;
-  struct arguments args = read_arguments(regs);
-  state->call.size = requested_size(&args, cookie);
-  state->call.pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
-  struct leakbpf_block_key place = heap_block(state->call.pointer, target->id);
-  if (place.address)
+  state->call.size = size;
+  state->call.weight = weight;
+  state->call.pointer = pointer;
+  if (held)
     state->call.holds_block = block_take(&place, &state->call.block);
-  if (place.address && !state->call.holds_block)
-    unknown_freed(target->id);
   return 0;
 }
 
@@ -167,17 +200,18 @@ static __always_inline int reallocate_return(struct pt_regs* regs) {
   struct task_state* state = call_end(regs);
   if (!state)
     return 0;
-  count_hit();
+  struct call* call = &state->call;
+  count_hit(call->target);
   __u64 address = result(regs);
   /* NULL for a size of 0 means freed (glibc, tcmalloc); for any other size it means failed. */
-  if (state->call.holds_block) {
-    struct leakbpf_block_key place = heap_block(state->call.pointer, state->call.target);
-    if (address || !state->call.size)
-      block_freed(&state->call.block, state->call.target, LEAKBPF_KIND_HEAP);
+  if (call->holds_block) {
+    struct leakbpf_block_key place = heap_block(call->pointer, call->target);
+    if (address || !call->size)
+      block_freed(&call->block, call->target, LEAKBPF_KIND_HEAP, call->window);
     else
-      block_put(&place, &state->call.block);
+      block_put(&place, &call->block);
   }
-  if (address)
+  if (address && call->weight)
     block_allocated(regs, state, address);
   return 0;
 }

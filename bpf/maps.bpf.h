@@ -47,10 +47,17 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, LEAKBPF_UNKNOWN_FREES_SLOTS);
+  __uint(max_entries, LEAKBPF_ACTIVITY_SLOTS);
   __type(key, __u32);
-  __type(value, __u64);
-} unknown_frees SEC(".maps");
+  __type(value, struct leakbpf_activity);
+} activity SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, LEAKBPF_WINDOWS);
+  __type(key, __u32);
+  __type(value, struct leakbpf_window);
+} windows SEC(".maps");
 
 /* The last target id given out; ids are unique across fork and exec. */
 struct {

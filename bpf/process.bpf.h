@@ -30,7 +30,11 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   if (!target)
     return 0;
   struct leakbpf_target fresh = {
-      .id = next_target_id(), .maps_memory = target->maps_memory, .code_pages = target->code_pages};
+      .id = next_target_id(),
+      .maps_memory = target->maps_memory,
+      .window = target->window,
+      .code_pages = target->code_pages,
+  };
   fresh.space = fresh.id; /* from now on the two map files on their own */
   if (bpf_map_update_elem(&targets, &child_tgid, &fresh, BPF_ANY)) {
     count_loss(LEAKBPF_LOSS_TARGETS_FULL);
@@ -55,7 +59,7 @@ static __always_inline int process_executed(struct task_struct* task) {
   /* The old stack is gone, and with it any call that was in progress on it. */
   bpf_task_storage_delete(&task_states, (struct task_struct*)bpf_get_current_task_btf());
   __u32 old = target->id;
-  struct leakbpf_target fresh = {.id = next_target_id()};
+  struct leakbpf_target fresh = {.id = next_target_id(), .window = target->window};
   fresh.space = fresh.id;
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
   python_ended(old);

@@ -45,12 +45,13 @@ static __always_inline int range_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   if (!target)
     return 1;
-  count_hit();
+  count_hit(target->id);
   __u64 cookie = bpf_get_attach_cookie(regs);
   __u32 operation = LEAKBPF_COOKIE_OPERATION(cookie);
   if (operation == LEAKBPF_OP_MUNMAP && !target->maps_memory)
     return 1;
-  struct task_state* state = call_begin(regs, target, cookie);
+  struct leakbpf_window* window = window_of(target);
+  struct task_state* state = window ? call_begin(regs, target, window, cookie) : 0;
   if (!state)
     return 1;
   struct arguments args = read_arguments(regs);
@@ -82,7 +83,7 @@ static __always_inline int range_return(struct pt_regs* regs) {
   struct task_state* state = call_end(regs);
   if (!state)
     return 0;
-  count_hit();
+  count_hit(state->call.target);
   __u32 operation = LEAKBPF_COOKIE_OPERATION(state->call.cookie);
   __u64 address = result(regs);
   if (operation == LEAKBPF_OP_BRK) {

@@ -21,7 +21,7 @@ static __always_inline int code_died(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   if (!target)
     return 0;
-  count_hit();
+  count_hit(target->id);
   __u64 code = regs->di;
   __u32* seen = code_seen_of(target->id, code);
   if (!seen || !*seen)

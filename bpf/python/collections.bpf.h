@@ -14,9 +14,10 @@ struct {
 } collections SEC(".maps");
 
 static __always_inline int collect_entry(void) {
-  if (!current_target())
+  struct leakbpf_target* target = current_target();
+  if (!target)
     return 1;
-  count_hit();
+  count_hit(target->id);
   struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!state)
@@ -30,7 +31,7 @@ static __always_inline int collect_return(void) {
   struct task_state* state = task_state();
   if (!target || !state || !state->collecting_since)
     return 0;
-  count_hit();
+  count_hit(target->id);
   __u64 took = bpf_ktime_get_ns() - state->collecting_since;
   state->collecting_since = 0;
   struct leakbpf_collections* known = bpf_map_lookup_elem(&collections, &target->id);

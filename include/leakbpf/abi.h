@@ -41,7 +41,8 @@ enum leakbpf_operation {
 
 /* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
  * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
- * result is stored where argument 0 points and the function returns an error number. */
+ * result is stored where argument 0 points and the function returns an error number; bit 21: the
+ * function may call another that is probed. */
 #define LEAKBPF_NO_ARGUMENT 15ULL
 #define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
   ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \
@@ -51,6 +52,7 @@ enum leakbpf_operation {
 #define LEAKBPF_COOKIE_COUNT_ARG(cookie) ((__u32)(((cookie) >> 12) & 0xf))
 #define LEAKBPF_COOKIE_POINTER_ARG(cookie) ((__u32)(((cookie) >> 16) & 0xf))
 #define LEAKBPF_COOKIE_RESULT_IN_MEMORY(cookie) ((__u32)(((cookie) >> 20) & 1))
+#define LEAKBPF_COOKIE_NESTS (1ULL << 21)
 
 /* Everything that can be missed. One counter each; user/core/losses maps them to words. */
 enum leakbpf_loss {
@@ -71,13 +73,41 @@ enum leakbpf_loss {
 
 /* Value of the map `counters` (per CPU, one element). */
 struct leakbpf_counters {
-  __u64 hits; /* uprobe hits in targets, entries and returns */
   __u64 losses[LEAKBPF_LOSS_COUNT];
 };
 
-/* Elements of the map `unknown_frees` (per CPU): frees of blocks that were there before the attach,
- * of the target whose id modulo this is the index. */
-#define LEAKBPF_UNKNOWN_FREES_SLOTS 1024
+/* Value of the map `activity` (per CPU), of the targets whose id modulo the number of its elements
+ * is the index: estimates, not added to atomically. */
+#define LEAKBPF_ACTIVITY_SLOTS 1024
+struct leakbpf_activity {
+  __u64 hits;        /* uprobe hits, entries and returns */
+  __u64 allocations; /* calls that take a heap block, followed or not */
+  __u64 frees;       /* calls that give one back */
+  __u64 work_ns;     /* time that following blocks took, beyond the hits */
+};
+
+/* Weights are in units of 1/256. With so few bits each is exact: the chance of being followed is
+ * made from the weight, not the weight from the chance. */
+#define LEAKBPF_WEIGHT_BITS 8
+#define LEAKBPF_WEIGHT_ONE (1U << LEAKBPF_WEIGHT_BITS)
+
+/* Weights of blocks by size: row r is for a mean of 2^-r times the mean asked for, between two
+ * samples; the last row follows every block. A row has eight columns for each power of two of the
+ * size, see leakbpf/sampling.h. */
+#define LEAKBPF_SAMPLING_ROWS 17
+#define LEAKBPF_SAMPLING_COLUMNS 320
+#define LEAKBPF_SAMPLING_EXACT (LEAKBPF_SAMPLING_ROWS - 1)
+
+/* Value of the map `windows`: when and how closely the heap of some targets is followed. The index
+ * is in struct leakbpf_target; user space writes it. */
+#define LEAKBPF_WINDOWS 8192
+struct leakbpf_window {
+  __u32 number; /* counts windows from 1; 0: none is open, and no new block is followed */
+  __u32 scale;  /* the time that the window stands for, divided by its length, at least 1 */
+  __u32 row;    /* of the weights */
+  __u32 reserved;
+};
+#define LEAKBPF_MAX_SCALE 255
 
 /* Value of `targets`, keyed by tgid. `id` is unique for each process image: fork and exec make a
  * new one, so that a child and a new program begin with nothing outstanding. */
@@ -85,7 +115,7 @@ struct leakbpf_target {
   __u32 id;
   __u32 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
   __u32 space;      /* names its mappings; unique, and a new one when code may have been unmapped */
-  __u32 reserved;   /* zero */
+  __u32 window;     /* index into `windows`; children have their parent's */
   __u64 code_pages; /* mapped when its dynamic linker was seen last */
 };
 
@@ -108,6 +138,8 @@ struct leakbpf_block {
   __u64 size;       /* bytes asked for */
   __u64 stack_hash; /* 0: the stack was not recorded */
   __u64 time_ns;    /* CLOCK_MONOTONIC */
+  __u32 weight;     /* blocks that it stands for, in units of 1/256 */
+  __u32 window;     /* number of the window in which it was taken */
 };
 
 /* Key of `sites`: a call stack of one target. */
@@ -117,12 +149,18 @@ struct leakbpf_site_key {
   __u32 kind;
 };
 
-/* Value of `sites` (per CPU): totals since attach. Outstanding is allocated minus freed. */
+/* Value of `sites` (per CPU): totals since attach, weighted, in units of 1/256. Outstanding is
+ * allocated minus freed. */
 struct leakbpf_site_totals {
   __u64 allocated_bytes;
   __u64 allocated_count;
   __u64 freed_bytes;
   __u64 freed_count;
+  /* Outstanding of what was taken in one window; below zero when another CPU has the allocation. */
+  __s64 young_bytes;
+  __s64 young_count;
+  __u32 young_window; /* its number */
+  __u32 reserved;
 };
 
 /* How a stack walk ended; user/core/stack_end maps them to words. From NO_TABLE on, the walk ended
@@ -198,12 +236,14 @@ struct leakbpf_dead_code {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 104, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 32, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_window) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 24, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 32, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_key) == 16, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_totals) == 32, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_totals) == 56, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1936, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_event) == 64, "abi");
 

@@ -109,8 +109,8 @@ TEST_CASE("the defaults are those of the contract", "[options]") {
   const Options parsed = options({"-p", "1"});
   CHECK(parsed.follow_forks);
   CHECK_FALSE(parsed.exact);
-  CHECK(parsed.sample_bytes == 16384);
-  CHECK(parsed.max_overhead_percent == 3);
+  CHECK(!parsed.sample_bytes);
+  CHECK(!parsed.max_overhead_percent);
   CHECK(parsed.min_age_seconds == 0);
   CHECK(parsed.max_depth == 127);
   CHECK_FALSE(parsed.interval_seconds);

@@ -22,7 +22,8 @@ distribution() (
   echo "${ID:-unknown} ${VERSION_ID:-unknown}"
 )
 
-# packages_of PURPOSE: build, test, readers, live, languages, agreement or lint, one package a line.
+# packages_of PURPOSE: build, test, readers, live, bench, languages, agreement or lint, one package a
+# line.
 packages_of() {
   local catch2=catch2 bpftool=bpftool
   case $(distribution) in
@@ -41,6 +42,9 @@ packages_of() {
       command -v npm >/dev/null || echo "npm"
       ;;
     live) echo "redis-server redis-tools uvicorn python3-fastapi wrk nginx-light" ;;
+    bench) # servers, and what loads them; peers of leakbpf are measured if they are there
+      echo "redis-server redis-tools uvicorn python3-fastapi wrk nodejs"
+      ;;
     languages) # compilers of test programs; a rustc that is not from a package will do
       echo "musl-tools golang-go"
       command -v rustc >/dev/null || echo "rustc"

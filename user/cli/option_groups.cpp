@@ -106,16 +106,21 @@ void add_tracking_options(CLI::App& app, Options& options) {
       app.add_flag("--exact", options.exact, "follow every allocation, all the time");
   exact->group("Tracking");
   app.add_option("--sample-bytes", options.sample_bytes,
-                 "mean bytes between samples (accepted; sampling does not take effect yet)")
+                 "mean bytes between samples of the heap; 1 follows every block (default: 16K)")
       ->transform(size_value())
       ->check(CLI::PositiveNumber)
       ->excludes(exact)
       ->type_name("SIZE")
       ->group("Tracking");
   app.add_option("--max-overhead", options.max_overhead_percent,
-                 "most percent of a core the probes may cost, 0: no limit (accepted; does not take "
-                 "effect yet)")
+                 "most percent of a core that the probes may cost each target; 0: no limit "
+                 "(default: 3, with --exact 0)")
       ->check(CLI::Range(0.0, 100.0))
+      ->type_name("PCT")
+      ->group("Tracking");
+  app.add_option("--max-total-overhead", options.max_total_overhead_percent,
+                 "the same for all targets together (default: no limit)")
+      ->check(CLI::Range(0.0, 6400.0))
       ->type_name("PCT")
       ->group("Tracking");
   app.add_option("--min-size", options.min_size, "ignore smaller allocations")

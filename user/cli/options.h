@@ -26,8 +26,9 @@ struct Options {
   std::vector<std::string> command_line; ///< of `run`
   std::vector<std::string> files;        ///< snapshots that `report` and `diff` read
   // Tracking
-  std::uint64_t sample_bytes = 16384;
-  double max_overhead_percent = 3;
+  std::optional<std::uint64_t> sample_bytes;
+  std::optional<double> max_overhead_percent;
+  double max_total_overhead_percent = 0; ///< 0: no limit
   std::uint64_t min_size = 0;
   std::uint64_t max_size = ~0ULL;
   double min_age_seconds = 0;

@@ -12,6 +12,19 @@ bool kind_wanted(const Options& options, const char* kind) {
          std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
 }
 
+/// Whoever asks for everything does not ask for a limit; nor who runs a command to see what it
+/// never frees.
+CostLimits cost_limits(const Options& options) {
+  const bool whole = options.exact || (options.command == Command::run && !options.sample_bytes);
+  constexpr double usual_percent = 3;
+  constexpr std::uint64_t usual_bytes = 16384;
+  CostLimits limits;
+  limits.per_target = options.max_overhead_percent.value_or(whole ? 0 : usual_percent) / 100;
+  limits.total = options.max_total_overhead_percent / 100;
+  limits.mean_bytes = whole ? 1 : options.sample_bytes.value_or(usual_bytes);
+  return limits;
+}
+
 } // namespace
 
 Result<TraceOptions> trace_options(const Options& options, const Console& console) {
@@ -37,7 +50,7 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.python = !options.no_python;
   trace.group_by = options.group_by;
   trace.unwind_cache = !options.no_cache;
-  trace.sample_bytes = options.exact ? 1 : options.sample_bytes;
+  trace.limits = cost_limits(options);
   trace.min_age_seconds = options.min_age_seconds;
   // What is allocated once is allocated before anybody attaches, but for a command of ours.
   auto suppressions = suppressions_of(options, options.command == Command::run);

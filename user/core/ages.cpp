@@ -29,10 +29,10 @@ double AgeHistogram::bucket_middle_ms(std::size_t index) {
 }
 
 double AgeHistogram::median_seconds() const {
-  std::uint64_t below = 0;
+  double below = 0;
   for (std::size_t index = 0; index < bucket_count; index++) {
     below += buckets_.at(index);
-    if (below * 2 >= count_ && count_ > 0)
+    if (below * 2 >= count_ * (1 - 1e-6) && count_ > 0)
       return std::min(bucket_middle_ms(index) / 1e3, oldest_seconds());
   }
   return 0;

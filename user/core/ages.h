@@ -12,10 +12,11 @@ namespace leakbpf {
 /// 12 percent. Ages are in milliseconds; those above 24 days share the last bucket.
 class AgeHistogram {
 public:
-  void add(std::uint64_t age_ns) {
+  /// `weight`: how many blocks the one stands for.
+  void add(std::uint64_t age_ns, double weight = 1) {
     const std::uint64_t age_ms = age_ns / 1'000'000;
-    buckets_.at(bucket(age_ms))++;
-    count_++;
+    buckets_.at(bucket(age_ms)) += static_cast<float>(weight);
+    count_ += weight;
     if (age_ns > oldest_ns_)
       oldest_ns_ = age_ns;
   }
@@ -28,8 +29,8 @@ private:
   static std::size_t bucket(std::uint64_t age_ms);
   static double bucket_middle_ms(std::size_t index);
 
-  std::array<std::uint32_t, bucket_count> buckets_{};
-  std::uint64_t count_ = 0;
+  std::array<float, bucket_count> buckets_{};
+  double count_ = 0;
   std::uint64_t oldest_ns_ = 0;
 };
 

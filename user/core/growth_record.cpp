@@ -43,6 +43,18 @@ void GrowthRecord::put_target(std::uint32_t target, TargetSeries which, double b
     parts_.put({target, which}, bytes);
 }
 
+void GrowthRecord::put_site_after_gap(const SiteKey& key, const SiteTotals& totals) {
+  if (keep_outstanding_)
+    outstanding_.put_after_gap(key, static_cast<double>(totals.outstanding_bytes()));
+  if (keep_allocated_)
+    allocated_.put_after_gap(key, static_cast<double>(totals.allocated_bytes));
+}
+
+void GrowthRecord::put_target_after_gap(std::uint32_t target, TargetSeries which, double bytes) {
+  if (keep_parts_)
+    parts_.put_after_gap({target, which}, bytes);
+}
+
 void GrowthRecord::forget_target(std::uint32_t target) {
   for (const auto which : {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file,
                            TargetSeries::shared, TargetSeries::swapped, TargetSeries::outstanding})

@@ -21,7 +21,7 @@ enum class TargetSeries : std::uint8_t {
   file,
   shared,
   swapped,
-  outstanding, ///< of all kinds but Python's: its small objects lie in arenas, which are counted
+  outstanding, ///< of all kinds: what a new pool of Python's maps is not counted beside it
 };
 
 /// A moment at which it is known what each site had taken.
@@ -36,6 +36,11 @@ public:
   void begin_sample(double t);
   void put_site(const SiteKey& key, const SiteTotals& totals);
   void put_target(std::uint32_t target, TargetSeries which, double bytes);
+  /// The same of what was not known at all samples since the last time.
+  void put_site_after_gap(const SiteKey& key, const SiteTotals& totals);
+  void put_target_after_gap(std::uint32_t target, TargetSeries which, double bytes);
+  /// False: the present sample is thinned out.
+  [[nodiscard]] bool keeps_sites() const { return keep_outstanding_; }
 
   /// It has ended, and was judged.
   void forget_target(std::uint32_t target);

@@ -29,6 +29,19 @@ public:
     series.resize(times_.size(), series.empty() ? 0.0 : series.back());
     series.back() = value;
   }
+  /// The same after samples in which the value was not known: it went there in a straight line.
+  void put_after_gap(const Key& key, double value) {
+    std::vector<double>& series = series_[key];
+    const std::size_t known = series.size();
+    put(key, value);
+    if (known == 0)
+      return;
+    const double from = series[known - 1];
+    const double begin = times_[known - 1];
+    const double length = times_.back() - begin;
+    for (std::size_t i = known; i + 1 < series.size(); i++)
+      series[i] = from + (value - from) * (times_[i] - begin) / length;
+  }
   void forget(const Key& key) { series_.erase(key); }
 
   [[nodiscard]] const std::vector<double>& times() const { return times_; }

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
@@ -35,11 +36,16 @@ struct UprobeMultiAttr {
 };
 static_assert(sizeof(UprobeMultiAttr) == 64);
 
+/// A process that has ended shows no file system any more.
+bool has_ended(pid_t pid) {
+  return access(fmt::format("/proc/{}/root/", pid).c_str(), F_OK) != 0;
+}
+
 Error attach_error(const std::string& path, pid_t pid, int error) {
   Error failure{ExitCode::cannot_trace,
                 fmt::format("cannot attach to {} in PID {}: {}", path, pid, std::strerror(error)),
                 ""};
-  if (error == ESRCH) {
+  if (error == ESRCH || (error == ENOENT && has_ended(pid))) {
     failure.code = ExitCode::no_target;
     failure.message = fmt::format("PID {} ended while leakbpf attached to it", pid);
   } else if (error == EPERM || error == EACCES) {

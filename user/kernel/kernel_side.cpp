@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/kernel_side.h"
 
+#include "core/sampling.h"
 #include "kernel/map_batch.h"
 #include "leakbpf.skel.h"
 
@@ -8,7 +9,6 @@
 
 #include <array>
 #include <cstring>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -43,8 +43,27 @@ leakbpf_site_totals sum_of(const std::uint8_t* values, std::size_t bytes) {
     sum.allocated_count += part.allocated_count;
     sum.freed_bytes += part.freed_bytes;
     sum.freed_count += part.freed_count;
+    if (part.young_window > sum.young_window) {
+      sum.young_window = part.young_window;
+      sum.young_bytes = sum.young_count = 0;
+    }
+    if (part.young_window == sum.young_window) {
+      sum.young_bytes += part.young_bytes;
+      sum.young_count += part.young_count;
+    }
   }
   return sum;
+}
+
+void add_activity(leakbpf_activity& sum, const std::uint8_t* values, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += sizeof(leakbpf_activity)) {
+    leakbpf_activity part;
+    std::memcpy(&part, values + at, sizeof(part));
+    sum.hits += part.hits;
+    sum.allocations += part.allocations;
+    sum.frees += part.frees;
+    sum.work_ns += part.work_ns;
+  }
 }
 
 Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) {
@@ -70,6 +89,10 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   skeleton->rodata->config_max_size = config.max_size;
   skeleton->rodata->config_max_frames = config.max_frames;
   skeleton->rodata->config_follow_forks = config.follow_forks ? 1 : 0;
+  skeleton->rodata->config_windows = config.windows ? 1 : 0;
+  const SamplingWeights weights = sampling_weights(config.sample_bytes);
+  static_assert(sizeof(weights) == sizeof(skeleton->rodata->sampling_weights));
+  std::memcpy(skeleton->rodata->sampling_weights, weights.data(), sizeof(weights));
   bpf_map__set_max_entries(skeleton->maps.live, config.max_live);
   bpf_map__set_max_entries(skeleton->maps.stacks, config.max_stacks);
   // More sites than stacks, so that what fills first is the table with a fallback: the row of
@@ -156,53 +179,77 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
   return KernelSide(std::move(impl));
 }
 
-Result<std::vector<Link>> KernelSide::attach_plan(const ProbePlan& plan, pid_t pid) const {
+Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const ProgramSet& programs,
+                                      const std::function<bool(const PlannedProbe&)>& wanted,
+                                      std::vector<Link>& links) const {
+  std::vector<AttachPoint> points;
+  for (const PlannedProbe& probe : plan.probes)
+    if (kind_wanted(impl_->config, probe.function->kind) && wanted(probe))
+      points.push_back({probe.file_offset, probe.cookie});
+  return attach(impl_->config.backend, programs, pid, plan.file.open_path, points, links);
+}
+
+Result<std::vector<Link>> KernelSide::attach_heap(const ProbePlan& plan, pid_t pid) const {
   const auto& progs = impl_->skeleton->progs;
   const ProgramSet free_programs{progs.on_free, nullptr, nullptr};
   const ProgramSet reallocate_programs{progs.on_reallocate_entry, progs.on_reallocate_return,
                                        progs.on_reallocate_session};
+  const ProgramSet allocate_programs{progs.on_allocate_entry, progs.on_allocate_return,
+                                     progs.on_allocate_session};
+  std::vector<Link> links;
+  for (const auto& [operation, programs] : {std::pair{LEAKBPF_OP_FREE, free_programs},
+                                            {LEAKBPF_OP_REALLOCATE, reallocate_programs},
+                                            {LEAKBPF_OP_ALLOCATE, allocate_programs}}) {
+    const auto wanted = [operation = operation](const PlannedProbe& probe) {
+      return probe.function->operation == operation;
+    };
+    if (auto done = attach_those(plan, pid, programs, wanted, links); !done)
+      return done.error();
+  }
+  return links;
+}
+
+Result<std::vector<Link>> KernelSide::attach_mapping_calls(const ProbePlan& plan, pid_t pid) const {
+  const auto& progs = impl_->skeleton->progs;
   const ProgramSet range_programs{progs.on_range_entry, progs.on_range_return,
                                   progs.on_range_session};
   const ProgramSet allocate_programs{progs.on_allocate_entry, progs.on_allocate_return,
                                      progs.on_allocate_session};
-  const auto is_operation = [](leakbpf_operation operation) {
-    return [operation](const PlannedProbe& p) { return p.function->operation == operation; };
+  const auto is_range = [](const PlannedProbe& probe) {
+    return probe.function->kind == LEAKBPF_KIND_MMAP || probe.function->kind == LEAKBPF_KIND_BRK;
   };
-  const auto is_range = [](const PlannedProbe& p) {
-    return p.function->kind == LEAKBPF_KIND_MMAP || p.function->kind == LEAKBPF_KIND_BRK;
+  const auto is_pool = [](const PlannedProbe& probe) {
+    return probe.function->operation == LEAKBPF_OP_PYTHON_POOL;
   };
   std::vector<Link> links;
-  const auto attach_those = [&](const ProgramSet& programs, const auto& wanted) {
-    std::vector<AttachPoint> points;
-    for (const PlannedProbe& probe : plan.probes) {
-      if (kind_wanted(impl_->config, probe.function->kind) && wanted(probe))
-        points.push_back({probe.file_offset, probe.function->cookie});
-    }
-    return attach(impl_->config.backend, programs, pid, plan.file.open_path, points, links);
-  };
-  if (auto done = attach_those(free_programs, is_operation(LEAKBPF_OP_FREE)); !done)
+  if (auto done = attach_those(plan, pid, range_programs, is_range, links); !done)
     return done.error();
-  if (auto done = attach_those(reallocate_programs, is_operation(LEAKBPF_OP_REALLOCATE)); !done)
-    return done.error();
-  if (auto done = attach_those(range_programs, is_range); !done)
-    return done.error();
-  if (auto done = attach_those(allocate_programs, is_operation(LEAKBPF_OP_ALLOCATE)); !done)
-    return done.error();
-  if (auto done = attach_those(allocate_programs, is_operation(LEAKBPF_OP_PYTHON_POOL)); !done)
+  if (auto done = attach_those(plan, pid, allocate_programs, is_pool, links); !done)
     return done.error();
   return links;
 }
 
-Result<std::uint32_t> KernelSide::start_target(pid_t pid, const leakbpf_python* python) {
+Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window,
+                                               const leakbpf_python* python) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const std::uint32_t id = impl_->next_own_id++;
-  const leakbpf_target target{id, 0, id, 0, 0};
+  const leakbpf_target target{id, 0, id, window, 0};
   if ((python && !put_python(id, *python)) ||
       bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
                  "too many targets at once"};
   return target.id;
+}
+
+void KernelSide::set_window(std::uint32_t index, const leakbpf_window& window) const {
+  const int map = bpf_map__fd(impl_->skeleton->maps.windows);
+  leakbpf_window closed = window;
+  closed.number = 0;
+  // The number last: nothing is to be followed by half of the settings.
+  bpf_map_update_elem(map, &index, &closed, BPF_ANY);
+  if (window.number != 0)
+    bpf_map_update_elem(map, &index, &window, BPF_ANY);
 }
 
 std::optional<std::uint32_t> KernelSide::target_id(pid_t pid) const {
@@ -318,19 +365,29 @@ leakbpf_counters KernelSide::read_counters() const {
   if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &zero, values.data()))
     return total;
   for (const leakbpf_counters& value : values) {
-    total.hits += value.hits;
     for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++)
       total.losses[loss] += value.losses[loss];
   }
   return total;
 }
 
-std::uint64_t KernelSide::unknown_frees(std::uint32_t target) const {
-  const std::uint32_t slot = target % LEAKBPF_UNKNOWN_FREES_SLOTS;
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.unknown_frees), &slot, values.data()))
-    return 0;
-  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+leakbpf_activity KernelSide::activity(std::uint32_t target) const {
+  const std::uint32_t slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  std::vector<std::uint8_t> values(per_cpu_value_bytes(sizeof(leakbpf_activity)));
+  leakbpf_activity sum{};
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.activity), &slot, values.data()) == 0)
+    add_activity(sum, values.data(), values.size());
+  return sum;
+}
+
+leakbpf_activity KernelSide::total_activity() const {
+  leakbpf_activity sum{};
+  const std::size_t value_bytes = per_cpu_value_bytes(sizeof(leakbpf_activity));
+  const auto add = [&](std::uint32_t /*slot*/, const std::uint8_t* values) {
+    add_activity(sum, values, value_bytes);
+  };
+  each_element<std::uint32_t>(bpf_map__fd(impl_->skeleton->maps.activity), value_bytes, add);
+  return sum;
 }
 
 std::size_t KernelSide::each_block(

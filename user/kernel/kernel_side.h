@@ -24,15 +24,17 @@ struct KernelConfig {
   std::uint64_t min_size = 0;
   std::uint64_t max_size = ~0ULL;
   bool follow_forks = true;
-  bool heap = true;   ///< probe the heap functions
-  bool mmap = true;   ///< probe mmap, munmap, mremap
-  bool brk = true;    ///< probe brk and sbrk
-  bool python = true; ///< probe Python's allocator of small objects
+  bool heap = true;               ///< probe the heap functions
+  bool mmap = true;               ///< probe mmap, munmap, mremap
+  bool brk = true;                ///< probe brk and sbrk
+  bool python = true;             ///< probe Python's allocator of small objects
+  std::uint64_t sample_bytes = 1; ///< mean between samples of the heap; 1: every block is followed
+  bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
 
 struct SiteSample {
   leakbpf_site_key key{};
-  leakbpf_site_totals totals{}; ///< summed over CPUs
+  leakbpf_site_totals totals{}; ///< summed over CPUs; young ones: of the latest window
 };
 
 class KernelSide {
@@ -42,13 +44,20 @@ public:
   KernelSide& operator=(KernelSide&&) noexcept;
   ~KernelSide();
 
-  /// Attaches to every place of `plan` in process `pid`. What frees memory is attached before what
-  /// takes it, so that no block is seen to be born whose end is missed.
-  [[nodiscard]] Result<std::vector<Link>> attach_plan(const ProbePlan& plan, pid_t pid) const;
+  /// Attaches to every heap function of `plan` in process `pid`. What frees memory is attached
+  /// before what takes it, so that no block is seen to be born whose end is missed.
+  [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) const;
+  /// The same for what maps memory, and for new pools of Python's.
+  [[nodiscard]] Result<std::vector<Link>> attach_mapping_calls(const ProbePlan& plan,
+                                                               pid_t pid) const;
 
-  /// From here on the process counts; its stacks have Python frames when `python` says where these
-  /// are. Returns its target id. Fails when the table is full.
-  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, const leakbpf_python* python);
+  /// From here on the process counts, its heap while the window `window` is open; its stacks have
+  /// Python frames when `python` says where these are. Returns its target id. Fails when the table
+  /// is full.
+  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window,
+                                                   const leakbpf_python* python);
+  /// Opens or, with number 0, closes a window; `index` is below LEAKBPF_WINDOWS.
+  void set_window(std::uint32_t index, const leakbpf_window& window) const;
   /// The target's present id, which exec changes; nothing when it is not traced (any more).
   [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const;
   /// From here on stacks of target `id` have Python frames. False: no room for one more.
@@ -64,8 +73,10 @@ public:
   /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
   [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const;
   [[nodiscard]] leakbpf_counters read_counters() const;
-  /// Blocks from before the attach that the target gave back since; about right.
-  [[nodiscard]] std::uint64_t unknown_frees(std::uint32_t target) const;
+  /// What the target did, and others whose ids share its slot, summed over CPUs; about right.
+  [[nodiscard]] leakbpf_activity activity(std::uint32_t target) const;
+  /// The same of all targets there ever were.
+  [[nodiscard]] leakbpf_activity total_activity() const;
 
   /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
   /// how many were visited.
@@ -105,6 +116,10 @@ public:
   void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
 
 private:
+  [[nodiscard]] Result<void> attach_those(const ProbePlan& plan, pid_t pid,
+                                          const ProgramSet& programs,
+                                          const std::function<bool(const PlannedProbe&)>& wanted,
+                                          std::vector<Link>& links) const;
   [[nodiscard]] Result<std::vector<Link>> attach_hook(const ProgramSet& programs,
                                                       const std::string& path,
                                                       std::uint64_t file_offset, pid_t pid) const;

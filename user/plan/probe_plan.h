@@ -10,16 +10,27 @@ namespace leakbpf {
 struct PlannedProbe {
   const AllocationFunction* function = nullptr;
   std::string symbol;
+  std::uint64_t cookie = 0;
   std::uint64_t file_offset = 0; ///< of the probed instruction
   ProbePoint point;
+};
+
+/// Where a function's code lies in its file.
+struct CodeRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
 };
 
 struct ProbePlan {
   MappedFile file;
   std::vector<PlannedProbe> probes;
+  bool is_glibc = false;                      ///< as of Allocator
+  std::vector<CodeRange> heap_functions;      ///< what maps memory in these maps it for the heap
   std::optional<std::uint64_t> mappings_hook; ///< as of Allocator
 };
 
+/// A function that only hands its call on to another is left out (reallocarray to realloc), so that
+/// whether a block is followed is decided once.
 [[nodiscard]] ProbePlan plan_probes(const Allocator& allocator);
 
 } // namespace leakbpf

@@ -48,7 +48,7 @@ void take_pool_function(PythonSearch& search, const ElfFile& file, PoolFunction 
     return;
   search.pool_bytes = found.pool_bytes;
   const AllocationFunction& function = python_pool_function(found.pool_bytes);
-  search.pools = Allocator{mapped, {}, {}};
+  search.pools = Allocator{mapped, {}, false, {}};
   search.pools->functions.push_back(
       {&function, std::string(function.name), *offset, std::move(found.code)});
 }

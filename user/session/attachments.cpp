@@ -3,6 +3,10 @@
 
 #include "kernel/unique_fd.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -68,7 +72,7 @@ Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& fi
   if (!plan.probes.empty())
     if (auto attached = attach_probes(process, plan, pid); !attached)
       return attached.error();
-  process.files.insert(id);
+  process.files.emplace(id, file);
   attach_mappings_hook(pid, plan);
   return AttachSummary{plan.probes.empty() ? 0U : 1U, plan.probes.size()};
 }
@@ -86,12 +90,66 @@ Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator)
 }
 
 Result<void> Attachments::attach_probes(Process& process, const ProbePlan& plan, pid_t pid) {
-  auto links = kernel_.attach_plan(plan, pid);
+  if (process.heap_is_open)
+    if (auto done = attach_heap(process, plan, pid); !done)
+      return done;
+  auto links = kernel_.attach_mapping_calls(plan, pid);
   if (!links)
     return links.error();
-  for (Link& link : *links)
-    process.links.push_back(std::move(link));
+  std::move(links->begin(), links->end(), std::back_inserter(process.mapping_calls));
   return {};
+}
+
+Result<void> Attachments::attach_heap(Process& process, const ProbePlan& plan, pid_t pid) {
+  auto links = kernel_.attach_heap(plan, pid);
+  if (!links)
+    return links.error();
+  std::move(links->begin(), links->end(), std::back_inserter(process.heap));
+  return {};
+}
+
+Result<void> Attachments::open_heap(pid_t pid) {
+  Process& process = processes_[pid];
+  if (std::exchange(process.heap_is_open, true))
+    return {};
+  for (const auto& [id, file] : process.files) {
+    ProbePlan plan = plans_.at(id);
+    plan.file = file;
+    if (auto done = attach_heap(process, plan, pid); !done) {
+      close_heap(pid);
+      return done;
+    }
+  }
+  return {};
+}
+
+void Attachments::close_heap(pid_t pid) {
+  Process& process = processes_[pid];
+  process.heap_is_open = false;
+  reaper_.close(std::exchange(process.heap, {}));
+}
+
+bool Attachments::uses_only_glibc(pid_t pid) const {
+  const auto process = processes_.find(pid);
+  if (process == processes_.end())
+    return false;
+  bool any = false;
+  for (const auto& [id, file] : process->second.files) {
+    const ProbePlan& plan = plans_.at(id);
+    if (!plan.heap_functions.empty() && !plan.is_glibc)
+      return false;
+    any = any || !plan.heap_functions.empty();
+  }
+  return any;
+}
+
+bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) const {
+  const auto plan = plans_.find(file);
+  return plan != plans_.end() &&
+         std::any_of(plan->second.heap_functions.begin(), plan->second.heap_functions.end(),
+                     [offset](const CodeRange& range) {
+                       return range.begin <= offset && offset < range.end;
+                     });
 }
 
 /// Without it the walker asks the kernel for what is new, and stacks through a library that took
@@ -125,14 +183,16 @@ void Attachments::detach(pid_t pid) {
   const auto found = processes_.find(pid);
   if (found == processes_.end())
     return;
-  reaper_.close(std::move(found->second.links));
+  reaper_.close(std::move(found->second.heap));
+  reaper_.close(std::move(found->second.mapping_calls));
   reaper_.close(std::move(found->second.hooks));
   processes_.erase(found);
 }
 
 bool Attachments::has_probes(pid_t pid) const {
   const auto found = processes_.find(pid);
-  return found != processes_.end() && !found->second.links.empty();
+  return found != processes_.end() &&
+         !(found->second.heap.empty() && found->second.mapping_calls.empty());
 }
 
 } // namespace leakbpf

@@ -18,9 +18,11 @@ namespace leakbpf {
 
 struct TargetState {
   std::uint32_t id = 0;
-  double since = 0;                ///< seconds after tracing began that it was first seen
-  bool asked_for = false;          ///< by its PID; else it is a child of such a one
-  std::uint64_t unknown_frees = 0; ///< that its slot had counted for others
+  double since = 0;              ///< seconds after tracing began that it was first seen
+  bool asked_for = false;        ///< by its PID; else it is a child of such a one
+  std::uint32_t group = 0;       ///< of HeapWindows
+  std::uint64_t windows_put = 0; ///< windows that had ended at the last sample that was kept
+  leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
   ProcessInfo process;
   AddressSpace space;

@@ -69,6 +69,9 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
       attachments_(proc_, kernel_, options_.hints),
+      windows_(
+          proc_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
+          [this] { return elapsed(); }, options_.warn),
       namer_(proc_, [this](std::uint32_t target,
                            std::uint64_t address) { return kernel_.code_deaths(target, address); }),
       sources_(proc_), limits_(proc_) {}
@@ -100,6 +103,8 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (!backend)
     return backend.error();
   options.kernel.backend = backend->backend;
+  options.kernel.sample_bytes = options.limits.mean_bytes;
+  options.kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
   options.kernel.max_live = options.max_live.value_or(live_table_size(resident));
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
@@ -125,6 +130,8 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (tracer->targets_.empty())
     return *first_error;
   tracer->started_ = Clock::now();
+  for (const auto& [id, target] : tracer->targets_)
+    tracer->windows_.start(target.group);
   return tracer;
 }
 
@@ -149,6 +156,7 @@ Result<void> Tracer::follow(pid_t pid) {
   PythonSearch python;
   if (options_.python)
     python = find_python(proc_, pid, *mappings);
+  const HeapWindows::Index group = windows_.add_group(pid);
   auto attached = attach_to(pid, *mappings, python);
   if (attached && !attachments_.has_probes(pid))
     attached = no_allocator_error(*process, options_.kernel);
@@ -156,13 +164,14 @@ Result<void> Tracer::follow(pid_t pid) {
     attachments_.detach(pid);
     return attached.error();
   }
-  auto id = kernel_.start_target(pid, python.process ? &python.process->layout.walk : nullptr);
+  auto id =
+      kernel_.start_target(pid, group, python.process ? &python.process->layout.walk : nullptr);
   if (!id) {
     attachments_.detach(pid);
     return id.error();
   }
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  TargetState& target = add_target(*id, pid, std::move(python));
+  TargetState& target = add_target(*id, pid, group, std::move(python));
   target.asked_for = true;
   options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                               target.process.comm, attached->probes, attached->files,
@@ -186,11 +195,14 @@ void Tracer::inform_of_tables() {
                                 stats.files_without_table, stats.files, stats.damaged_functions));
 }
 
-TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, PythonSearch python) {
+TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
+                                PythonSearch python) {
   TargetState& target = targets_[id];
   target.id = id;
   target.since = elapsed();
-  target.unknown_frees = kernel_.unknown_frees(id);
+  target.group = group;
+  target.before = kernel_.activity(id);
+  windows_.add(group, id, pid);
   if (auto process = inspect_process(proc_, pid))
     target.process = std::move(*process);
   target.process.pid = pid;
@@ -222,7 +234,8 @@ bool Tracer::run_until(double deadline, int interrupt_fd) {
     follow_events();
     take_finished_stacks();
     attach_pending();
-    double until = deadline;
+    windows_.run();
+    double until = std::min(deadline, windows_.next_run());
     for (const Pending& pending : pending_)
       until = std::min(until, pending.due);
     const double wait = until - elapsed();
@@ -359,7 +372,8 @@ SiteKey Tracer::by_place(SiteKey key) {
 void Tracer::on_fork(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
   const TargetState* parent = find_target(event.peer_target);
-  TargetState& child = add_target(event.target, pid, parent ? parent->python : PythonSearch{});
+  TargetState& child = add_target(event.target, pid, parent ? parent->group : 0,
+                                  parent ? parent->python : PythonSearch{});
   if (parent && !child.mapped_by)
     child.inherit_mappings(*parent);
   unwind_->describe_space(event.target, pid);
@@ -369,11 +383,13 @@ void Tracer::on_fork(const leakbpf_event& event) {
 
 void Tracer::on_exec(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
-  if (TargetState* before = find_target(event.peer_target)) {
+  TargetState* before = find_target(event.peer_target);
+  if (before) {
     before->ended = TargetEnd{"ran another program (exec)", elapsed()};
     keep_collections(*before);
+    windows_.remove(before->group, before->id);
   }
-  add_target(event.target, pid);
+  add_target(event.target, pid, before ? before->group : 0);
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
 }
@@ -390,6 +406,7 @@ void Tracer::on_exit(std::uint32_t id, std::string how) {
     return;
   target->ended = TargetEnd{std::move(how), elapsed()};
   keep_collections(*target);
+  windows_.remove(target->group, id);
   attachments_.detach(target->process.pid);
 }
 
@@ -491,6 +508,10 @@ void Tracer::freeze() {
   for (const auto& [id, target] : targets_)
     if (target.alive())
       kernel_.stop_target(target.process.pid);
+  windows_.finish();
+  for (const auto& [id, target] : targets_)
+    if (target.alive())
+      attachments_.detach(target.process.pid);
   unwind_->drain();
   follow_events();
   take_finished_stacks();

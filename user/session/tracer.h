@@ -11,6 +11,7 @@
 #include "kernel/features.h"
 #include "python/pools.h"
 #include "session/attachments.h"
+#include "session/heap_windows.h"
 #include "session/python_heap.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
@@ -34,7 +35,7 @@ struct TraceOptions {
   AllocatorHints hints;
   bool python = true;       ///< show Python frames
   bool unwind_cache = true; ///< keep unwind tables on disk from one run to the next
-  std::uint64_t sample_bytes = 16384;
+  CostLimits limits;
   double min_age_seconds = 0;
   GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
   Suppressions suppressions;         ///< stacks that are counted, and not shown
@@ -43,9 +44,6 @@ struct TraceOptions {
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
 };
-
-/// By target.
-using BlockCounts = std::unordered_map<std::uint32_t, double>;
 
 class Tracer {
 public:
@@ -89,7 +87,8 @@ private:
   Result<AttachSummary> attach_to(pid_t pid, std::span<const Mapping> mappings,
                                   const PythonSearch& python);
   void inform_of_tables();
-  TargetState& add_target(std::uint32_t id, pid_t pid, PythonSearch python = {});
+  TargetState& add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
+                          PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
   void follow_events();
   void handle(const leakbpf_event& event);
@@ -108,12 +107,24 @@ private:
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
   [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
+  [[nodiscard]] bool is_news(const TargetState& target) const;
+  void put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals);
   void read_sites();
+  void add_site(const SiteSample& sample, const SiteKey& place);
+  [[nodiscard]] bool is_unfinished(const SiteKey& key) const;
+  [[nodiscard]] bool serves_heap(const SiteKey& place);
   void make_room(const std::vector<SiteSample>& samples);
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
   void scan_ages();
+  struct OutstandingBlock {
+    leakbpf_block_key place;
+    leakbpf_block block;
+  };
+  [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
+  void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
+  void give_back(const OutstandingBlock& each);
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
   void look_at_python(TargetState& target, PythonHeap& heap);
   void find_survivors(const SurvivalMark& mark);
@@ -123,17 +134,17 @@ private:
   [[nodiscard]] std::vector<SiteReport> site_rows();
   void suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed);
   [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
-  [[nodiscard]] static BlockCounts heap_blocks(const std::vector<SiteReport>& sites);
   [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
-  void weigh_sites(const std::vector<SiteReport>& sites, const BlockCounts& blocks);
+  void weigh_sites(const std::vector<SiteReport>& sites);
   void weigh_memory(const TargetState& target, TargetEvidence& evidence) const;
-  void judge_targets(const std::vector<SiteReport>& sites, const BlockCounts& blocks,
-                     std::vector<TargetReport>& rows);
+  void judge_targets(const std::vector<SiteReport>& sites, std::vector<TargetReport>& rows);
   [[nodiscard]] SiteEvidence evidence_of(const SiteReport& site) const;
   void judge_briefly(SiteReport& site) const;
   void judge(SiteReport& site) const;
   [[nodiscard]] Losses losses_for_verdict() const;
   void fill_host(Report& report) const;
+  void fill_cost(Report& report) const;
+  void estimate(SiteReport& row, const TargetState& target) const;
   [[nodiscard]] bool filtered_out(const SiteReport& site);
   void drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) const;
   [[nodiscard]] Frames frames_of(const SiteReport& site);
@@ -150,6 +161,7 @@ private:
   KernelSide kernel_;
   std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
+  HeapWindows windows_;
   Namer namer_;
   SourceLines sources_;
   std::unordered_map<std::uint64_t, GroupFrame> groups_; ///< by the hash of a stack's places
@@ -163,11 +175,13 @@ private:
   std::optional<double> survival_age_; ///< seconds; of SiteAges::old_survival_percent
   /// What sites counted that the kernel side was told to forget.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> retired_;
-  /// Python's pools that were found empty, which the kernel side does not know of.
+  /// Python's pools that were found empty, and blocks that were found to be gone, which the kernel
+  /// side does not know of.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> given_back_;
   /// What to add to sites for the small objects that they hold, or that others hold in their pools.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> held_;
   double next_age_scan_ = 0;
+  std::uint64_t scanned_windows_ = 0; ///< what windows_.ended() was at the last scan
   GrowthRecord growth_;
   /// Trends of the sites, which are the same until the record has a new sample, and what targets
   /// were judged by.
@@ -185,7 +199,8 @@ private:
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
   /// mappings changed or a walk was finished here.
   std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
-  std::vector<FinishedStack> finished_; ///< of targets that are not known yet
+  std::unordered_map<std::uint64_t, bool> serves_heap_; ///< by the hash of the places
+  std::vector<FinishedStack> finished_;                 ///< of targets that are not known yet
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> own_losses_{}; ///< found in user space
 };
 

@@ -3,11 +3,13 @@
 #include "core/culprit.h"
 #include "core/losses.h"
 #include "core/ranking.h"
+#include "core/sampling.h"
 #include "core/suppress.h"
 #include "session/tracer.h"
 #include "version.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -37,9 +39,7 @@ std::vector<SiteReport> Tracer::site_rows() {
     row.pid = target->second.process.pid;
     row.key = key;
     row.totals = totals;
-    // Which small objects a Python site holds is inferred from pointers, with no known error.
-    row.estimated = key.kind == LEAKBPF_KIND_PYTHON;
-    row.standard_error_bytes = row.estimated ? std::nullopt : std::optional(0.0);
+    estimate(row, target->second);
     if (!same)
       if (const auto trend = growth_.site_trend(key, target->second.since))
         trends_.emplace(key, *trend);
@@ -52,12 +52,29 @@ std::vector<SiteReport> Tracer::site_rows() {
       continue;
     row.oldest_age_seconds = ages->second.histogram.oldest_seconds();
     row.median_age_seconds = ages->second.histogram.median_seconds();
-    if (!row.estimated && ages->second.old_survival_percent) {
+    if (row.standard_error_bytes && ages->second.old_survival_percent) {
       row.old_survival_percent = ages->second.old_survival_percent;
       row.survival_age_seconds = survival_age_;
     }
   }
   return rows;
+}
+
+/// Mappings are followed one and all. Which small objects a Python site holds is inferred from
+/// pointers, with no known error.
+void Tracer::estimate(SiteReport& row, const TargetState& target) const {
+  row.standard_error_bytes = 0;
+  if (row.key.kind == LEAKBPF_KIND_PYTHON) {
+    row.estimated = true;
+    row.standard_error_bytes.reset();
+  } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
+    const WindowState window = windows_.state(target.group);
+    row.estimated = window.mean_bytes > 1 || window.limited;
+    if (row.estimated)
+      row.standard_error_bytes = sampling_error(static_cast<double>(row.totals.outstanding_bytes()),
+                                                static_cast<double>(row.totals.outstanding_count()),
+                                                window.mean_bytes, 1.0 / window.scale);
+  }
 }
 
 Frames Tracer::frames_of(const SiteReport& site) {
@@ -107,16 +124,32 @@ void Tracer::fill_host(Report& report) const {
                  static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN))};
   report.started_at = started_at_;
   report.duration_seconds = elapsed();
-  report.sampling.requested_mean_bytes = options_.sample_bytes;
   report.backend = backend_name(backend_.backend);
   const leakbpf_counters counters = kernel_.read_counters();
   std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
                  report.losses.begin(), std::plus<>());
   report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
-  report.overhead.probe_hits = counters.hits;
-  if (report.duration_seconds > 0) // the self-test measured an entry and a return
-    report.overhead.percent_of_one_core = static_cast<double>(counters.hits) * backend_.hit_ns / 2 /
-                                          1e9 / report.duration_seconds * 100;
+  report.overhead.probe_hits = kernel_.total_activity().hits;
+  fill_cost(report);
+}
+
+/// Of all groups together; the duty cycle is that of the average one.
+void Tracer::fill_cost(Report& report) const {
+  report.sampling.mean_bytes = options_.limits.mean_bytes;
+  report.sampling.exact = options_.limits.mean_bytes <= 1;
+  std::set<HeapWindows::Index> groups;
+  for (const auto& [id, target] : targets_)
+    groups.insert(target.group);
+  double share = 0;
+  double duty = 0;
+  for (const HeapWindows::Index group : groups) {
+    const TracingCost cost = windows_.cost(group);
+    share += cost.share;
+    duty += cost.duty / static_cast<double>(groups.size());
+    report.sampling.exact = report.sampling.exact && !windows_.state(group).limited;
+  }
+  report.overhead.percent_of_one_core = 100 * share;
+  report.overhead.duty_cycle = std::min(duty, 1.0);
 }
 
 std::optional<PythonReport> Tracer::python_report(const TargetState& target) const {
@@ -166,16 +199,6 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.python = python_report(target);
   }
   return rows;
-}
-
-BlockCounts Tracer::heap_blocks(const std::vector<SiteReport>& sites) {
-  BlockCounts blocks;
-  for (const SiteReport& site : sites) {
-    double& count = blocks[site.key.target];
-    if (site.key.kind == LEAKBPF_KIND_HEAP)
-      count += static_cast<double>(site.totals.outstanding_count());
-  }
-  return blocks;
 }
 
 /// The names of a stack's frames will not change: it is known, and so is each piece of Python.
@@ -240,8 +263,8 @@ Losses Tracer::losses_for_verdict() const {
   return losses;
 }
 
-/// What the sites say of their targets. `blocks` are outstanding ones of the heap.
-void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const BlockCounts& blocks) {
+/// What the sites say of their targets.
+void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
   evidence_.clear();
   for (const SiteReport& site : sites)
     weigh_site(evidence_[site.key.target], evidence_of(site), site.key.kind,
@@ -254,8 +277,12 @@ void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const BlockCounts
     const auto target = targets_.find(id);
     if (growing <= 0 || !all_followed || target == targets_.end())
       continue;
-    const std::uint64_t unknown = kernel_.unknown_frees(id) - target->second.unknown_frees;
-    const double net = blocks.at(id) - static_cast<double>(unknown);
+    if (windows_.state(target->second.group).limited)
+      continue; // of a part of the time no sum can be made
+    const leakbpf_activity now = kernel_.activity(id);
+    const leakbpf_activity& before = target->second.before;
+    const double net = static_cast<double>(now.allocations - before.allocations) -
+                       static_cast<double>(now.frees - before.frees);
     evidence.replaced_share = 1 - std::clamp(net / growing, 0.0, 1.0);
   }
 }
@@ -285,9 +312,8 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
 }
 
 /// `rows` are those of `targets_`, in its order.
-void Tracer::judge_targets(const std::vector<SiteReport>& sites, const BlockCounts& blocks,
-                           std::vector<TargetReport>& rows) {
-  weigh_sites(sites, blocks);
+void Tracer::judge_targets(const std::vector<SiteReport>& sites, std::vector<TargetReport>& rows) {
+  weigh_sites(sites);
   const Losses losses = losses_for_verdict();
   std::size_t row = 0;
   for (auto& [id, target] : targets_) {
@@ -367,9 +393,8 @@ Report Tracer::report(std::size_t rows, const SiteOrder& order) {
   std::vector<SiteReport> sites = site_rows();
   std::unordered_map<std::uint32_t, std::size_t> target_index;
   report.targets = target_rows(sites, target_index);
-  const auto blocks = heap_blocks(sites);
   suppress(sites, rows == 0, report.suppressed);
-  judge_targets(sites, blocks, report.targets);
+  judge_targets(sites, report.targets);
   std::erase_if(sites, [this](const SiteReport& site) { return filtered_out(site); });
   drop_rows(sites, rows != 0);
   for (SiteReport& site : sites)

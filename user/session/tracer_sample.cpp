@@ -2,6 +2,7 @@
 // Sampling of a Tracer: what is outstanding now, how old it is, what it grew from.
 #include "python/pools.h"
 #include "session/tracer.h"
+#include "target/glibc_chunk.h"
 #include "target/memory_usage.h"
 
 #include <algorithm>
@@ -31,9 +32,28 @@ SiteKey key_of(const SiteSample& sample) {
   return {sample.key.target, static_cast<leakbpf_kind>(sample.key.kind), sample.key.stack_hash};
 }
 
+/// In whole bytes and blocks.
 SiteTotals totals_of(const SiteSample& sample) {
-  return {sample.totals.allocated_bytes, sample.totals.allocated_count, sample.totals.freed_bytes,
-          sample.totals.freed_count};
+  const leakbpf_site_totals& totals = sample.totals;
+  return {totals.allocated_bytes >> LEAKBPF_WEIGHT_BITS,
+          totals.allocated_count >> LEAKBPF_WEIGHT_BITS, totals.freed_bytes >> LEAKBPF_WEIGHT_BITS,
+          totals.freed_count >> LEAKBPF_WEIGHT_BITS};
+}
+
+/// Of the young blocks of a window at its end all are known, not one in `scale`: they stand for
+/// themselves until the next window.
+SiteTotals estimate_of(const SiteSample& sample, const WindowState& window) {
+  SiteTotals totals = totals_of(sample);
+  if (window.scale <= 1 || sample.totals.young_window != window.number)
+    return totals;
+  const auto too_much = [&](std::int64_t young, std::uint64_t all) {
+    const auto blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(young, 0));
+    const std::uint64_t more = blocks - blocks / window.scale;
+    return std::min(more >> LEAKBPF_WEIGHT_BITS, all);
+  };
+  totals.allocated_bytes -= too_much(sample.totals.young_bytes, totals.allocated_bytes);
+  totals.allocated_count -= too_much(sample.totals.young_count, totals.allocated_count);
+  return totals;
 }
 
 } // namespace
@@ -51,8 +71,24 @@ void Tracer::sample() {
   growth_.begin_sample(now);
   for (const auto& [key, totals] : sites_)
     if (const TargetState* target = find_target(key.target); target && target->alive())
-      growth_.put_site(key, totals);
+      put_site(*target, key, totals);
   sample_targets(now);
+  if (growth_.keeps_sites())
+    for (auto& [id, target] : targets_)
+      target.windows_put = windows_.state(target.group).ended;
+}
+
+/// What windows tell is known at their ends.
+bool Tracer::is_news(const TargetState& target) const {
+  const WindowState window = windows_.state(target.group);
+  return !window.unfinished && window.ended != target.windows_put;
+}
+
+void Tracer::put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals) {
+  if (key.kind != LEAKBPF_KIND_HEAP || !windows_.state(target.group).limited)
+    growth_.put_site(key, totals);
+  else if (is_news(target))
+    growth_.put_site_after_gap(key, totals);
 }
 
 /// Stacks that came and went, of code made by eval or of requests that each take another way, fill
@@ -95,18 +131,56 @@ void Tracer::given_back_by_place(const SiteKey& key, const SiteKey& place) {
   given_back_.erase(back);
 }
 
+/// Its sums mean something at the end of the window that is open, not yet now.
+bool Tracer::is_unfinished(const SiteKey& key) const {
+  if (key.kind != LEAKBPF_KIND_HEAP)
+    return false;
+  const auto target = targets_.find(key.target);
+  return target != targets_.end() && windows_.state(target->second.group).unfinished;
+}
+
+void Tracer::add_site(const SiteSample& sample, const SiteKey& place) {
+  const auto target = targets_.find(sample.key.target);
+  if (target == targets_.end())
+    sites_[place] += totals_of(sample);
+  else if (!is_unfinished(place))
+    sites_[place] += estimate_of(sample, windows_.state(target->second.group));
+}
+
+/// Memory that a heap function maps or breaks off, for the blocks that it hands out. Where heap
+/// blocks are followed that would count them twice.
+bool Tracer::serves_heap(const SiteKey& place) {
+  if (!options_.kernel.heap || place.kind == LEAKBPF_KIND_HEAP || place.kind == LEAKBPF_KIND_PYTHON)
+    return false;
+  if (const auto known = serves_heap_.find(place.stack_hash); known != serves_heap_.end())
+    return known->second;
+  const auto stack = stacks_.find(place.stack_hash);
+  if (stack == stacks_.end())
+    return false;
+  const auto& places = stack->second.places;
+  const bool serves = std::any_of(places.begin(), places.end(), [this](const CodePlace& code) {
+    const auto file = namer_.file_id(code);
+    return file && attachments_.is_heap_function(*file, code.offset);
+  });
+  serves_heap_.emplace(place.stack_hash, serves);
+  return serves;
+}
+
 void Tracer::read_sites() {
-  sites_.clear();
+  std::erase_if(sites_, [this](const auto& known) { return !is_unfinished(known.first); });
   const std::vector<SiteSample> samples = kernel_.read_sites();
   for (const SiteSample& sample : samples)
-    sites_[by_place(key_of(sample))] += totals_of(sample);
+    add_site(sample, by_place(key_of(sample)));
   for (const auto& [key, totals] : retired_)
-    sites_[key] += totals;
+    if (!is_unfinished(key))
+      sites_[key] += totals;
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
-      sites_[by_place(key)] += totals;
+      if (const SiteKey place = by_place(key); !serves_heap(place))
+        sites_[place] += totals;
   for (const auto& [key, totals] : given_back_)
-    sites_[by_place(key)] += totals;
+    if (!is_unfinished(key))
+      sites_[by_place(key)] += totals;
   for (const auto& [key, totals] : held_)
     sites_[key] += totals;
   make_room(samples);
@@ -119,8 +193,11 @@ void Tracer::sample_whole() {
 
 void Tracer::read_ages() {
   const double begin = elapsed();
-  if (begin < next_age_scan_)
+  // After each window, what was freed before it is to be found.
+  const std::uint64_t ended = windows_.ended();
+  if (begin < next_age_scan_ && ended == scanned_windows_)
     return;
+  scanned_windows_ = ended;
   scan_ages();
   const double end = elapsed();
   next_age_scan_ = end + (end - begin) / age_scan_share;
@@ -131,29 +208,40 @@ void Tracer::scan_ages() {
   const std::uint64_t now = monotonic_ns();
   const auto mark = growth_.survival_mark(elapsed());
   survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
-  const auto add = [&](const SiteKey& key, std::uint64_t time_ns, std::uint64_t bytes) {
+  const auto add = [&](const SiteKey& key, std::uint64_t time_ns, std::uint64_t bytes,
+                       double weight) {
     SiteAges& ages = ages_[key];
     const std::uint64_t age = age_at(now, time_ns);
-    ages.histogram.add(age);
+    ages.histogram.add(age, weight);
     if (survival_age_ && static_cast<double>(age) / 1e9 >= *survival_age_)
-      ages.old_bytes += static_cast<double>(bytes);
+      ages.old_bytes += static_cast<double>(bytes) * weight;
   };
   std::unordered_map<std::uint32_t, PythonHeap> pythons;
-  for (const auto& [id, target] : targets_)
+  std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
+  for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons[id];
+    if (target.alive() && windows_.state(target.group).limited &&
+        attachments_.uses_only_glibc(target.process.pid))
+      old[id];
+  }
   kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
     const SiteKey key =
         by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
-    add(key, block.time_ns, block.size);
+    add(key, block.time_ns, block.size, double(block.weight) / LEAKBPF_WEIGHT_ONE);
+    if (const auto blocks = old.find(place.target); blocks != old.end() && is_old(place, block))
+      blocks->second.push_back({place, block});
     if (const auto python = pythons.find(place.target); python != pythons.end())
       python->second.add(key, place, block);
   });
+  for (const auto& [id, blocks] : old)
+    forget_given_back(targets_.at(id), blocks);
   for (auto& [id, heap] : pythons)
     look_at_python(targets_.at(id), heap);
   for (const auto& [id, target] : targets_)
     target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t bytes) {
-      add(by_place({id, owner.kind, owner.stack_hash}), owner.time_ns, bytes);
+      if (const SiteKey place = by_place({id, owner.kind, owner.stack_hash}); !serves_heap(place))
+        add(place, owner.time_ns, bytes, 1);
     });
   if (mark)
     find_survivors(*mark);
@@ -166,18 +254,45 @@ void Tracer::find_survivors(const SurvivalMark& mark) {
       ages.old_survival_percent = std::min(100 * ages.old_bytes / taken, 100.0);
 }
 
+/// Taken in a window before the open or the last one.
+bool Tracer::is_old(const leakbpf_block_key& place, const leakbpf_block& block) const {
+  const auto target = targets_.find(place.target);
+  return place.kind == LEAKBPF_KIND_HEAP && target != targets_.end() &&
+         block.window != windows_.state(target->second.group).number;
+}
+
+/// Blocks that were freed while no window was open, as far as the heap itself shows it.
+void Tracer::forget_given_back(const TargetState& target,
+                               const std::vector<OutstandingBlock>& blocks) {
+  std::vector<GlibcBlock> asked;
+  for (const OutstandingBlock& each : blocks)
+    asked.push_back({each.place.address, each.block.size});
+  const auto gone = given_back(LiveMemory(target.process.pid), asked);
+  if (!gone || !still_runs(target))
+    return;
+  for (std::size_t i = 0; i < blocks.size(); i++)
+    if ((*gone)[i])
+      give_back(blocks[i]);
+}
+
+/// The kernel side did not see that the block was freed.
+void Tracer::give_back(const OutstandingBlock& each) {
+  const auto block = kernel_.take_block(each.place, each.block.time_ns);
+  if (!block) // another is there meanwhile, and the kernel side knew
+    return;
+  SiteTotals& totals = given_back_[{each.place.target, static_cast<leakbpf_kind>(each.place.kind),
+                                    block->stack_hash}];
+  totals.freed_bytes += block->size * block->weight >> LEAKBPF_WEIGHT_BITS;
+  totals.freed_count += block->weight >> LEAKBPF_WEIGHT_BITS;
+}
+
 /// Python gives no sign when a pool becomes empty, but its header says so.
 void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
   for (std::size_t i = 0; i < use.size(); i++) {
     const PythonHeap::Pool& pool = heap.pools()[i];
     if (use[i] == PoolUse::in_use)
       continue;
-    const auto block = kernel_.take_block(pool.place, pool.block.time_ns);
-    if (!block) // it was begun anew meanwhile, and the kernel side knew
-      continue;
-    SiteTotals& totals = given_back_[{pool.place.target, LEAKBPF_KIND_PYTHON, block->stack_hash}];
-    totals.freed_bytes += block->size;
-    totals.freed_count++;
+    give_back({pool.place, pool.block});
   }
 }
 
@@ -209,12 +324,8 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
 
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  std::unordered_map<std::uint32_t, std::uint64_t> small_objects;
-  for (const auto& [key, totals] : sites_) {
+  for (const auto& [key, totals] : sites_)
     outstanding[key.target] += totals.outstanding_bytes();
-    if (key.kind == LEAKBPF_KIND_PYTHON)
-      small_objects[key.target] += totals.outstanding_bytes();
-  }
   const bool keep_point = samples_++ % history_stride_ == 0;
   MemoryLimitSample limits(limits_);
   for (auto& [id, target] : targets_) {
@@ -225,8 +336,11 @@ void Tracer::sample_targets(double now) {
     point.pid = target.process.pid;
     point.outstanding_bytes = outstanding[id];
     look_at_memory(target, limits, point);
-    growth_.put_target(id, TargetSeries::outstanding,
-                       static_cast<double>(outstanding[id] - small_objects[id]));
+    const auto bytes = static_cast<double>(outstanding[id]);
+    if (!windows_.state(target.group).limited)
+      growth_.put_target(id, TargetSeries::outstanding, bytes);
+    else if (is_news(target))
+      growth_.put_target_after_gap(id, TargetSeries::outstanding, bytes);
     if (keep_point)
       history_.push_back(point);
   }

@@ -36,7 +36,7 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const auto known = index_.find(id);
   if (known != index_.end())
     return known->second;
-  OpenedFile opened{mapping.path, nullptr, {}};
+  OpenedFile opened{{mapping.device, mapping.inode}, mapping.path, nullptr, {}};
   if (vdso) {
     opened.module = open_vdso();
   } else {

@@ -60,9 +60,17 @@ public:
   /// Python code objects that could not be read any more when they were met.
   [[nodiscard]] std::uint64_t unreadable_python() const { return python_.unreadable(); }
 
-private:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
+  /// The file that the place is in; nothing for Python, and where nothing was mapped.
+  [[nodiscard]] std::optional<FileId> file_id(const CodePlace& place) const {
+    if (place.module >= files_.size())
+      return std::nullopt;
+    return files_[place.module].id;
+  }
+
+private:
   struct OpenedFile {
+    FileId id;
     std::string path;               ///< as the target sees it
     std::unique_ptr<Module> module; ///< null: could not be opened
     std::unordered_map<std::uint64_t, Frames> named;

@@ -19,6 +19,8 @@ bool is_glibc_loader(const std::string& path) {
 
 /// The place for a debugger's breakpoint, in glibc's and musl's dynamic linkers (<link.h>, r_brk).
 constexpr std::string_view mappings_hook_name = "_dl_debug_state";
+// Every glibc exports it, no other C library does.
+constexpr std::string_view glibc_only_name = "gnu_get_libc_version";
 
 /// The file itself when it still is at its path in the target's root, or, when the target has
 /// ended, in ours; else the kernel's own link to what is mapped.
@@ -48,7 +50,7 @@ std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
 }
 
 Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints) {
-  Allocator allocator{file, {}, {}};
+  Allocator allocator{file, {}, false, {}};
   const bool named =
       std::find(hints.objects.begin(), hints.objects.end(), file.path) != hints.objects.end();
   const bool excluded = (!hints.objects.empty() && !named) || is_glibc_loader(file.path);
@@ -60,7 +62,7 @@ Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& h
     return find_allocation_function(name);
   };
   auto found = find_functions(file.open_path, [&](std::string_view name) {
-    return function_of(name) || name == mappings_hook_name;
+    return function_of(name) || name == mappings_hook_name || name == glibc_only_name;
   });
   if (!found)
     return found.error();
@@ -72,6 +74,8 @@ Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& h
   for (ElfFunction& function : *found)
     if (function.name == mappings_hook_name)
       allocator.mappings_hook = function.file_offset;
+    else if (function.name == glibc_only_name)
+      allocator.is_glibc = true;
     else if (offsets.insert(function.file_offset).second)
       allocator.functions.push_back({function_of(function.name), function.name,
                                      function.file_offset, std::move(function.code)});

@@ -30,6 +30,7 @@ struct AllocatorFunction {
 struct Allocator {
   MappedFile file;
   std::vector<AllocatorFunction> functions;
+  bool is_glibc = false; ///< blocks have glibc's headers (target/glibc_chunk.h)
   /// File offset of the function that a dynamic linker calls when it has mapped or unmapped a file.
   std::optional<std::uint64_t> mappings_hook;
 };

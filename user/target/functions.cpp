@@ -11,10 +11,19 @@ namespace {
 constexpr std::uint64_t none = LEAKBPF_NO_ARGUMENT;
 
 constexpr AllocationFunction allocate(std::string_view name, std::uint64_t size_arg,
-                                      std::uint64_t count_arg, std::uint8_t arguments,
-                                      bool result_in_memory = false) {
+                                      std::uint64_t count_arg, std::uint8_t arguments) {
   return {name, LEAKBPF_OP_ALLOCATE,
-          LEAKBPF_COOKIE(LEAKBPF_OP_ALLOCATE, size_arg, count_arg, none, result_in_memory),
+          LEAKBPF_COOKIE(LEAKBPF_OP_ALLOCATE, size_arg, count_arg, none, 0), arguments,
+          LEAKBPF_KIND_HEAP};
+}
+
+/// Some allocators serve these by another function that is probed.
+constexpr AllocationFunction allocate_aligned(std::string_view name, std::uint64_t size_arg,
+                                              std::uint8_t arguments,
+                                              bool result_in_memory = false) {
+  return {name, LEAKBPF_OP_ALLOCATE,
+          LEAKBPF_COOKIE(LEAKBPF_OP_ALLOCATE, size_arg, none, none, result_in_memory) |
+              LEAKBPF_COOKIE_NESTS,
           arguments, LEAKBPF_KIND_HEAP};
 }
 
@@ -43,11 +52,11 @@ constexpr std::array functions{
     reallocate("reallocarray", 2, 0b111),
     release("free"),
     release("cfree"),
-    allocate("posix_memalign", 2, none, 0b101, true),
-    allocate("aligned_alloc", 1, none, 0b10),
-    allocate("memalign", 1, none, 0b10),
-    allocate("valloc", 0, none, 0b1),
-    allocate("pvalloc", 0, none, 0b1),
+    allocate_aligned("posix_memalign", 2, 0b101, true),
+    allocate_aligned("aligned_alloc", 1, 0b10),
+    allocate_aligned("memalign", 1, 0b10),
+    allocate_aligned("valloc", 0, 0b1),
+    allocate_aligned("pvalloc", 0, 0b1),
     range("mmap", LEAKBPF_OP_MMAP, 0b110),
     range("mmap64", LEAKBPF_OP_MMAP, 0b110),
     range("munmap", LEAKBPF_OP_MUNMAP, 0b11),

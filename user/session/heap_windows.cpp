@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/heap_windows.h"
+
+#include "core/sampling.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+// The kernel needs up to 0.1 s to take probes out.
+constexpr double out_seconds = 0.2;
+// What is shown as the present cost is that of a stretch of at least so long.
+constexpr double recent_seconds = 5;
+// Samples in a window, in those that sampling without an end would have taken in its cycle.
+constexpr double least_closeness = 0.25;
+constexpr double most_closeness = 16;
+
+CpuTimes cpu_times(const ProcessStat& stat) {
+  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  return {static_cast<double>(stat.user_ticks) / ticks,
+          static_cast<double>(stat.system_ticks) / ticks};
+}
+
+} // namespace
+
+HeapWindows::HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
+                         CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
+                         std::function<void(const std::string&)> warn)
+    : proc_(proc), kernel_(kernel), attachments_(attachments), limits_(limits),
+      loop_hit_seconds_(loop_hit_seconds), clock_(std::move(clock)), warn_(std::move(warn)) {}
+
+HeapWindows::Index HeapWindows::add_group(pid_t pid) {
+  // Targets are as many as windows can be, so that there is room for each.
+  const Index index = groups_.empty() ? 0 : groups_.rbegin()->first + 1;
+  Group& group = groups_.try_emplace(index, index, loop_hit_seconds_).first->second;
+  if (const auto stat = proc_.stat(pid))
+    group.meter.add_free(cpu_times(*stat));
+  return index;
+}
+
+void HeapWindows::start(Index group) {
+  Group& started = groups_.at(group);
+  started.started_at = started.recent_from = started.changed_at = clock_();
+  share_budget();
+  begin_window(group, started);
+}
+
+void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {
+  Member member{pid, {}, kernel_.activity(target)};
+  if (const auto stat = proc_.stat(pid))
+    member.times = cpu_times(*stat);
+  Group& joined = groups_.at(group);
+  joined.members.emplace(target, member);
+  if (!joined.open && joined.limited)
+    attachments_.close_heap(pid);
+  share_budget();
+}
+
+void HeapWindows::remove(Index group, std::uint32_t target) {
+  groups_.at(group).members.erase(target);
+  share_budget();
+}
+
+/// Each target has the same share of what all together may cost.
+void HeapWindows::share_budget() {
+  std::size_t all = 0;
+  for (const auto& [index, group] : groups_)
+    all += group.members.size();
+  const double each = all > 0 ? limits_.total / static_cast<double>(all) : limits_.total;
+  const bool by_total = limits_.total > 0 && (limits_.per_target <= 0 || each < limits_.per_target);
+  for (auto& [index, group] : groups_)
+    group.governor.set_budget((by_total ? each : limits_.per_target) *
+                              static_cast<double>(std::max<std::size_t>(group.members.size(), 1)));
+}
+
+/// What the members did since the last time.
+void HeapWindows::read(Group& group) const {
+  ProbeWork work;
+  for (auto& [target, member] : group.members) {
+    const leakbpf_activity now = kernel_.activity(target);
+    work.hits += static_cast<double>(now.hits - member.activity.hits);
+    work.following_seconds += static_cast<double>(now.work_ns - member.activity.work_ns) / 1e9;
+    member.activity = now;
+    const auto stat = proc_.stat(member.pid);
+    if (!stat)
+      continue;
+    group.taken += cpu_times(*stat) - member.times;
+    member.times = cpu_times(*stat);
+  }
+  group.work += work;
+  group.cost_seconds += group.meter.cost_seconds(work);
+  const double now = clock_();
+  if (now - group.recent_from < recent_seconds)
+    return;
+  group.recent_share = (group.cost_seconds - group.recent_cost) / (now - group.recent_from);
+  group.recent_from = now;
+  group.recent_cost = group.cost_seconds;
+}
+
+void HeapWindows::restart_meter(Group& group) {
+  group.metered_taken = group.taken;
+  group.metered_work = group.work;
+  group.metering = true;
+}
+
+void HeapWindows::meter(Group& group, bool probed) {
+  if (!group.metering)
+    return;
+  if (probed)
+    group.meter.add_probed(group.taken - group.metered_taken, group.work - group.metered_work);
+  else
+    group.meter.add_free(group.taken - group.metered_taken);
+  restart_meter(group);
+}
+
+void HeapWindows::WorkRate::add(double user, double time) {
+  constexpr double fading_seconds = 10;
+  user_seconds += user;
+  seconds += time;
+  if (seconds < 2 * fading_seconds)
+    return;
+  user_seconds /= 2;
+  seconds /= 2;
+}
+
+/// How much of its usual work a group does in a second of a window: a busy process has less time
+/// for it, so its window stands for fewer of its seconds. User CPU time is the measure.
+double HeapWindows::speed(const Group& group) {
+  constexpr double least_load = 0.05; // below it nothing is held up
+  constexpr double least_seconds = 0.2;
+  if (group.unprobed.user_seconds <= least_load * group.unprobed.seconds ||
+      group.unprobed.seconds < least_seconds || group.probed.seconds < least_seconds)
+    return 1;
+  const double unprobed = group.unprobed.user_seconds / group.unprobed.seconds;
+  const double probed = group.probed.user_seconds / group.probed.seconds;
+  return std::clamp(probed / unprobed, 0.01, 1.0);
+}
+
+void HeapWindows::begin_window(Index index, Group& group) {
+  const double now = clock_();
+  group.governor.opened(now, group.cost_seconds);
+  const double gap = now - group.changed_at;
+  group.unprobed.add(group.taken.user - group.user_at_change, gap);
+  group.user_at_change = group.taken.user;
+  group.uncovered += gap;
+  group.changed_at = now;
+  group.open = true;
+  group.work_at_open = group.work;
+  group.window.number++;
+  group.window.scale = 1;
+  const auto planned = group.governor.planned_seconds();
+  if (planned) {
+    const double covered = *planned * speed(group);
+    group.window.scale = static_cast<std::uint32_t>(std::clamp(
+        std::round((group.uncovered + covered) / covered), 1.0, double{LEAKBPF_MAX_SCALE}));
+  }
+  // The shorter the window, the closer together its samples; and closer than that, since next to
+  // the traps that are paid for in any case a sample is cheap.
+  if (planned)
+    group.window.row =
+        sampling_row(limits_.mean_bytes, std::min(1.0, 1 / (group.closeness * group.window.scale)));
+  else
+    group.window.row = 0;
+  kernel_.set_window(index, group.window);
+}
+
+void HeapWindows::end_window(Group& group) {
+  ended_++;
+  group.ended++;
+  const double now = clock_();
+  const double length = now - group.changed_at;
+  const double covered = length * (group.governor.is_limiting() ? speed(group) : 1);
+  group.uncovered += covered - covered * group.window.scale;
+  const double cost = group.meter.cost_seconds(group.work - group.work_at_open);
+  group.probed.add(group.taken.user - group.user_at_change - CostMeter::user_part(cost), length);
+  group.user_at_change = group.taken.user;
+  group.open_seconds += length;
+  group.changed_at = now;
+}
+
+/// Most is learnt for the cost when following blocks costs about as much as the traps, which are
+/// paid for in any case.
+void HeapWindows::choose_closeness(Group& group) {
+  const ProbeWork work = group.work - group.work_at_open;
+  const double traps = work.hits * group.meter.hit_seconds();
+  if (work.following_seconds > traps)
+    group.closeness = std::max(group.closeness / 2, least_closeness);
+  else if (work.following_seconds < traps / 4)
+    group.closeness = std::min(group.closeness * 2, most_closeness);
+}
+
+void HeapWindows::open(Index index, Group& group) {
+  meter(group, false);
+  group.metering = false;
+  for (const auto& [target, member] : group.members)
+    if (auto done = attachments_.open_heap(member.pid); !done)
+      warn_(done.error().message);
+  read(group);
+  begin_window(index, group);
+  restart_meter(group);
+}
+
+void HeapWindows::close(Index index, Group& group) {
+  meter(group, true);
+  group.metering = false;
+  leakbpf_window closed = group.window;
+  closed.number = 0;
+  kernel_.set_window(index, closed);
+  if (group.limited)
+    choose_closeness(group);
+  end_window(group);
+  group.open = false;
+  group.limited = true;
+  group.governor.closed(group.changed_at);
+  for (const auto& [target, member] : group.members)
+    attachments_.close_heap(member.pid);
+}
+
+void HeapWindows::look(Index index, Group& group) {
+  read(group);
+  const double now = clock_();
+  const bool was_limiting = group.governor.is_limiting();
+  if (!group.open) {
+    if (!group.metering && now - group.changed_at >= out_seconds)
+      restart_meter(group);
+    if (group.governor.should_open(now, group.cost_seconds))
+      open(index, group);
+  } else if (group.governor.should_close(now, group.cost_seconds)) {
+    close(index, group);
+  } else {
+    meter(group, true);
+    if (was_limiting && !group.governor.is_limiting()) { // no end is foreseen any more
+      end_window(group);
+      group.uncovered = 0;
+      begin_window(index, group);
+    }
+  }
+  group.next_look = group.governor.next_look(clock_());
+}
+
+void HeapWindows::run() {
+  for (auto& [index, group] : groups_)
+    if (!group.members.empty() && clock_() >= group.next_look)
+      look(index, group);
+}
+
+double HeapWindows::next_run() const {
+  double next = clock_() + 3600;
+  for (const auto& [index, group] : groups_)
+    if (!group.members.empty())
+      next = std::min(next, group.next_look);
+  return next;
+}
+
+void HeapWindows::finish() {
+  for (auto& [index, group] : groups_)
+    if (group.open) {
+      read(group);
+      meter(group, true);
+      end_window(group);
+      group.open = false;
+    }
+}
+
+WindowState HeapWindows::state(Index group) const {
+  const Group& asked = groups_.at(group);
+  WindowState state;
+  state.unfinished = asked.open && asked.governor.is_limiting();
+  state.number = asked.window.number;
+  state.scale = asked.window.scale;
+  state.mean_bytes = sampling_row_mean(limits_.mean_bytes, asked.window.row);
+  state.limited = asked.limited;
+  state.ended = asked.ended;
+  return state;
+}
+
+TracingCost HeapWindows::cost(Index group) const {
+  const Group& asked = groups_.at(group);
+  const double now = clock_();
+  const double traced = std::max(now - asked.started_at, 1e-3);
+  const double open = asked.open_seconds + (asked.open ? now - asked.changed_at : 0);
+  TracingCost cost;
+  cost.hits = asked.work.hits;
+  cost.share = asked.cost_seconds / traced;
+  cost.present_share = asked.recent_share.value_or(cost.share);
+  cost.hit_seconds = asked.meter.hit_seconds();
+  cost.corrected = asked.meter.is_corrected();
+  cost.duty = asked.limited ? std::clamp(open / traced, 0.0, 1.0) : 1;
+  return cost;
+}
+
+} // namespace leakbpf

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// When the heap functions of which processes are probed: all the time, or in windows where the cost
+// would be above the budget. A process that was asked for and its children share their windows.
+#pragma once
+
+#include "core/cost_meter.h"
+#include "core/governor.h"
+#include "session/attachments.h"
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+
+namespace leakbpf {
+
+struct CostLimits {
+  double per_target = 0.03;     ///< share of one core; 0: no limit
+  double total = 0;             ///< of all together; 0: no limit
+  std::uint64_t mean_bytes = 1; ///< between samples
+};
+
+/// What probes cost some processes.
+struct TracingCost {
+  double hits = 0;
+  double share = 0;         ///< of one core, since the start
+  double present_share = 0; ///< the same of late
+  double hit_seconds = 0;
+  bool corrected = false; ///< by the processes' own system time
+  double duty = 1;        ///< share of the time that the heap was probed, 0 to 1
+};
+
+/// How the sums of a group's heap sites are to be read now.
+struct WindowState {
+  bool unfinished = false;  ///< an open window stands for more than its length: wait for its end
+  std::uint32_t number = 0; ///< of the open or the last window
+  std::uint32_t scale = 1;  ///< of that window
+  double mean_bytes = 1;    ///< between samples in it
+  bool limited = false;     ///< the heap was not probed all the time
+  std::uint64_t ended = 0;  ///< windows that have come to an end
+};
+
+class HeapWindows {
+public:
+  using Index = std::uint32_t; ///< of a group of processes
+
+  /// `clock` tells seconds; `loop_hit_seconds` is what a hit takes in a loop.
+  HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
+              CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
+              std::function<void(const std::string&)> warn);
+
+  /// A group for a process that was asked for. To be called before it is attached to: what it did
+  /// so far tells what its work takes without probes.
+  [[nodiscard]] Index add_group(pid_t pid);
+  /// Its first window, which has no end yet. Its probes are attached.
+  void start(Index group);
+  /// `target` is in it from now on: the process itself, a child, or what it became by exec.
+  void add(Index group, std::uint32_t target, pid_t pid);
+  void remove(Index group, std::uint32_t target);
+
+  /// Opens and closes what is due.
+  void run();
+  /// The end of tracing: nothing will be opened again.
+  void finish();
+  /// When to run again, by the clock.
+  [[nodiscard]] double next_run() const;
+
+  /// Windows that have come to an end, of all groups.
+  [[nodiscard]] std::uint64_t ended() const { return ended_; }
+  [[nodiscard]] WindowState state(Index group) const;
+  [[nodiscard]] TracingCost cost(Index group) const;
+
+private:
+  struct Member {
+    pid_t pid = 0;
+    CpuTimes times;              ///< as read last
+    leakbpf_activity activity{}; ///< likewise
+  };
+  /// User CPU time by time, in sums in which what is older counts less.
+  struct WorkRate {
+    double user_seconds = 0;
+    double seconds = 0;
+
+    void add(double user, double time);
+  };
+  struct Group {
+    Group(std::uint32_t seed, double loop_hit_seconds)
+        : governor(0, seed), meter(loop_hit_seconds) {}
+    Governor governor;
+    CostMeter meter;
+    std::unordered_map<std::uint32_t, Member> members; ///< by target
+    CpuTimes taken;                                    ///< by all members since the start
+    ProbeWork work;                                    ///< likewise
+    double cost_seconds = 0;                           ///< likewise
+    double user_at_change = 0; ///< taken.user when a window was opened or closed last
+    ProbeWork work_at_open;
+    double closeness = 1;   ///< see choose_closeness
+    CpuTimes metered_taken; ///< what of them the meter knows
+    ProbeWork metered_work;
+    bool metering = true;    ///< what comes is the meter's: probes are all in, or all out
+    leakbpf_window window{}; ///< the open or the last one
+    bool open = false;
+    bool limited = false;
+    double started_at = 0;
+    double changed_at = 0;   ///< opened or closed last
+    double open_seconds = 0; ///< of closed windows
+    std::uint64_t ended = 0; ///< their number
+    double uncovered = 0;    ///< seconds that no window stands for; below 0: too much was stood for
+    WorkRate probed;         ///< in windows
+    WorkRate unprobed;       ///< between them
+    double recent_from = 0;  ///< begin of the stretch that `recent_share` will be of
+    double recent_cost = 0;
+    std::optional<double> recent_share;
+    double next_look = 0;
+  };
+
+  void read(Group& group) const;
+  static double speed(const Group& group);
+  static void meter(Group& group, bool probed);
+  static void restart_meter(Group& group);
+  static void choose_closeness(Group& group);
+  void share_budget();
+  void look(Index index, Group& group);
+  void open(Index index, Group& group);
+  void close(Index index, Group& group);
+  void begin_window(Index index, Group& group);
+  void end_window(Group& group);
+
+  const ProcFs& proc_;
+  const KernelSide& kernel_;
+  Attachments& attachments_;
+  CostLimits limits_;
+  double loop_hit_seconds_;
+  std::function<double()> clock_;
+  std::function<void(const std::string&)> warn_;
+  std::map<Index, Group> groups_;
+  std::uint64_t ended_ = 0;
+};
+
+} // namespace leakbpf

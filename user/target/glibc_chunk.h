@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells from the headers that glibc's malloc keeps around blocks that one is not there any more.
+#pragma once
+
+#include "python/process_memory.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace leakbpf {
+
+/// A block as it was handed out.
+struct GlibcBlock {
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0; ///< asked for
+};
+
+/// True of a block that was surely given back: it lies in no chunk of its size (glibc's struct
+/// malloc_chunk, malloc/malloc.c: the size with three flags before each block, and in the flags of
+/// the next chunk whether this one is in use), or its memory is gone. A block that was given back
+/// and handed out again in the same size, or that waits in a thread's cache for that, is not told.
+/// Nothing when no memory could be read: then it is rather the process that is gone.
+[[nodiscard]] std::optional<std::vector<bool>> given_back(const ProcessMemory& memory,
+                                                          std::span<const GlibcBlock> blocks);
+
+} // namespace leakbpf
