@@ -21,7 +21,9 @@ struct call {
   __u32 holds_block; /* realloc: block was taken out of the live table */
   __u32 weight;      /* of the block to come; 0: it is not followed */
   __u32 window;      /* in which the call began */
-  __u32 reserved;
+  __u8 limited;      /* that window stands for more than its length */
+  __u8 maps_memory;  /* the allocator mapped memory in this call */
+  __u16 reserved;
   struct leakbpf_block block;
 };
 
@@ -78,6 +80,8 @@ static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
   state->call.cookie = cookie;
   state->call.holds_block = 0;
   state->call.window = window->number;
+  state->call.limited = window->scale > 1;
+  state->call.maps_memory = 0;
   return state;
 }
 

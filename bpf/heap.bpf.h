@@ -6,6 +6,7 @@
  * given its address before realloc returns, and puts it back when the call failed. */
 #pragma once
 
+#include "range.bpf.h"
 #include "registers.bpf.h"
 #include "site.bpf.h"
 
@@ -68,6 +69,20 @@ static __always_inline bool is_python_pool(__u64 cookie) {
   return LEAKBPF_COOKIE_OPERATION(cookie) == LEAKBPF_OP_PYTHON_POOL;
 }
 
+/* A block with a mapping of its own, as glibc makes them of large ones, is known by that mapping when
+ * no window is open: in a window it stands for itself, too. */
+static __always_inline __u32 block_weight(const struct call* call, __u64 address) {
+  bool own_mapping = call->maps_memory && (address & PAGE_MASK) == LEAKBPF_MAPPED_BLOCK_OFFSET;
+  return call->limited && own_mapping ? LEAKBPF_WEIGHT_ONE : call->weight;
+}
+
+/* Python's pools are all known, but a stack walk for each is too much where windows are needed. */
+static __always_inline __u32 pool_weight(const struct leakbpf_window* window) {
+  if (window->number && window->scale == 1)
+    return LEAKBPF_WEIGHT_ONE;
+  return bpf_get_prandom_u32() % LEAKBPF_POOL_SCALE ? 0 : LEAKBPF_POOL_SCALE * LEAKBPF_WEIGHT_ONE;
+}
+
 static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
                                             __u64 address) {
   struct call* call = &state->call;
@@ -79,17 +94,19 @@ static __always_inline void block_allocated(struct pt_regs* regs, struct task_st
     place.kind = LEAKBPF_KIND_PYTHON;
   }
   struct leakbpf_site_key key = {.target = call->target, .kind = place.kind};
-  if (call->window) /* else it is a pool, which are known all the time, but no stack is worth it */
+  struct leakbpf_site_totals* totals = 0;
+  if (call->weight) { /* else it is a pool, whose place is all that matters */
     key.stack_hash = stack_at_return(regs, state);
-  struct leakbpf_site_totals* totals = site_of(&key, state);
-  if (unlikely(!totals))
-    return;
+    totals = site_of(&key, state);
+    if (unlikely(!totals))
+      return;
+  }
   struct leakbpf_block block = {.size = call->size,
                                 .stack_hash = key.stack_hash,
                                 .time_ns = bpf_ktime_get_ns(),
-                                .weight = call->weight,
+                                .weight = block_weight(call, address),
                                 .window = call->window};
-  if (likely(block_put(&place, &block)))
+  if (likely(block_put(&place, &block)) && totals)
     site_add_allocated(totals, &block);
   count_work(call->target, begin, block.time_ns);
 }
@@ -115,8 +132,8 @@ static __always_inline int allocate_entry(struct pt_regs* regs) {
     return 1;
   struct arguments args = read_arguments(regs);
   __u64 size = pool ? 1ULL << LEAKBPF_COOKIE_SIZE_ARG(cookie) : requested_size(&args, cookie);
-  __u32 weight = pool ? LEAKBPF_WEIGHT_ONE : weight_of(window, size);
-  if (!weight && !(cookie & LEAKBPF_COOKIE_NESTS))
+  __u32 weight = pool ? pool_weight(window) : weight_of(window, size);
+  if (!weight && !pool && !(cookie & LEAKBPF_COOKIE_NESTS))
     return 1;
   struct task_state* state = call_begin(regs, target, window, cookie);
   if (!state)
@@ -133,7 +150,7 @@ static __always_inline int allocate_return(struct pt_regs* regs) {
     return 0;
   count_hit(state->call.target);
   __u64 address = result(regs);
-  if (!state->call.weight)
+  if (!state->call.weight && !is_python_pool(state->call.cookie))
     return 0;
   if (LEAKBPF_COOKIE_RESULT_IN_MEMORY(state->call.cookie)) {
     if ((__u32)address != 0) /* an error number: nothing was stored */

@@ -10,6 +10,7 @@
 
 #define PAGE_MASK 4095ULL
 #define MREMAP_DONTUNMAP_FLAG 4
+#define PROT_WRITE_FLAG 2
 #define PROT_EXEC_FLAG 4
 
 static __always_inline __u64 page_round(__u64 bytes) {
@@ -41,6 +42,21 @@ static __always_inline bool range_is_taken(const struct arguments* args, __u32 o
          (operation == LEAKBPF_OP_MREMAP && !(args->fourth & MREMAP_DONTUNMAP_FLAG));
 }
 
+/* The call serves one that is followed. What it maps is that one's; what it gives up may be known
+ * from a time when no window was open. */
+static __always_inline void range_in_call(const struct arguments* args, __u32 operation,
+                                          __u32 target) {
+  struct task_state* state = task_state();
+  if (!config_windows || !state)
+    return;
+  if (operation == LEAKBPF_OP_MMAP || operation == LEAKBPF_OP_MREMAP)
+    state->call.maps_memory = 1;
+  if (!range_is_taken(args, operation))
+    return;
+  emit_range(LEAKBPF_EVENT_RANGE_TAKE, target, args->first, page_round(args->second), 0, 0);
+  emit_range(LEAKBPF_EVENT_RANGE_DONE, target, 0, 0, 1, 0);
+}
+
 static __always_inline int range_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = current_target();
   if (!target)
@@ -52,9 +68,11 @@ static __always_inline int range_entry(struct pt_regs* regs) {
     return 1;
   struct leakbpf_window* window = window_of(target);
   struct task_state* state = window ? call_begin(regs, target, window, cookie) : 0;
-  if (!state)
-    return 1;
   struct arguments args = read_arguments(regs);
+  if (!state) {
+    range_in_call(&args, operation, target->id);
+    return 1;
+  }
   state->call.size = operation == LEAKBPF_OP_MREMAP ? args.third : args.second;
   if (operation == LEAKBPF_OP_BRK)
     state->call.pointer = current_break();
@@ -102,7 +120,8 @@ static __always_inline int range_return(struct pt_regs* regs) {
     if (operation == LEAKBPF_OP_MMAP && (state->call.pointer & PROT_EXEC_FLAG))
       target->space = next_target_id(); /* code, by a loader of the program's own */
   }
-  emit_range(LEAKBPF_EVENT_RANGE_DONE, state->call.target, address, page_round(state->call.size), 1,
-             range_stack(regs, state));
+  bool reserved = operation == LEAKBPF_OP_MMAP && !(state->call.pointer & PROT_WRITE_FLAG);
+  emit_range(LEAKBPF_EVENT_RANGE_DONE, state->call.target, address, page_round(state->call.size),
+             reserved ? LEAKBPF_RANGE_RESERVED : LEAKBPF_RANGE_SUCCEEDED, range_stack(regs, state));
   return 0;
 }

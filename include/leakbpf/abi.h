@@ -109,6 +109,12 @@ struct leakbpf_window {
 };
 #define LEAKBPF_MAX_SCALE 255
 
+/* While windows are used the stack of one in so many new pools of Python's is walked. */
+#define LEAKBPF_POOL_SCALE 8
+
+/* Where glibc puts a block in a mapping of its own. */
+#define LEAKBPF_MAPPED_BLOCK_OFFSET 16
+
 /* Value of `targets`, keyed by tgid. `id` is unique for each process image: fork and exec make a
  * new one, so that a child and a new program begin with nothing outstanding. */
 struct leakbpf_target {
@@ -198,11 +204,15 @@ enum leakbpf_event_type {
   LEAKBPF_EVENT_EXEC = 3,       /* tgid runs a new program: target; before: peer_target */
   LEAKBPF_EVENT_EXIT = 4,       /* target ended; argument is the wait status */
   LEAKBPF_EVENT_RANGE_TAKE = 5, /* tid is about to unmap or move [address, address + length) */
-  LEAKBPF_EVENT_RANGE_DONE = 6, /* tid's call ended: argument is 1 when it succeeded; then, when
+  LEAKBPF_EVENT_RANGE_DONE = 6, /* tid's call ended: argument is not 0 when it succeeded; then, when
                                    length is not 0, [address, address + length) is new */
   LEAKBPF_EVENT_BREAK = 7,      /* the program break moved from argument to address */
   LEAKBPF_EVENT_CODE_DIED = 8,  /* the record is a leakbpf_dead_code */
 };
+
+/* Argument of RANGE_DONE. */
+#define LEAKBPF_RANGE_SUCCEEDED 1
+#define LEAKBPF_RANGE_RESERVED 2 /* and the memory cannot be written yet */
 
 struct leakbpf_event {
   __u32 type;

@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) __u32 sampling_log2(__u64 value) {
   return bits + (__u32)(value >> 1);
 }
 
-/* The last column is for all sizes from 2^42 on. */
+/* The last column is for all sizes from there on. */
 static inline __attribute__((always_inline)) __u32 sampling_column(__u64 size) {
   if (size < 8)
     return (__u32)size;

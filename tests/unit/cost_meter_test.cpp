@@ -17,11 +17,11 @@ constexpr double uncorrected = 1.5 * loop_hit;
 
 /// A process that does some work, now with probes and now without.
 struct Process {
-  double system_share = 0.2;   ///< system time that its work takes, for each second of user time
-  double hit_seconds = 2e-6;   ///< both kinds of time
-  double hits_per_user = 2e5;  ///< hits, for each second of its own user time
-  double following_share = 0;  ///< seconds of following blocks, for each second that hits take
-  double tick_seconds = 0;     ///< what its times are told in; 0: exactly
+  double system_share = 0.2;  ///< system time that its work takes, for each second of user time
+  double hit_seconds = 2e-6;  ///< both kinds of time
+  double hits_per_user = 2e5; ///< hits, for each second of its own user time
+  double following_share = 0; ///< seconds of following blocks, for each second that hits take
+  double tick_seconds = 0;    ///< what its times are told in; 0: exactly
 
   CpuTimes exact;
   ProbeWork work;
@@ -74,12 +74,16 @@ TEST_CASE("without the process's own times it is the loop's figure and some more
 
 TEST_CASE("too little CPU time tells nothing", "[cost]") {
   CostMeter meter(loop_hit);
-  SECTION("none without probes") { meter.add_probed({10, 10}, {1e6, 0}); }
+  SECTION("none without probes") {
+    meter.add_probed({10, 10}, {1e6, 0});
+  }
   SECTION("hardly any without probes") {
     meter.add_free({0.03, 0.01});
     meter.add_probed({10, 10}, {1e6, 0});
   }
-  SECTION("none with probes") { meter.add_free({10, 1}); }
+  SECTION("none with probes") {
+    meter.add_free({10, 1});
+  }
   SECTION("hardly a hit") {
     meter.add_free({10, 1});
     meter.add_probed({10, 10}, {1000, 0});
@@ -123,8 +127,7 @@ TEST_CASE("the cost of a hit is found", "[cost]") {
         meter_windows(meter, process, 100);
         CHECK(meter.is_corrected());
         CHECK(meter.hit_seconds() == Approx(hit).epsilon(0.2));
-        CHECK(meter.cost_seconds(process.work) ==
-              Approx(process.work.hits * hit).epsilon(0.2));
+        CHECK(meter.cost_seconds(process.work) == Approx(process.work.hits * hit).epsilon(0.2));
       }
 }
 

@@ -54,7 +54,7 @@ public:
   }
   [[nodiscard]] Ledger held() const {
     Ledger held;
-    map.each([&](const RangeOwner& owner, std::uint64_t bytes) {
+    map.each([&](const RangeOwner& owner, std::uint64_t /*address*/, std::uint64_t bytes) {
       held[owner.stack_hash].bytes += bytes;
       held[owner.stack_hash].count++;
     });

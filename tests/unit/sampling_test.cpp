@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -143,12 +144,15 @@ TEST_CASE("a chance is that of one byte at least among so many", "[sampling]") {
 }
 
 TEST_CASE("the last row follows every block, and so does a mean of 1 byte", "[sampling]") {
-  for (const std::uint64_t mean : means)
-    for (const std::uint32_t weight : sampling_weights(mean).at(LEAKBPF_SAMPLING_EXACT))
-      CHECK(weight == LEAKBPF_WEIGHT_ONE);
+  const auto is_one = [](std::uint32_t weight) { return weight == LEAKBPF_WEIGHT_ONE; };
+  for (const std::uint64_t mean : means) {
+    const SamplingWeights weights = sampling_weights(mean);
+    const auto& exact = weights.at(LEAKBPF_SAMPLING_EXACT);
+    CAPTURE(mean);
+    CHECK(std::all_of(exact.begin(), exact.end(), is_one));
+  }
   for (const auto& row : sampling_weights(1))
-    for (const std::uint32_t weight : row)
-      CHECK(weight == LEAKBPF_WEIGHT_ONE);
+    CHECK(std::all_of(row.begin(), row.end(), is_one));
 }
 
 TEST_CASE("a weight is the larger the smaller the block, and never less than 1", "[sampling]") {
@@ -169,7 +173,7 @@ TEST_CASE("blocks far larger than the mean are all followed", "[sampling]") {
   const SamplingWeights weights = sampling_weights(usual_mean);
   CHECK(weights[0].at(sampling_column(10 * usual_mean)) == LEAKBPF_WEIGHT_ONE);
   CHECK(weights[0].at(sampling_column(1ULL << 40)) == LEAKBPF_WEIGHT_ONE);
-  CHECK(weights[4].at(sampling_column(10 * usual_mean / 16)) == LEAKBPF_WEIGHT_ONE);
+  CHECK(weights[4].at(sampling_column(10 * (usual_mean >> 4))) == LEAKBPF_WEIGHT_ONE);
   CHECK(weights[0].at(sampling_column(usual_mean)) > LEAKBPF_WEIGHT_ONE);
 }
 
@@ -196,12 +200,31 @@ TEST_CASE("a weight is the inverse of the chance of a size in its column", "[sam
 
 TEST_CASE("each row has half the mean of the one before, but never less than 1", "[sampling]") {
   CHECK(sampling_row_mean(usual_mean, 0) == usual_mean);
-  CHECK(sampling_row_mean(usual_mean, 1) == usual_mean / 2);
+  CHECK(sampling_row_mean(usual_mean, 1) == 8192);
   CHECK(sampling_row_mean(usual_mean, 10) == 16);
   CHECK(sampling_row_mean(100, 3) == 12.5);
   CHECK(sampling_row_mean(100, 9) == 1);
   CHECK(sampling_row_mean(1ULL << 40, LEAKBPF_SAMPLING_EXACT) == 1);
   CHECK(sampling_weights(1 << 20).at(7) == sampling_weights(1 << 13).at(0));
+}
+
+/// No other row's mean is closer to what is wanted. Below 2 bytes it does not matter.
+void check_nearest(std::uint64_t mean, double share) {
+  const double wanted = static_cast<double>(mean) * share;
+  const auto distance = [&](std::uint32_t row) {
+    return std::abs(std::log2(sampling_row_mean(mean, row) / wanted));
+  };
+  const std::uint32_t chosen = sampling_row(mean, share);
+  REQUIRE(chosen < LEAKBPF_SAMPLING_ROWS);
+  CAPTURE(mean, share, chosen);
+  if (wanted < 2) {
+    CHECK(sampling_row_mean(mean, chosen) < 2 * std::sqrt(2));
+    return;
+  }
+  double nearest = distance(0);
+  for (std::uint32_t row = 1; row < LEAKBPF_SAMPLING_ROWS; row++)
+    nearest = std::min(nearest, distance(row));
+  CHECK(distance(chosen) <= nearest + 1e-9);
 }
 
 TEST_CASE("the row is that whose mean is nearest", "[sampling]") {
@@ -212,24 +235,19 @@ TEST_CASE("the row is that whose mean is nearest", "[sampling]") {
   CHECK(sampling_row(usual_mean, 1.0 / 1024) == 10);
   CHECK(sampling_row(1, 1) == LEAKBPF_SAMPLING_EXACT);
   CHECK(sampling_row(usual_mean, 1e-9) == LEAKBPF_SAMPLING_EXACT);
+  // The smallest share that is asked for: the largest scale, and sixteen times as close.
   for (const std::uint64_t mean : means)
-    for (double share = 1; share > 1e-7; share *= 0.93) {
-      const double wanted = std::max(static_cast<double>(mean) * share, 1.0);
-      const auto distance = [&](std::uint32_t row) {
-        return std::abs(std::log2(sampling_row_mean(mean, row) / wanted));
-      };
-      const std::uint32_t chosen = sampling_row(mean, share);
-      REQUIRE(chosen < LEAKBPF_SAMPLING_ROWS);
-      CAPTURE(mean, share, chosen);
-      double nearest = distance(0);
-      for (std::uint32_t row = 1; row < LEAKBPF_SAMPLING_ROWS; row++)
-        nearest = std::min(nearest, distance(row));
-      CHECK(distance(chosen) <= nearest + 1e-9);
-    }
+    for (int divisor = 16; divisor < 16 * 16 * LEAKBPF_MAX_SCALE; divisor += 1 + divisor / 16)
+      check_nearest(mean, 16.0 / divisor);
+}
+
+TEST_CASE("a share smaller than any row's takes the closest that is not exact", "[sampling]") {
+  check_nearest(1 << 20, 1e-5);
+  check_nearest(1ULL << 33, 1e-6);
 }
 
 TEST_CASE("sums of what is followed are right on average", "[sampling]") {
-  const std::vector<Population> populations{{0, 1000},  {1, 1000},     {64, 1000},
+  const std::vector<Population> populations{{0, 1000},   {1, 1000},    {64, 1000},
                                             {1000, 500}, {16384, 200}, {1 << 20, 30}};
   for (const std::uint64_t mean : {std::uint64_t{512}, usual_mean, std::uint64_t{1} << 20}) {
     CAPTURE(mean);
@@ -276,7 +294,7 @@ TEST_CASE("a closer row is as right, and spreads less", "[sampling]") {
 TEST_CASE("the standard error is the spread of blocks of one size", "[sampling]") {
   const SamplingWeights weights = sampling_weights(usual_mean);
   for (const Population& population : {Population{16, 20000}, Population{100, 5000},
-                                       Population{4096, 500}, Population{40000, 500}})
+                                       Population{4096, 500}, Population{10000, 500}})
     for (const std::uint32_t row : {0, 2}) {
       CAPTURE(population.size, row);
       const auto size = static_cast<double>(population.size);
@@ -297,9 +315,9 @@ TEST_CASE("what is followed without exception has no standard error", "[sampling
 
 TEST_CASE("the standard error grows as the chance falls", "[sampling]") {
   double last = 0;
-  for (double mean = 2; mean < 1e9; mean *= 2) {
-    const double error = sampling_error(1e6, 1000, mean, 1);
-    CAPTURE(mean);
+  for (int log2 = 6; log2 < 30; log2++) {
+    const double error = sampling_error(1e6, 1000, std::ldexp(1, log2), 1);
+    CAPTURE(log2);
     CHECK(error > last);
     last = error;
   }

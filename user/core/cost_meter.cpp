@@ -12,6 +12,8 @@ constexpr double usual_factor = 1.5;
 // User time that a program takes more, for each second of system time that probes take: for two web
 // servers in Python 0.18 and 0.68 were measured.
 constexpr double cold_factor = 0.35;
+// A process that does next to all of its work in the kernel cannot be told from its probes.
+constexpr double least_divisor = 0.25;
 constexpr double least_factor = 0.7;
 constexpr double most_factor = 5;
 // CPU times come in ticks of up to 10 ms: less than this tells nothing.
@@ -60,8 +62,12 @@ double CostMeter::hit_seconds() const {
   const double usual = usual_factor * loop_hit_seconds_;
   if (!is_corrected())
     return usual;
-  const double extra =
-      (1 + cold_factor) * (probed_.system - probed_.user * free_.system / free_.user);
+  // With its own work's ratio r of system to user time, and x of system time that probes take: user
+  // is work + cold_factor x, system is r work + x.
+  const double ratio = free_.system / free_.user;
+  const double system = (probed_.system - ratio * probed_.user) /
+                        std::max(least_divisor, 1 - cold_factor * ratio);
+  const double extra = (1 + cold_factor) * system;
   const double measured =
       std::clamp((extra - work_.following_seconds) / work_.hits, least_factor * loop_hit_seconds_,
                  most_factor * loop_hit_seconds_);

@@ -26,7 +26,7 @@ constexpr double first_look_seconds = 0.15;
 constexpr double spike_factor = 2;
 // Back to probing all the time after so many cheap windows.
 constexpr int windows_to_return = 3;
-constexpr double return_share = 0.7;
+constexpr double return_share = 0.9;
 // What may be run up above the budget before windows begin, in seconds of the budget.
 constexpr double patience_seconds = 2;
 
@@ -88,6 +88,8 @@ void Governor::look_at_rate(double now, double cost_seconds) {
 }
 
 bool Governor::should_close(double now, double cost_seconds) {
+  if (budget_ <= 0)
+    limiting_ = false;
   if (!open_ || budget_ <= 0)
     return false;
   if (!limiting_) {

@@ -58,10 +58,13 @@ void RangeMap::remove(std::uint64_t address, std::uint64_t length) {
     give_back(cut_pending(pieces, address, end));
 }
 
-void RangeMap::each(
-    const std::function<void(const RangeOwner&, std::uint64_t bytes)>& visit) const {
+void RangeMap::each(const std::function<void(const RangeOwner&, std::uint64_t address,
+                                             std::uint64_t bytes)>& visit) const {
+  std::unordered_map<RangeId, std::uint64_t> first;
+  for (const auto& [start, piece] : pieces_)
+    first.emplace(piece.range, start);
   for (const auto& [id, range] : ranges_)
-    visit(range.owner, range.remaining);
+    visit(range.owner, first[id], range.remaining);
 }
 
 /// Takes what lies in [start, end) out of `pieces_`, splitting pieces that reach beyond it.

@@ -42,8 +42,9 @@ public:
   /// [address, address + length) is gone.
   void remove(std::uint64_t address, std::uint64_t length);
 
-  /// Visits each range that is held: owner and bytes.
-  void each(const std::function<void(const RangeOwner&, std::uint64_t bytes)>& visit) const;
+  /// Visits each range that is held: owner, the first address that is left, bytes.
+  void each(const std::function<void(const RangeOwner&, std::uint64_t address,
+                                     std::uint64_t bytes)>& visit) const;
 
 private:
   using RangeId = std::uint64_t;

@@ -41,7 +41,7 @@ std::uint32_t sampling_row(std::uint64_t mean_bytes, double share) {
   if (mean <= 1)
     return LEAKBPF_SAMPLING_EXACT;
   const double row = std::round(-std::log2(share));
-  return static_cast<std::uint32_t>(std::clamp(row, 0.0, double{LEAKBPF_SAMPLING_EXACT}));
+  return static_cast<std::uint32_t>(std::clamp(row, 0.0, LEAKBPF_SAMPLING_EXACT - 1.0));
 }
 
 double sampling_row_mean(std::uint64_t mean_bytes, std::uint32_t row) {

@@ -401,6 +401,13 @@ std::size_t KernelSide::each_block(
       });
 }
 
+std::optional<leakbpf_block> KernelSide::block_at(const leakbpf_block_key& key) const {
+  leakbpf_block block{};
+  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.live), &key, &block))
+    return std::nullopt;
+  return block;
+}
+
 std::optional<leakbpf_block> KernelSide::take_block(const leakbpf_block_key& key,
                                                     std::uint64_t time_ns) const {
   const int map = bpf_map__fd(impl_->skeleton->maps.live);

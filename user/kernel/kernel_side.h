@@ -82,7 +82,8 @@ public:
   /// how many were visited.
   std::size_t each_block(
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
-  /// Takes a pool that Python gave back out of the table: the block that was taken at `time_ns`.
+  [[nodiscard]] std::optional<leakbpf_block> block_at(const leakbpf_block_key& key) const;
+  /// Takes a block that was given back unseen out of the table: the one that was taken at `time_ns`.
   /// Nothing when there is none, or another by now.
   [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
                                                         std::uint64_t time_ns) const;

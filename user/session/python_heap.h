@@ -19,6 +19,8 @@ class PythonHeap {
 public:
   /// A heap block larger than any small object, or a pool, of the site `key`.
   void add(const SiteKey& key, const leakbpf_block_key& place, const leakbpf_block& block);
+  /// A heap block that is known by its mapping.
+  void add_mapped(const SiteKey& key, std::uint64_t address, std::uint64_t bytes);
 
   struct Pool {
     leakbpf_block_key place;
@@ -34,9 +36,15 @@ public:
 
 private:
   std::uint32_t number_of(const SiteKey& key);
+  [[nodiscard]] double weight_of(std::size_t site) const;
+  void add_pool(const SiteKey& key, const leakbpf_block_key& place, const leakbpf_block& block);
+  void weigh(std::uint32_t site, std::uint64_t bytes, double weight);
+  void add_holder(const SiteKey& key, std::uint64_t address, std::uint64_t bytes, double weight);
 
   std::vector<Pool> pools_;
   std::vector<HoldingBlock> holders_;
+  std::vector<double> weighted_; ///< by site: bytes of blocks or pools, times what they stand for
+  std::vector<double> bytes_;    ///< and as they are
   std::unordered_map<SiteKey, std::uint32_t, SiteKeyHash> numbers_;
   std::vector<SiteKey> sites_;
 };

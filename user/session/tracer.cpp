@@ -279,8 +279,10 @@ void Tracer::handle(const leakbpf_event& event) {
     on_exit(event.target, describe_wait_status(static_cast<std::uint32_t>(event.argument)));
     break;
   case LEAKBPF_EVENT_RANGE_TAKE:
-    if (target)
-      target->ranges->begin_take(event.tid, event.address, event.length);
+    if (!target)
+      break;
+    target->ranges->begin_take(event.tid, event.address, event.length);
+    forget_mapped_block(*target, event);
     break;
   case LEAKBPF_EVENT_RANGE_DONE:
     if (!target)
@@ -288,6 +290,10 @@ void Tracer::handle(const leakbpf_event& event) {
     target->ranges->finish_take(event.tid, event.argument != 0);
     target->ranges->add(event.address, event.length,
                         {event.stack_hash, LEAKBPF_KIND_MMAP, event.time_ns});
+    if (event.length != 0)
+      forget_mapped_block(*target, event);
+    if (event.argument == LEAKBPF_RANGE_RESERVED)
+      reserved_stacks_.insert(event.stack_hash);
     break;
   case LEAKBPF_EVENT_BREAK:
     if (!target)
@@ -301,6 +307,16 @@ void Tracer::handle(const leakbpf_event& event) {
   default:
     break;
   }
+}
+
+/// A block in a mapping of its own that was given back, or grew, while no window was open.
+void Tracer::forget_mapped_block(const TargetState& target, const leakbpf_event& event) {
+  if (!windows_.state(target.group).limited)
+    return;
+  const leakbpf_block_key place{event.address + LEAKBPF_MAPPED_BLOCK_OFFSET, target.id,
+                                LEAKBPF_KIND_HEAP};
+  if (const auto block = kernel_.block_at(place); block && block->time_ns < event.time_ns)
+    give_back({place, *block});
 }
 
 /// A library may be mapped, leak and be gone again: look at once, not at the next refresh.

@@ -24,6 +24,7 @@
 #include <functional>
 #include <memory>
 #include <regex>
+#include <unordered_set>
 
 namespace leakbpf {
 
@@ -96,6 +97,7 @@ private:
   void take_finished_stacks();
   bool remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
   [[nodiscard]] SiteKey by_place(SiteKey key);
+  void forget_mapped_block(const TargetState& target, const leakbpf_event& event);
   void on_fork(const leakbpf_event& event);
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
@@ -112,7 +114,13 @@ private:
   void read_sites();
   void add_site(const SiteSample& sample, const SiteKey& place);
   [[nodiscard]] bool is_unfinished(const SiteKey& key) const;
-  [[nodiscard]] bool serves_heap(const SiteKey& place);
+  struct HeapBacking {
+    bool serves_heap = false;
+    std::uint64_t heap_stack = 0; ///< hash of the places from the heap function's caller on
+  };
+  [[nodiscard]] HeapBacking backing_of(const SiteKey& place);
+  [[nodiscard]] bool maps_blocks(const TargetState& target) const;
+  [[nodiscard]] std::optional<SiteKey> site_of_range(const TargetState& target, const SiteKey& key);
   void make_room(const std::vector<SiteSample>& samples);
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
@@ -199,8 +207,9 @@ private:
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
   /// mappings changed or a walk was finished here.
   std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
-  std::unordered_map<std::uint64_t, bool> serves_heap_; ///< by the hash of the places
-  std::vector<FinishedStack> finished_;                 ///< of targets that are not known yet
+  std::unordered_map<std::uint64_t, HeapBacking> backings_; ///< by the hash of the places
+  std::unordered_set<std::uint64_t> reserved_stacks_;       ///< that map what cannot be written yet
+  std::vector<FinishedStack> finished_;                     ///< of targets that are not known yet
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> own_losses_{}; ///< found in user space
 };
 

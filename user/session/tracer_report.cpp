@@ -70,10 +70,14 @@ void Tracer::estimate(SiteReport& row, const TargetState& target) const {
   } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
     const WindowState window = windows_.state(target.group);
     row.estimated = window.mean_bytes > 1 || window.limited;
-    if (row.estimated)
-      row.standard_error_bytes = sampling_error(static_cast<double>(row.totals.outstanding_bytes()),
-                                                static_cast<double>(row.totals.outstanding_count()),
-                                                window.mean_bytes, 1.0 / window.scale);
+    const auto bytes = static_cast<double>(row.totals.outstanding_bytes());
+    const auto count = static_cast<double>(row.totals.outstanding_count());
+    // Blocks with mappings of their own are known all the time.
+    constexpr double mapped_bytes = 128 * 1024;
+    const bool mapped = bytes >= mapped_bytes * count && maps_blocks(target);
+    if (row.estimated && !mapped)
+      row.standard_error_bytes =
+          sampling_error(bytes, count, window.mean_bytes, 1.0 / window.scale);
   }
 }
 

@@ -147,23 +147,46 @@ void Tracer::add_site(const SiteSample& sample, const SiteKey& place) {
     sites_[place] += estimate_of(sample, windows_.state(target->second.group));
 }
 
-/// Memory that a heap function maps or breaks off, for the blocks that it hands out. Where heap
-/// blocks are followed that would count them twice.
-bool Tracer::serves_heap(const SiteKey& place) {
-  if (!options_.kernel.heap || place.kind == LEAKBPF_KIND_HEAP || place.kind == LEAKBPF_KIND_PYTHON)
-    return false;
-  if (const auto known = serves_heap_.find(place.stack_hash); known != serves_heap_.end())
+/// Does the memory that is mapped or broken off here serve blocks that a heap function hands out?
+Tracer::HeapBacking Tracer::backing_of(const SiteKey& place) {
+  if (const auto known = backings_.find(place.stack_hash); known != backings_.end())
     return known->second;
   const auto stack = stacks_.find(place.stack_hash);
   if (stack == stacks_.end())
-    return false;
+    return {};
   const auto& places = stack->second.places;
-  const bool serves = std::any_of(places.begin(), places.end(), [this](const CodePlace& code) {
-    const auto file = namer_.file_id(code);
-    return file && attachments_.is_heap_function(*file, code.offset);
-  });
-  serves_heap_.emplace(place.stack_hash, serves);
-  return serves;
+  const auto outermost =
+      std::find_if(places.rbegin(), places.rend(), [this](const CodePlace& code) {
+        const auto file = namer_.file_id(code);
+        return file && attachments_.is_heap_function(*file, code.offset);
+      });
+  HeapBacking backing;
+  backing.serves_heap = outermost != places.rend();
+  if (backing.serves_heap) {
+    LocatedStack caller{{outermost.base(), places.end()}, stack->second.end};
+    backing.heap_stack = hash_places(caller);
+    stacks_.emplace(backing.heap_stack, std::move(caller));
+  }
+  backings_.emplace(place.stack_hash, backing);
+  return backing;
+}
+
+/// Between windows the large blocks of the target are known by their mappings.
+bool Tracer::maps_blocks(const TargetState& target) const {
+  return windows_.state(target.group).limited && attachments_.uses_only_glibc(target.process.pid);
+}
+
+/// The site that a range counts for: where heap blocks are followed, what serves them would be
+/// counted twice.
+std::optional<SiteKey> Tracer::site_of_range(const TargetState& target, const SiteKey& key) {
+  const SiteKey place = by_place(key);
+  const HeapBacking backing = options_.kernel.heap ? backing_of(place) : HeapBacking{};
+  if (!backing.serves_heap)
+    return place;
+  if (place.kind != LEAKBPF_KIND_MMAP || reserved_stacks_.contains(key.stack_hash) ||
+      !maps_blocks(target))
+    return std::nullopt;
+  return SiteKey{key.target, LEAKBPF_KIND_HEAP, backing.heap_stack};
 }
 
 void Tracer::read_sites() {
@@ -176,8 +199,8 @@ void Tracer::read_sites() {
       sites_[key] += totals;
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
-      if (const SiteKey place = by_place(key); !serves_heap(place))
-        sites_[place] += totals;
+      if (const auto site = site_of_range(target, key); site && !is_unfinished(*site))
+        sites_[*site] += totals;
   for (const auto& [key, totals] : given_back_)
     if (!is_unfinished(key))
       sites_[by_place(key)] += totals;
@@ -221,8 +244,7 @@ void Tracer::scan_ages() {
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons[id];
-    if (target.alive() && windows_.state(target.group).limited &&
-        attachments_.uses_only_glibc(target.process.pid))
+    if (target.alive() && maps_blocks(target))
       old[id];
   }
   kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
@@ -234,15 +256,21 @@ void Tracer::scan_ages() {
     if (const auto python = pythons.find(place.target); python != pythons.end())
       python->second.add(key, place, block);
   });
+  for (const auto& [id, target] : targets_)
+    target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
+                                                       std::uint64_t address, std::uint64_t bytes) {
+      const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
+      if (!site)
+        return;
+      add(*site, owner.time_ns, bytes, 1);
+      const auto python = pythons.find(id);
+      if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
+        python->second.add_mapped(*site, address, bytes);
+    });
   for (const auto& [id, blocks] : old)
     forget_given_back(targets_.at(id), blocks);
   for (auto& [id, heap] : pythons)
     look_at_python(targets_.at(id), heap);
-  for (const auto& [id, target] : targets_)
-    target.ranges->each([&, id = id](const RangeOwner& owner, std::uint64_t bytes) {
-      if (const SiteKey place = by_place({id, owner.kind, owner.stack_hash}); !serves_heap(place))
-        add(place, owner.time_ns, bytes, 1);
-    });
   if (mark)
     find_survivors(*mark);
 }

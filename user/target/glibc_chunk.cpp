@@ -10,16 +10,25 @@ namespace {
 constexpr std::uint64_t header_bytes = 8;
 constexpr std::uint64_t alignment = 16;
 constexpr std::uint64_t smallest_chunk = 32;
+constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t flags = 7;
 constexpr std::uint64_t previous_in_use = 1;
 constexpr std::uint64_t is_mapped = 2;
 constexpr std::size_t most_at_once = 1024;
 
-/// A rest that is too small for a chunk of its own stays with the block.
+/// A rest that is too small for a chunk of its own, for an aligned block also the smallest one,
+/// stays with the block.
 bool fits(std::uint64_t chunk, std::uint64_t asked) {
   const std::uint64_t least =
       std::max(smallest_chunk, (asked + header_bytes + alignment - 1) & ~(alignment - 1));
-  return chunk == least || chunk == least + alignment;
+  return chunk == least || chunk == least + alignment || chunk == least + 2 * alignment;
+}
+
+/// pvalloc() makes whole pages of what it is asked for.
+bool may_hold(std::uint64_t chunk, const GlibcBlock& block) {
+  return fits(chunk, block.bytes) ||
+         (block.address % page_bytes == 0 &&
+          fits(chunk, (block.bytes + page_bytes - 1) & ~(page_bytes - 1)));
 }
 
 bool is_mapped_chunk(std::uint64_t header, std::uint64_t asked) {
@@ -64,7 +73,7 @@ std::optional<std::vector<bool>> given_back(const ProcessMemory& memory,
     const std::uint64_t chunk = *headers[i] & ~flags;
     if (is_mapped_chunk(*headers[i], blocks[i].bytes)) {
       gone[i] = false;
-    } else if (fits(chunk, blocks[i].bytes)) {
+    } else if (may_hold(chunk, blocks[i])) {
       next_places.push_back(blocks[i].address - 2 * header_bytes + chunk + header_bytes);
       asked.push_back(i);
     }
