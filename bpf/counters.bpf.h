@@ -29,6 +29,13 @@ static __always_inline void count_work(__u32 target, __u64 begin, __u64 end) {
     of_target->work_ns += end - begin;
 }
 
+static __always_inline void count_nested(__u32 target) {
+  __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
+  if (likely(of_target))
+    of_target->nested++;
+}
+
 static __always_inline void count_hit(__u32 target) {
   count_call(target, 0, 0);
 }

@@ -133,11 +133,13 @@ static __always_inline int allocate_entry(struct pt_regs* regs) {
   struct arguments args = read_arguments(regs);
   __u64 size = pool ? 1ULL << LEAKBPF_COOKIE_SIZE_ARG(cookie) : requested_size(&args, cookie);
   __u32 weight = pool ? pool_weight(window) : weight_of(window, size);
-  if (!weight && !pool && !(cookie & LEAKBPF_COOKIE_NESTS))
+  if (!weight && !pool && !window->layered && !(cookie & LEAKBPF_COOKIE_NESTS))
     return 1;
   struct task_state* state = call_begin(regs, target, window, cookie);
-  if (!state)
+  if (!state) {
+    count_nested(target->id);
     return 1;
+  }
   state->call.size = size;
   state->call.weight = weight;
   state->call.pointer = args.first; /* where posix_memalign stores its result */
@@ -200,11 +202,13 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   __u64 size = requested_size(&args, cookie);
   __u32 weight = weight_of(window, size);
   bool held = pointer && bpf_map_lookup_elem(&live, &place);
-  if (!weight && !held)
+  if (!weight && !held && !window->layered)
     return 1;
   struct task_state* state = call_begin(regs, target, window, cookie);
-  if (!state)
+  if (!state) {
+    count_nested(target->id);
     return 1;
+  }
   state->call.size = size;
   state->call.weight = weight;
   state->call.pointer = pointer;

@@ -83,6 +83,7 @@ struct leakbpf_activity {
   __u64 hits;        /* uprobe hits, entries and returns */
   __u64 allocations; /* calls that take a heap block, followed or not */
   __u64 frees;       /* calls that give one back */
+  __u64 nested;      /* of allocations: in a call of another function that is probed */
   __u64 work_ns;     /* time that following blocks took, beyond the hits */
 };
 
@@ -105,7 +106,8 @@ struct leakbpf_window {
   __u32 number; /* counts windows from 1; 0: none is open, and no new block is followed */
   __u32 scale;  /* the time that the window stands for, divided by its length, at least 1 */
   __u32 row;    /* of the weights */
-  __u32 reserved;
+  __u32 layered; /* an allocator may call another: each call is seen to its end, so that the block's
+                    fate is decided once */
 };
 #define LEAKBPF_MAX_SCALE 255
 
@@ -247,7 +249,7 @@ struct leakbpf_dead_code {
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 32, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 40, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_window) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");

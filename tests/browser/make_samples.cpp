@@ -290,9 +290,9 @@ Report make_report() {
   report.host = {"shop-3", "6.1.0-28-amd64", "x86_64", 8};
   report.started_at = "2026-01-31T09:30:00Z";
   report.duration_seconds = run_seconds;
-  report.sampling = {16384, false, 16384};
+  report.sampling = {16384, false};
   report.backend = "multi";
-  report.overhead = {8312904, 1.31, 0.92};
+  report.overhead = {8312904, 1.31, 0.92, 1.4};
   report.losses.at(LEAKBPF_LOSS_LIVE_TABLE_FULL) = 12;
   report.losses.at(LEAKBPF_LOSS_UNWIND_FAILED) = 381;
   report.targets = {web_target(), image_target()};

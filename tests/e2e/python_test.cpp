@@ -100,8 +100,13 @@ Traced trace_script(const std::vector<std::string>& command,
   const TemporaryFile output;
   Child program(command);
   program.wait_for_prefix("ready");
-  std::vector<std::string> snapshot{built("leakbpf"), "snapshot", "-o",
-                                    output.path(),    "-p",       std::to_string(program.pid())};
+  std::vector<std::string> snapshot{built("leakbpf"),
+                                    "snapshot",
+                                    "--exact",
+                                    "-o",
+                                    output.path(),
+                                    "-p",
+                                    std::to_string(program.pid())};
   snapshot.insert(snapshot.end(), options.begin(), options.end());
   Child tracer(snapshot);
   tracer.wait_for_prefix("leakbpf: tracing");

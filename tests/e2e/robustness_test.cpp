@@ -103,8 +103,8 @@ TEST_CASE("two tracers of one target both count right", "[robustness]") {
   const std::string pid = std::to_string(program.pid());
   const TemporaryFile first_output;
   const TemporaryFile second_output;
-  const auto first = start_leakbpf({"snapshot", "-o", first_output.path(), "-p", pid});
-  const auto second = start_leakbpf({"snapshot", "-o", second_output.path(), "-p", pid});
+  const auto first = start_leakbpf({"snapshot", "--exact", "-o", first_output.path(), "-p", pid});
+  const auto second = start_leakbpf({"snapshot", "--exact", "-o", second_output.path(), "-p", pid});
   program.write_line("go");
   const std::string heap = program.wait_for_prefix("heap ");
   program.wait_for_prefix("done");
@@ -154,8 +154,8 @@ TEST_CASE("a library that is opened late is named, even after it was closed", "[
   Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so")});
   program.wait_for_prefix("ready");
   const TemporaryFile output;
-  const auto tracer =
-      start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
+  const auto tracer = start_leakbpf(
+      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
   program.write_line("go");
   program.wait_for_prefix("done");
   tracer->signal(SIGINT);
@@ -185,8 +185,8 @@ TEST_CASE("two layers of allocators, built with CET, count once", "[robustness]"
                  built("tests/programs/ledger"), which, "300"});
   program.wait_for_prefix("ready");
   const TemporaryFile output;
-  const auto tracer =
-      start_leakbpf({"snapshot", "-o", output.path(), "-p", std::to_string(program.pid())});
+  const auto tracer = start_leakbpf(
+      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
   program.write_line("go");
   const std::string heap = program.wait_for_prefix("heap ");
   program.wait_for_prefix("done");

@@ -76,6 +76,30 @@ TEST_CASE("a key that was not put for a while kept its value", "[history]") {
   CHECK(*table.values("key") == std::vector<double>{0, 2, 4, 4, 10});
 }
 
+TEST_CASE("what was not known for a while went there in a straight line", "[history]") {
+  Table table(8);
+  for (int i = 0; i < 6; i++) {
+    table.begin_sample(i == 5 ? 7 : i); // samples are not always a second apart
+    table.put("other", 1);
+    if (i == 1 || i == 5)
+      table.put_after_gap("window", i == 1 ? 10 : 40);
+  }
+  CHECK(*table.values("window") == std::vector<double>{0, 10, 15, 20, 25, 40});
+  CHECK(*table.values("other") == std::vector<double>(6, 1));
+  SECTION("also across a thinning") {
+    for (int i = 8; i < 12; i++) {
+      if (table.begin_sample(i))
+        table.put("other", 1);
+    }
+    if (table.begin_sample(12))
+      table.put_after_gap("window", 90);
+    REQUIRE(table.values("window")->size() == table.times().size());
+    for (std::size_t i = 1; i < table.times().size(); i++)
+      CHECK(table.values("window")->at(i) >= table.values("window")->at(i - 1));
+    CHECK(table.values("window")->back() == 90);
+  }
+}
+
 TEST_CASE("a forgotten key is gone", "[history]") {
   Table table;
   fill(table, "key", 10, 1);

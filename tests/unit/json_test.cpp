@@ -63,10 +63,10 @@ const std::vector<Rule> kDocument{
     {"/duration_s", "n"},
     {"/sampling/mean_bytes", "n"},
     {"/sampling/exact", "b"},
-    {"/sampling/requested_mean_bytes", "n"},
     {"/overhead/probe_hits", "n"},
     {"/overhead/percent_of_one_core", "n"},
     {"/overhead/duty_cycle", "n"},
+    {"/overhead/present_percent_of_one_core", "n"},
     {"/losses/live_table_full", "n"},
     {"/losses/stack_table_full", "n"},
     {"/losses/site_table_full", "n"},
@@ -213,15 +213,21 @@ TEST_CASE("what was hidden is counted", "[json]") {
   CHECK(json["site_count"] == 1502);
 }
 
-TEST_CASE("sampling that does not take effect is noted", "[json]") {
+TEST_CASE("sampling and its cost are told", "[json]") {
   Report report = sample_report();
-  CHECK(render(report)["sampling"].contains("note"));
-  report.sampling = {1, true, 1};
-  CHECK_FALSE(render(report)["sampling"].contains("note"));
-  report.sampling = {32768, false, 16384};
+  report.sampling = {32768, false};
+  report.overhead = {70, 2.5, 0.04, 2.75};
+  report.targets[0].overhead = Overhead{60, 2.25, 0.05, std::nullopt};
   const Json json = render(report);
-  CHECK(json["sampling"] ==
-        Json{{"mean_bytes", 32768}, {"exact", false}, {"requested_mean_bytes", 16384}});
+  CHECK(json["sampling"] == Json{{"mean_bytes", 32768}, {"exact", false}});
+  CHECK(json["overhead"] == Json{{"probe_hits", 70},
+                                 {"percent_of_one_core", 2.5},
+                                 {"duty_cycle", 0.04},
+                                 {"present_percent_of_one_core", 2.75}});
+  CHECK(json["targets"][0]["overhead"] == Json{{"probe_hits", 60},
+                                               {"percent_of_one_core", 2.25},
+                                               {"duty_cycle", 0.05},
+                                               {"present_percent_of_one_core", nullptr}});
 }
 
 TEST_CASE("frames are written innermost first, addresses in hex", "[json]") {

@@ -125,7 +125,7 @@ TEST_CASE("the values of a profile add up to the report's", "[pprof]") {
 
 TEST_CASE("a profile says when, how long and how exactly was measured", "[pprof]") {
   Report report = sample_report();
-  report.sampling = {16384, false, 16384};
+  report.sampling = {16384, false};
   report.duration_seconds = 62.25;
   const PprofProfile profile = read_whole(render_pprof(report));
   CHECK(profile.time == 1769851800'000000000);

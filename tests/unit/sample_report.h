@@ -63,9 +63,9 @@ inline Report sample_report() {
   report.host = {"host", "6.1.0", "x86_64", 4};
   report.started_at = "2026-01-31T09:30:00Z";
   report.duration_seconds = 62;
-  report.sampling = {1, true, 16384};
+  report.sampling = {1, true};
   report.backend = "multi";
-  report.overhead = {1234567, 0.84, 1};
+  report.overhead = {1234567, 0.84, 1, 0.84};
   report.targets = {sample_target()};
   SiteReport unknown;
   unknown.rank = 2;

@@ -106,6 +106,7 @@ TEST_CASE("a snapshot of version 0.1.0 is read, and what it did not know is unkn
           "[snapshot]") {
   Report expected = sample_report();
   expected.losses[LEAKBPF_LOSS_STACK_TABLE_FULL] = 5;
+  expected.overhead.present_percent_of_one_core.reset();
   TargetReport& target = expected.targets[0];
   target.limit.reset();
   target.seconds_to_limit.reset();

@@ -27,8 +27,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 const std::string kWide =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
     "  critical: the limit of 512 MB is reached in 20 min\n"
-    "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hits, at l"
-    "east 0.8% of one core\n"
+    "1m02s   every heap block followed   probes cost 0.8% of a core   1,234,567 hits\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
     "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
     "cart.cpp:42\n"
@@ -37,7 +36,7 @@ const std::string kWide =
 const std::string kCut =
     "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
     "  critical: the limit of 512 MB is reached in 20 min\n"
-    "1m02s   every allocation is followed (sampling comes later)   1,234,567 probe hi\n"
+    "1m02s   every heap block followed   probes cost 0.8% of a core   1,234,567 hits\n"
     "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
     "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add a\n"
     "   2                 4.0 KB          1            -       -  mmap    [stack not \n";

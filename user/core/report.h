@@ -87,6 +87,16 @@ struct PythonReport {
   std::optional<Collections> collections; ///< since attach; unknown: the build does not show them
 };
 
+/// What probes cost, by hits, what one takes, and the time of our programs.
+struct Overhead {
+  std::uint64_t probe_hits = 0;
+  std::optional<double> percent_of_one_core;
+  double duty_cycle = 1;                             ///< share of the time that the heap was probed
+  std::optional<double> present_percent_of_one_core; ///< of the last seconds
+
+  friend bool operator==(const Overhead&, const Overhead&) = default;
+};
+
 struct TargetReport {
   std::int32_t pid = 0;
   std::int32_t ppid = 0;
@@ -107,6 +117,8 @@ struct TargetReport {
   std::uint64_t outstanding_bytes = 0;
   std::uint64_t outstanding_count = 0;
   std::optional<PythonReport> python;
+  /// With that of its children, which share its budget; unknown of them.
+  std::optional<Overhead> overhead;
 };
 
 /// A sentence when Python's garbage collector stopped the target for more than half a second; else
@@ -152,16 +164,9 @@ struct HostReport {
   unsigned cpus = 0;
 };
 
-struct Overhead {
-  std::uint64_t probe_hits = 0;
-  std::optional<double> percent_of_one_core; ///< hits times the cost of one, measured at the start
-  double duty_cycle = 1;                     ///< share of the time that probes were attached
-};
-
 struct Sampling {
-  std::uint64_t mean_bytes = 1; ///< between samples; 1: every allocation is followed
-  bool exact = true;
-  std::uint64_t requested_mean_bytes = 0; ///< --sample-bytes
+  std::uint64_t mean_bytes = 1; ///< between samples of the heap; 1: every block is followed
+  bool exact = true;            ///< every block was followed, all the time
 };
 
 struct Report {

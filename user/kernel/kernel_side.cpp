@@ -62,6 +62,7 @@ void add_activity(leakbpf_activity& sum, const std::uint8_t* values, std::size_t
     sum.hits += part.hits;
     sum.allocations += part.allocations;
     sum.frees += part.frees;
+    sum.nested += part.nested;
     sum.work_ns += part.work_ns;
   }
 }

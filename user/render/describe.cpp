@@ -62,4 +62,21 @@ std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets) {
   return order;
 }
 
+std::string describe_tracing(const Report& report) {
+  const Overhead& overhead = report.overhead;
+  std::string text =
+      report.sampling.mean_bytes <= 1
+          ? "every heap block followed"
+          : fmt::format("heap sampled every {}",
+                        format_bytes(static_cast<double>(report.sampling.mean_bytes)));
+  if (overhead.duty_cycle < 1)
+    text += fmt::format(", {:.{}f}% of the time", 100 * overhead.duty_cycle,
+                        overhead.duty_cycle < 0.1 ? 1 : 0);
+  if (const auto now = overhead.present_percent_of_one_core)
+    text += fmt::format("   probes cost {:.1f}% of a core", *now);
+  else if (const auto all = overhead.percent_of_one_core)
+    text += fmt::format("   probes cost {:.1f}% of a core", *all);
+  return text + fmt::format("   {} hits", format_count(overhead.probe_hits));
+}
+
 } // namespace leakbpf

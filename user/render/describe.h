@@ -22,6 +22,10 @@ namespace leakbpf {
 /// "high"; "unknown" without a verdict.
 [[nodiscard]] std::string_view severity_word(const std::optional<Severity>& severity);
 
+/// "heap sampled every 16 KB, 4% of the time   probes cost 2.6% of a core   1,234,567 hits": how
+/// closely was looked, and what that takes.
+[[nodiscard]] std::string describe_tracing(const Report& report);
+
 /// Indices: the worst severity first, then the most outstanding bytes.
 [[nodiscard]] std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets);
 

@@ -157,14 +157,9 @@ std::string footer(const Report& report) {
   if (!report.backend.empty())
     text += fmt::format(", {} probes", report.backend);
   text += ". " + host_text(report.host);
-  text += report.sampling.exact ? "Every allocation was followed. "
-                                : fmt::format("Sampled once in {} on average. ",
-                                              bytes_text(report.sampling.mean_bytes));
-  text += fmt::format("{} probe hits", format_count(report.overhead.probe_hits));
-  if (report.overhead.percent_of_one_core)
-    text += fmt::format(", {:.1f}% of one core", *report.overhead.percent_of_one_core);
-  if (report.overhead.duty_cycle < 1)
-    text += fmt::format(", probes attached {:.0f}% of the time", 100 * report.overhead.duty_cycle);
+  std::string tracing = describe_tracing(report);
+  tracing[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(tracing[0])));
+  text += tracing;
   return fmt::format("<footer>{}.</footer>\n", escape_markup(text));
 }
 

@@ -28,6 +28,15 @@ OutputJson python_json(const PythonReport& python) {
   return json;
 }
 
+OutputJson overhead_json(const Overhead& overhead) {
+  OutputJson json;
+  json["probe_hits"] = overhead.probe_hits;
+  json["percent_of_one_core"] = known(overhead.percent_of_one_core);
+  json["duty_cycle"] = overhead.duty_cycle;
+  json["present_percent_of_one_core"] = known(overhead.present_percent_of_one_core);
+  return json;
+}
+
 OutputJson target_json(const TargetReport& target) {
   OutputJson json;
   json["pid"] = target.pid;
@@ -51,6 +60,8 @@ OutputJson target_json(const TargetReport& target) {
   json["explained_percent"] = known(target.explained_percent);
   if (target.python)
     json["python"] = python_json(*target.python);
+  if (target.overhead)
+    json["overhead"] = overhead_json(*target.overhead);
   json["verdict"] = target_verdict_json(target);
   return json;
 }
@@ -59,9 +70,6 @@ OutputJson sampling_json(const Sampling& sampling) {
   OutputJson json;
   json["mean_bytes"] = sampling.mean_bytes;
   json["exact"] = sampling.exact;
-  json["requested_mean_bytes"] = sampling.requested_mean_bytes;
-  if (sampling.exact && sampling.requested_mean_bytes != sampling.mean_bytes)
-    json["note"] = "every allocation is followed; sampling does not take effect";
   return json;
 }
 
@@ -140,9 +148,7 @@ void write_head(JsonLines& out, const Report& report) {
   out.member("started_at", report.started_at);
   out.member("duration_s", report.duration_seconds);
   out.member("sampling", sampling_json(report.sampling));
-  out.member("overhead", {{"probe_hits", report.overhead.probe_hits},
-                          {"percent_of_one_core", known(report.overhead.percent_of_one_core)},
-                          {"duty_cycle", report.overhead.duty_cycle}});
+  out.member("overhead", overhead_json(report.overhead));
   out.member("losses", losses_json(report));
   out.list("targets", report.targets, [](std::string& text, const TargetReport& target) {
     text += json_text(target_json(target));

@@ -4,6 +4,7 @@
 #include "core/culprit.h"
 #include "core/losses.h"
 #include "core/units.h"
+#include "render/describe.h"
 #include "render/painter.h"
 
 #include <algorithm>
@@ -150,17 +151,11 @@ std::string render_table(const Report& report, const TableStyle& style) {
       painter.line(describe_python(*target.python));
     paint_verdict(painter, target.verdict);
   }
-  const std::string overhead =
-      report.overhead.percent_of_one_core
-          ? fmt::format(", at least {:.1f}% of one core", *report.overhead.percent_of_one_core)
-          : "";
   if (report.targets.size() > most_targets)
     painter.dim_line(fmt::format("  and {} processes more, with less outstanding",
                                  format_count(report.targets.size() - most_targets)));
   painter.dim_line(
-      fmt::format("{}   every allocation is followed (sampling comes later)   {} probe hits{}",
-                  format_duration(report.duration_seconds),
-                  format_count(report.overhead.probe_hits), overhead));
+      fmt::format("{}   {}", format_duration(report.duration_seconds), describe_tracing(report)));
   painter.line(fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}{}", "#",
                            "severity", "outstanding", "count", "growth/min", "oldest", "kind",
                            many ? "    PID  " : "", "culprit"));

@@ -143,13 +143,27 @@ bool Attachments::uses_only_glibc(pid_t pid) const {
   return any;
 }
 
+std::size_t Attachments::heap_files(pid_t pid) const {
+  const auto process = processes_.find(pid);
+  if (process == processes_.end())
+    return 0;
+  return static_cast<std::size_t>(std::count_if(
+      process->second.files.begin(), process->second.files.end(),
+      [this](const auto& file) { return !plans_.at(file.first).heap_functions.empty(); }));
+}
+
 bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) const {
   const auto plan = plans_.find(file);
-  return plan != plans_.end() &&
-         std::any_of(plan->second.heap_functions.begin(), plan->second.heap_functions.end(),
-                     [offset](const CodeRange& range) {
-                       return range.begin <= offset && offset < range.end;
-                     });
+  if (plan == plans_.end() || plan->second.heap_functions.empty())
+    return false;
+  const std::string& path = plan->second.file.path;
+  // libjemalloc.so.2, libtcmalloc_minimal.so.4, libmimalloc.so.2
+  if (path.substr(path.rfind('/') + 1).find("malloc.so") != std::string::npos ||
+      path.find("malloc_minimal.so") != std::string::npos)
+    return true;
+  return std::any_of(
+      plan->second.heap_functions.begin(), plan->second.heap_functions.end(),
+      [offset](const CodeRange& range) { return range.begin <= offset && offset < range.end; });
 }
 
 /// Without it the walker asks the kernel for what is new, and stacks through a library that took

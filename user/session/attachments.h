@@ -38,9 +38,12 @@ public:
   [[nodiscard]] Result<void> open_heap(pid_t pid);
   /// From here on they are not: their probes are taken out in the background.
   void close_heap(pid_t pid);
+  /// Files of `pid` that have heap functions.
+  [[nodiscard]] std::size_t heap_files(pid_t pid) const;
   /// All blocks of `pid` come from glibc's malloc.
   [[nodiscard]] bool uses_only_glibc(pid_t pid) const;
-  /// Is there a heap function at this offset of a file that was searched?
+  /// Is there a heap function at this offset of a file that was searched? In a library that is
+  /// nothing but an allocator every function is.
   [[nodiscard]] bool is_heap_function(const FileId& file, std::uint64_t offset) const;
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);

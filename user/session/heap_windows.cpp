@@ -46,12 +46,14 @@ HeapWindows::Index HeapWindows::add_group(pid_t pid) {
 void HeapWindows::start(Index group) {
   Group& started = groups_.at(group);
   started.started_at = started.recent_from = started.changed_at = clock_();
+  find_layers(group, started);
   share_budget();
   begin_window(group, started);
 }
 
 void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {
-  Member member{pid, {}, kernel_.activity(target)};
+  const leakbpf_activity before = kernel_.activity(target);
+  Member member{pid, {}, before, before};
   if (const auto stat = proc_.stat(pid))
     member.times = cpu_times(*stat);
   Group& joined = groups_.at(group);
@@ -118,35 +120,44 @@ void HeapWindows::meter(Group& group, bool probed) {
   restart_meter(group);
 }
 
-void HeapWindows::WorkRate::add(double user, double time) {
+void HeapWindows::WorkRate::add(double user, double cpu, double time) {
   constexpr double fading_seconds = 10;
   user_seconds += user;
+  cpu_seconds += cpu;
   seconds += time;
   if (seconds < 2 * fading_seconds)
     return;
   user_seconds /= 2;
+  cpu_seconds /= 2;
   seconds /= 2;
 }
 
 /// How much of its usual work a group does in a second of a window: a busy process has less time
-/// for it, so its window stands for fewer of its seconds. User CPU time is the measure.
+/// for it, so its window stands for fewer of its seconds. There are two measures: its user time,
+/// and all of its CPU time without what the probes cost. Both are rough; the larger one errs
+/// towards the clock's time.
 double HeapWindows::speed(const Group& group) {
   constexpr double least_load = 0.05; // below it nothing is held up
   constexpr double least_seconds = 0.2;
-  if (group.unprobed.user_seconds <= least_load * group.unprobed.seconds ||
-      group.unprobed.seconds < least_seconds || group.probed.seconds < least_seconds)
+  constexpr double slowest = 0.3;
+  const WorkRate& free = group.unprobed;
+  const WorkRate& probed = group.probed;
+  if (free.user_seconds <= least_load * free.seconds || free.seconds < least_seconds ||
+      probed.seconds < least_seconds)
     return 1;
-  const double unprobed = group.unprobed.user_seconds / group.unprobed.seconds;
-  const double probed = group.probed.user_seconds / group.probed.seconds;
-  return std::clamp(probed / unprobed, 0.01, 1.0);
+  const double time = probed.seconds / free.seconds;
+  return std::clamp(std::max(probed.user_seconds / (free.user_seconds * time),
+                             probed.cpu_seconds / (free.cpu_seconds * time)),
+                    slowest, 1.0);
 }
 
 void HeapWindows::begin_window(Index index, Group& group) {
   const double now = clock_();
   group.governor.opened(now, group.cost_seconds);
   const double gap = now - group.changed_at;
-  group.unprobed.add(group.taken.user - group.user_at_change, gap);
-  group.user_at_change = group.taken.user;
+  const CpuTimes taken = group.taken - group.taken_at_change;
+  group.unprobed.add(taken.user, taken.user + taken.system, gap);
+  group.taken_at_change = group.taken;
   group.uncovered += gap;
   group.changed_at = now;
   group.open = true;
@@ -177,8 +188,10 @@ void HeapWindows::end_window(Group& group) {
   const double covered = length * (group.governor.is_limiting() ? speed(group) : 1);
   group.uncovered += covered - covered * group.window.scale;
   const double cost = group.meter.cost_seconds(group.work - group.work_at_open);
-  group.probed.add(group.taken.user - group.user_at_change - CostMeter::user_part(cost), length);
-  group.user_at_change = group.taken.user;
+  const CpuTimes taken = group.taken - group.taken_at_change;
+  group.probed.add(taken.user - CostMeter::user_part(cost), taken.user + taken.system - cost,
+                   length);
+  group.taken_at_change = group.taken;
   group.open_seconds += length;
   group.changed_at = now;
 }
@@ -221,8 +234,32 @@ void HeapWindows::close(Index index, Group& group) {
     attachments_.close_heap(member.pid);
 }
 
+/// Whether its allocators call each other shows in its first calls.
+void HeapWindows::find_layers(Index index, Group& group) {
+  constexpr std::uint64_t enough_calls = 2000;
+  std::size_t files = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t nested = 0;
+  for (const auto& [target, member] : group.members) {
+    files = std::max(files, attachments_.heap_files(member.pid));
+    allocations += member.activity.allocations - member.before.allocations;
+    nested += member.activity.nested - member.before.nested;
+  }
+  if (files != group.heap_files) { // the first time, and when another was mapped
+    group.heap_files = files;
+    group.window.layered = files > 1 ? 1 : 0;
+  } else if (group.window.layered == 0 || nested > 0 || allocations < enough_calls) {
+    return;
+  } else {
+    group.window.layered = 0;
+  }
+  if (group.open)
+    kernel_.set_window(index, group.window);
+}
+
 void HeapWindows::look(Index index, Group& group) {
   read(group);
+  find_layers(index, group);
   const double now = clock_();
   const bool was_limiting = group.governor.is_limiting();
   if (!group.open) {

@@ -74,13 +74,15 @@ private:
     pid_t pid = 0;
     CpuTimes times;              ///< as read last
     leakbpf_activity activity{}; ///< likewise
+    leakbpf_activity before{};   ///< when it was added
   };
-  /// User CPU time by time, in sums in which what is older counts less.
+  /// CPU time by time, in sums in which what is older counts less.
   struct WorkRate {
-    double user_seconds = 0;
+    double user_seconds = 0; ///< of the processes' own work
+    double cpu_seconds = 0;  ///< the same with system time
     double seconds = 0;
 
-    void add(double user, double time);
+    void add(double user, double cpu, double time);
   };
   struct Group {
     Group(std::uint32_t seed, double loop_hit_seconds)
@@ -91,13 +93,14 @@ private:
     CpuTimes taken;                                    ///< by all members since the start
     ProbeWork work;                                    ///< likewise
     double cost_seconds = 0;                           ///< likewise
-    double user_at_change = 0; ///< taken.user when a window was opened or closed last
+    CpuTimes taken_at_change;                          ///< when a window was opened or closed last
     ProbeWork work_at_open;
     double closeness = 1;   ///< see choose_closeness
     CpuTimes metered_taken; ///< what of them the meter knows
     ProbeWork metered_work;
-    bool metering = true;    ///< what comes is the meter's: probes are all in, or all out
-    leakbpf_window window{}; ///< the open or the last one
+    bool metering = true;       ///< what comes is the meter's: probes are all in, or all out
+    leakbpf_window window{};    ///< the open or the last one
+    std::size_t heap_files = 0; ///< of the member with the most
     bool open = false;
     bool limited = false;
     double started_at = 0;
@@ -117,6 +120,7 @@ private:
   static double speed(const Group& group);
   static void meter(Group& group, bool probed);
   static void restart_meter(Group& group);
+  void find_layers(Index index, Group& group);
   static void choose_closeness(Group& group);
   void share_budget();
   void look(Index index, Group& group);

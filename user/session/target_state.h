@@ -19,6 +19,7 @@ namespace leakbpf {
 struct TargetState {
   std::uint32_t id = 0;
   double since = 0;              ///< seconds after tracing began that it was first seen
+  std::string begin;             ///< what to tell when its blocks are followed
   bool asked_for = false;        ///< by its PID; else it is a child of such a one
   std::uint32_t group = 0;       ///< of HeapWindows
   std::uint64_t windows_put = 0; ///< windows that had ended at the last sample that was kept

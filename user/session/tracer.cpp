@@ -132,6 +132,8 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   tracer->started_ = Clock::now();
   for (const auto& [id, target] : tracer->targets_)
     tracer->windows_.start(target.group);
+  for (const auto& [id, target] : tracer->targets_)
+    tracer->options_.inform(target.begin);
   return tracer;
 }
 
@@ -173,9 +175,9 @@ Result<void> Tracer::follow(pid_t pid) {
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
   TargetState& target = add_target(*id, pid, group, std::move(python));
   target.asked_for = true;
-  options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
-                              target.process.comm, attached->probes, attached->files,
-                              backend_name(backend_.backend)));
+  target.begin = fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
+                             target.process.comm, attached->probes, attached->files,
+                             backend_name(backend_.backend));
   inform_of_tables();
   return {};
 }

@@ -22,6 +22,15 @@ namespace {
 // Plots of more sites than these are not looked at.
 constexpr std::size_t most_series = 200;
 
+Overhead overhead_of(const TracingCost& cost) {
+  Overhead overhead;
+  overhead.probe_hits = static_cast<std::uint64_t>(cost.hits);
+  overhead.percent_of_one_core = 100 * cost.share;
+  overhead.duty_cycle = cost.duty;
+  overhead.present_percent_of_one_core = 100 * cost.present_share;
+  return overhead;
+}
+
 } // namespace
 
 std::vector<SiteReport> Tracer::site_rows() {
@@ -133,27 +142,27 @@ void Tracer::fill_host(Report& report) const {
   std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
                  report.losses.begin(), std::plus<>());
   report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
-  report.overhead.probe_hits = kernel_.total_activity().hits;
   fill_cost(report);
 }
 
 /// Of all groups together; the duty cycle is that of the average one.
 void Tracer::fill_cost(Report& report) const {
-  report.sampling.mean_bytes = options_.limits.mean_bytes;
-  report.sampling.exact = options_.limits.mean_bytes <= 1;
+  report.sampling = {options_.limits.mean_bytes, options_.limits.mean_bytes <= 1};
   std::set<HeapWindows::Index> groups;
   for (const auto& [id, target] : targets_)
     groups.insert(target.group);
-  double share = 0;
-  double duty = 0;
+  TracingCost all{};
+  all.duty = 0;
   for (const HeapWindows::Index group : groups) {
     const TracingCost cost = windows_.cost(group);
-    share += cost.share;
-    duty += cost.duty / static_cast<double>(groups.size());
+    all.share += cost.share;
+    all.present_share += cost.present_share;
+    all.duty += cost.duty / static_cast<double>(groups.size());
     report.sampling.exact = report.sampling.exact && !windows_.state(group).limited;
   }
-  report.overhead.percent_of_one_core = 100 * share;
-  report.overhead.duty_cycle = std::min(duty, 1.0);
+  all.duty = std::min(all.duty, 1.0);
+  report.overhead = overhead_of(all);
+  report.overhead.probe_hits = kernel_.total_activity().hits;
 }
 
 std::optional<PythonReport> Tracer::python_report(const TargetState& target) const {
@@ -201,6 +210,8 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.outstanding_bytes = totals[id].allocated_bytes;
     row.outstanding_count = totals[id].allocated_count;
     row.python = python_report(target);
+    if (target.asked_for)
+      row.overhead = overhead_of(windows_.cost(target.group));
   }
   return rows;
 }

@@ -293,6 +293,7 @@ bool Tracer::is_old(const leakbpf_block_key& place, const leakbpf_block& block) 
 void Tracer::forget_given_back(const TargetState& target,
                                const std::vector<OutstandingBlock>& blocks) {
   std::vector<GlibcBlock> asked;
+  asked.reserve(blocks.size());
   for (const OutstandingBlock& each : blocks)
     asked.push_back({each.place.address, each.block.size});
   const auto gone = given_back(LiveMemory(target.process.pid), asked);

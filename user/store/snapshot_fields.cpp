@@ -103,6 +103,15 @@ void read_suppressed(const Fields& fields, Suppressed& suppressed) {
   });
 }
 
+Overhead read_overhead(const Fields& fields) {
+  Overhead overhead;
+  fields.read("probe_hits", overhead.probe_hits);
+  fields.read("percent_of_one_core", overhead.percent_of_one_core);
+  fields.read("duty_cycle", overhead.duty_cycle);
+  fields.read("present_percent_of_one_core", overhead.present_percent_of_one_core);
+  return overhead;
+}
+
 } // namespace
 
 Frame read_frame(const Fields& fields) {
@@ -146,6 +155,8 @@ TargetReport read_target(const Fields& fields) {
   fields.read("explained_percent", target.explained_percent);
   with_object(fields, "verdict",
               [&](const Fields& verdict) { read_verdict(verdict, target.verdict); });
+  with_object(fields, "overhead",
+              [&](const Fields& overhead) { target.overhead = read_overhead(overhead); });
   with_object(fields, "python", [&](const Fields& python) { target.python = read_python(python); });
   return target;
 }
@@ -204,13 +215,9 @@ void read_run(const Fields& fields, Report& report) {
   with_object(fields, "sampling", [&](const Fields& sampling) {
     sampling.read("mean_bytes", report.sampling.mean_bytes);
     sampling.read("exact", report.sampling.exact);
-    sampling.read("requested_mean_bytes", report.sampling.requested_mean_bytes);
   });
-  with_object(fields, "overhead", [&](const Fields& overhead) {
-    overhead.read("probe_hits", report.overhead.probe_hits);
-    overhead.read("percent_of_one_core", report.overhead.percent_of_one_core);
-    overhead.read("duty_cycle", report.overhead.duty_cycle);
-  });
+  with_object(fields, "overhead",
+              [&](const Fields& overhead) { report.overhead = read_overhead(overhead); });
   with_object(fields, "losses", [&](const Fields& losses) {
     for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++) {
       const auto which = static_cast<leakbpf_loss>(loss);

@@ -31,10 +31,13 @@ pid_t thread_group(const ProcFs& proc, pid_t pid) {
 Result<void> check_elf_class(const ProcFs& proc, const ProcessInfo& process) {
   std::array<char, EI_NIDENT> ident{};
   std::ifstream file(proc.path(process.pid, "exe"), std::ios::binary);
-  if (!file.read(ident.data(), ident.size()))
+  if (!file.read(ident.data(), ident.size())) {
+    if (const auto stat = proc.stat(process.pid); !stat || stat->state == 'Z')
+      return Error{ExitCode::no_target, fmt::format("PID {} has ended", process.pid), ""};
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot read the program of PID {} ({})", process.pid, process.comm),
                  "run as root, or with CAP_SYS_PTRACE"};
+  }
   if (ident[EI_CLASS] == ELFCLASS32)
     return Error{ExitCode::no_target,
                  fmt::format("PID {} ({}) is a 32-bit process, which leakbpf cannot trace",
