@@ -33,7 +33,8 @@ void PythonHeap::add(const SiteKey& key, const leakbpf_block_key& place,
   if (key.kind == LEAKBPF_KIND_PYTHON)
     add_pool(key, place, block);
   else if (block.size > largest_small_object)
-    add_holder(key, place.address, block.size, double(block.weight) / LEAKBPF_WEIGHT_ONE);
+    add_holder(key, place.address, block.size,
+               limited_ ? 1 : double(block.weight) / LEAKBPF_WEIGHT_ONE);
 }
 
 void PythonHeap::add_pool(const SiteKey& key, const leakbpf_block_key& place,
@@ -74,7 +75,7 @@ PythonHeap::held(const ProcessMemory& memory, const std::function<double(const S
     pools.push_back({pool.place.address, number_of(pool.site)});
   std::vector<double> fast(sites_.size());
   for (std::size_t i = 0; i < sites_.size(); i++)
-    fast[i] = growth(sites_[i]);
+    fast[i] = limited_ ? 0 : growth(sites_[i]);
   std::stable_sort(holders_.begin(), holders_.end(),
                    [&fast](const HoldingBlock& a, const HoldingBlock& b) {
                      if (fast[a.site] != fast[b.site])

@@ -17,6 +17,11 @@ namespace leakbpf {
 /// One target's outstanding blocks as they matter here, gathered anew for each look.
 class PythonHeap {
 public:
+  /// `limited`: heap blocks are followed in windows. Then it is luck which of the smaller ones are
+  /// known, and how fast their sites grow is rough: each holds what it holds, no more, and of two
+  /// that hold an object the larger one has it.
+  explicit PythonHeap(bool limited) : limited_(limited) {}
+
   /// A heap block larger than any small object, or a pool, of the site `key`.
   void add(const SiteKey& key, const leakbpf_block_key& place, const leakbpf_block& block);
   /// A heap block that is known by its mapping.
@@ -41,6 +46,7 @@ private:
   void weigh(std::uint32_t site, std::uint64_t bytes, double weight);
   void add_holder(const SiteKey& key, std::uint64_t address, std::uint64_t bytes, double weight);
 
+  bool limited_;
   std::vector<Pool> pools_;
   std::vector<HoldingBlock> holders_;
   std::vector<double> weighted_; ///< by site: bytes of blocks or pools, times what they stand for

@@ -131,6 +131,7 @@ private:
     leakbpf_block block;
   };
   [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
+  [[nodiscard]] bool is_limited(const leakbpf_block_key& place) const;
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);

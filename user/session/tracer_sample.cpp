@@ -243,7 +243,7 @@ void Tracer::scan_ages() {
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
-      pythons[id];
+      pythons.try_emplace(id, windows_.state(target.group).limited);
     if (target.alive() && maps_blocks(target))
       old[id];
   }
@@ -251,9 +251,13 @@ void Tracer::scan_ages() {
     const SiteKey key =
         by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
     add(key, block.time_ns, block.size, double(block.weight) / LEAKBPF_WEIGHT_ONE);
-    if (const auto blocks = old.find(place.target); blocks != old.end() && is_old(place, block))
+    const bool settled = is_old(place, block);
+    if (const auto blocks = old.find(place.target); blocks != old.end() && settled)
       blocks->second.push_back({place, block});
-    if (const auto python = pythons.find(place.target); python != pythons.end())
+    // Of the last window most are in use for a moment only.
+    if (const auto python = pythons.find(place.target);
+        python != pythons.end() &&
+        (settled || place.kind != LEAKBPF_KIND_HEAP || !is_limited(place)))
       python->second.add(key, place, block);
   });
   for (const auto& [id, target] : targets_)
@@ -313,6 +317,11 @@ void Tracer::give_back(const OutstandingBlock& each) {
                                     block->stack_hash}];
   totals.freed_bytes += block->size * block->weight >> LEAKBPF_WEIGHT_BITS;
   totals.freed_count += block->weight >> LEAKBPF_WEIGHT_BITS;
+}
+
+bool Tracer::is_limited(const leakbpf_block_key& place) const {
+  const auto target = targets_.find(place.target);
+  return target != targets_.end() && windows_.state(target->second.group).limited;
 }
 
 /// Python gives no sign when a pool becomes empty, but its header says so.
