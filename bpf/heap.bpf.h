@@ -31,8 +31,9 @@ static __always_inline bool block_take(const struct leakbpf_block_key* place,
 }
 
 /* Puts a block into the live table. An older block at its address was freed without our seeing it:
- * its site is told now. That is the rule of Python's pools, of which user space looks for those
- * that became empty from time to time, and of blocks that were freed while no window was open.
+ * its site is told now. That is the rule of Python's pools and of pages, of which user space
+ * looks for those that became empty or were given back from time to time, and of blocks that were
+ * freed while no window was open.
  * False, counted, when the table is full. */
 static __always_inline bool block_put(const struct leakbpf_block_key* place,
                                       const struct leakbpf_block* block) {

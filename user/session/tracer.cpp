@@ -49,6 +49,19 @@ bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
   return false;
 }
 
+/// Without page faults the other kinds can be followed, when there are any.
+Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
+  if (!options.kernel.pages)
+    return {};
+  const auto followed = kernel.follow_page_faults();
+  const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
+  if (followed || !others)
+    return followed;
+  options.kernel.pages = false;
+  options.warn(followed.error().message + ": rows of kind pages are missing");
+  return {};
+}
+
 Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
   if (!wanted.heap && !wanted.mmap && !wanted.brk)
     return Error{ExitCode::no_target,
@@ -104,11 +117,16 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
     return backend.error();
   options.kernel.backend = backend->backend;
   options.kernel.sample_bytes = options.limits.mean_bytes;
+  // Windows would keep costs down that only these two have.
+  if (!options.kernel.heap && !options.kernel.python)
+    options.limits.per_target = options.limits.total = 0;
   options.kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
   options.kernel.max_live = options.max_live.value_or(live_table_size(resident));
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
+  if (auto followed = follow_page_faults(*kernel, options); !followed)
+    return followed.error();
   auto unwind = UnwindService::start(
       proc, kernel->unwind_maps(),
       TableCache(options.unwind_cache ? TableCache::default_directory() : std::nullopt),
@@ -158,7 +176,7 @@ Result<void> Tracer::follow(pid_t pid) {
     python = find_python(proc_, pid, *mappings);
   const HeapWindows::Index group = windows_.add_group(pid);
   auto attached = attach_to(pid, *mappings, python);
-  if (attached && !attachments_.has_probes(pid))
+  if (attached && !attachments_.has_probes(pid) && !options_.kernel.pages)
     attached = no_allocator_error(*process, options_.kernel);
   if (!attached) {
     attachments_.detach(pid);
@@ -511,6 +529,12 @@ void Tracer::refresh_mappings(TargetState& target) {
 bool Tracer::still_runs(const TargetState& target) const {
   const auto stat = proc_.stat(target.process.pid);
   return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+}
+
+/// Its memory, as it could be read until now, was that of the program that the target stands for.
+bool Tracer::is_same_image(const TargetState& target) const {
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  return still_runs(target) && image.value_or(target.id) == target.id;
 }
 
 /// Ends of processes are events, and events can be dropped.
