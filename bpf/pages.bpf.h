@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Pages of memory, by a sample of the page faults that bring them: what a process touches, whoever
- * allocated it, with no probe in it.
+/* Pages of memory, by the page faults that bring them: what a process touches, whoever allocated
+ * it, with no probe in it.
  *
- * The event comes before the kernel handles the fault, with preemption off. User space looks from
- * time to time which pages are still there. */
+ * A sample of the pages is followed, by their addresses: of a sample of the faults one would not
+ * see that a page was given back and is another's now. The event comes before the kernel handles
+ * the fault, with preemption off. User space looks from time to time which pages are still there.
+ */
 #pragma once
 
 #include "heap.bpf.h"
@@ -17,6 +19,11 @@ struct fault_context {
   __u64 sample_period;
   __u64 address;
 };
+
+static __always_inline bool page_is_followed(__u64 address) {
+  __u64 hash = unwind_hash(unwind_hash(0, address >> PAGE_SHIFT), 1);
+  return (__u32)(hash >> 32) % LEAKBPF_PAGES_PER_SAMPLE == 0;
+}
 
 /* The page can be read: this is no new one, but one that may not be written yet, such as any that
  * is shared since a fork. */
@@ -67,12 +74,14 @@ static __always_inline void page_sampled(const struct leakbpf_target* target, __
   struct leakbpf_block page = {.size = PAGE_BYTES,
                                .stack_hash = key.stack_hash,
                                .time_ns = bpf_ktime_get_ns(),
-                               .weight = LEAKBPF_WEIGHT_ONE * LEAKBPF_PAGE_PERIOD};
+                               .weight = LEAKBPF_WEIGHT_ONE * LEAKBPF_PAGES_PER_SAMPLE};
   if (likely(block_put(&place, &page)))
     site_add_allocated(totals, &page);
 }
 
 static __always_inline int page_faulted(__u64 address) {
+  if (likely(!page_is_followed(address)))
+    return 0;
   struct leakbpf_target* target = current_target();
   if (likely(!target))
     return 0;

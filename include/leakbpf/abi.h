@@ -24,13 +24,12 @@ enum leakbpf_kind {
   LEAKBPF_KIND_MMAP = 1,
   LEAKBPF_KIND_BRK = 2,
   LEAKBPF_KIND_PYTHON = 3, /* a pool of Python's allocator of small objects */
-  LEAKBPF_KIND_PAGES = 4, /* a page of the process's own memory, from a sample of its page faults */
+  LEAKBPF_KIND_PAGES = 4,  /* a page of the process's own memory, from its page faults */
   LEAKBPF_KIND_COUNT = 5,
 };
 
-/* Page faults for each one that is looked at. A prime number: programs touch pages in powers of
- * two, and the sample must not fall into step with them. */
-#define LEAKBPF_PAGE_PERIOD 61
+/* Pages for each one that is followed. */
+#define LEAKBPF_PAGES_PER_SAMPLE 64
 
 /* What a probed function does with memory; the attach cookie carries it. */
 enum leakbpf_operation {
@@ -85,7 +84,7 @@ struct leakbpf_counters {
  * is the index: estimates, not added to atomically. */
 #define LEAKBPF_ACTIVITY_SLOTS 1024
 struct leakbpf_activity {
-  __u64 hits;        /* uprobe hits, entries and returns; page faults that were looked at */
+  __u64 hits;        /* uprobe hits, entries and returns; page faults of followed pages */
   __u64 allocations; /* calls that take a heap block, followed or not */
   __u64 frees;       /* calls that give one back */
   __u64 work_ns;     /* time that following blocks took, beyond the hits */

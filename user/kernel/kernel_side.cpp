@@ -185,8 +185,7 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
 }
 
 Result<void> KernelSide::follow_page_faults() {
-  return attach_page_faults(impl_->skeleton->progs.on_page_fault, LEAKBPF_PAGE_PERIOD,
-                            impl_->page_fault_links);
+  return attach_page_faults(impl_->skeleton->progs.on_page_fault, impl_->page_fault_links);
 }
 
 Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const ProgramSet& programs,

@@ -28,7 +28,7 @@ struct KernelConfig {
   bool mmap = true;               ///< probe mmap, munmap, mremap
   bool brk = true;                ///< probe brk and sbrk
   bool python = true;             ///< probe Python's allocator of small objects
-  bool pages = false;             ///< look at a sample of the page faults
+  bool pages = false;             ///< follow a sample of the pages, by page faults
   std::uint64_t sample_bytes = 1; ///< mean between samples of the heap; 1: every block is followed
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
@@ -45,7 +45,7 @@ public:
   KernelSide& operator=(KernelSide&&) noexcept;
   ~KernelSide();
 
-  /// From here on a sample of the page faults of all targets is looked at; config.pages was set.
+  /// From here on a sample of the pages of all targets is followed; config.pages was set.
   [[nodiscard]] Result<void> follow_page_faults();
 
   /// Attaches to every heap function of `plan` in process `pid`. What frees memory is attached

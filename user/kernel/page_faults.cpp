@@ -14,12 +14,12 @@ namespace leakbpf {
 namespace {
 
 /// Of every process on the CPU.
-UniqueFd open_page_faults(int cpu, std::uint64_t period) {
+UniqueFd open_page_faults(int cpu) {
   perf_event_attr attr{};
   attr.size = sizeof(attr);
   attr.type = PERF_TYPE_SOFTWARE;
   attr.config = PERF_COUNT_SW_PAGE_FAULTS;
-  attr.sample_period = period;
+  attr.sample_period = 1;
   attr.sample_type = PERF_SAMPLE_ADDR;
   const pid_t every_process = -1;
   const int no_group = -1;
@@ -36,11 +36,10 @@ Error page_faults_error(int error) {
 
 } // namespace
 
-Result<void> attach_page_faults(const bpf_program* program, std::uint64_t period,
-                                std::vector<Link>& links) {
+Result<void> attach_page_faults(const bpf_program* program, std::vector<Link>& links) {
   std::vector<Link> made;
   for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
-    UniqueFd event = open_page_faults(cpu, period);
+    UniqueFd event = open_page_faults(cpu);
     if (!event && errno == ENODEV) // the CPU is offline
       continue;
     if (!event)

@@ -6,9 +6,8 @@
 
 namespace leakbpf {
 
-/// Runs `program` at one in `period` of the page faults of each CPU, whichever process has them,
-/// and adds the links to `links`. On failure nothing that this call attached stays.
-[[nodiscard]] Result<void> attach_page_faults(const bpf_program* program, std::uint64_t period,
-                                              std::vector<Link>& links);
+/// Runs `program` at each page fault of each process, and adds the links to `links`. On failure
+/// nothing that this call attached stays.
+[[nodiscard]] Result<void> attach_page_faults(const bpf_program* program, std::vector<Link>& links);
 
 } // namespace leakbpf

@@ -70,7 +70,7 @@ void Tracer::estimate(SiteReport& row, const TargetState& target) const {
   } else if (row.key.kind == LEAKBPF_KIND_PAGES) {
     row.estimated = true;
     row.standard_error_bytes = page_sampling_error(
-        static_cast<double>(row.totals.outstanding_count()), LEAKBPF_PAGE_PERIOD);
+        static_cast<double>(row.totals.outstanding_count()), LEAKBPF_PAGES_PER_SAMPLE);
   } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
     const WindowState window = windows_.state(target.group);
     row.estimated = window.mean_bytes > 1 || window.limited;
