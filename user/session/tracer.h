@@ -132,6 +132,8 @@ private:
     leakbpf_block_key place;
     leakbpf_block block;
   };
+  void add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight);
+  SiteKey add_age_of(const OutstandingBlock& each, std::uint64_t now_ns);
   [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);

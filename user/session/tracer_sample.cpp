@@ -232,19 +232,27 @@ void Tracer::read_ages() {
   next_age_scan_ = end + (end - begin) / age_scan_share;
 }
 
+void Tracer::add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight) {
+  SiteAges& ages = ages_[key];
+  ages.histogram.add(age_ns, weight);
+  if (survival_age_ && static_cast<double>(age_ns) / 1e9 >= *survival_age_)
+    ages.old_bytes += static_cast<double>(bytes) * weight;
+}
+
+/// Returns its site.
+SiteKey Tracer::add_age_of(const OutstandingBlock& each, std::uint64_t now_ns) {
+  const SiteKey key = by_place(
+      {each.place.target, static_cast<leakbpf_kind>(each.place.kind), each.block.stack_hash});
+  add_age(key, age_at(now_ns, each.block.time_ns), each.block.size,
+          double(each.block.weight) / LEAKBPF_WEIGHT_ONE);
+  return key;
+}
+
 void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
   const auto mark = growth_.survival_mark(elapsed());
   survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
-  const auto add = [&](const SiteKey& key, std::uint64_t time_ns, std::uint64_t bytes,
-                       double weight) {
-    SiteAges& ages = ages_[key];
-    const std::uint64_t age = age_at(now, time_ns);
-    ages.histogram.add(age, weight);
-    if (survival_age_ && static_cast<double>(age) / 1e9 >= *survival_age_)
-      ages.old_bytes += static_cast<double>(bytes) * weight;
-  };
   std::unordered_map<std::uint32_t, PythonHeap> pythons;
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> pages;
@@ -256,19 +264,13 @@ void Tracer::scan_ages() {
     if (target.alive() && maps_blocks(target))
       old[id];
   }
-  const auto add_block = [&](const leakbpf_block_key& place, const leakbpf_block& block) {
-    const SiteKey key =
-        by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
-    add(key, block.time_ns, block.size, double(block.weight) / LEAKBPF_WEIGHT_ONE);
-    return key;
-  };
   kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
     if (const auto of = pages.find(place.target);
         of != pages.end() && place.kind == LEAKBPF_KIND_PAGES) {
       of->second.push_back({place, block});
       return;
     }
-    const SiteKey key = add_block(place, block);
+    const SiteKey key = add_age_of({place, block}, now);
     if (const auto blocks = old.find(place.target); blocks != old.end() && is_old(place, block))
       blocks->second.push_back({place, block});
     if (const auto python = pythons.find(place.target); python != pythons.end())
@@ -280,7 +282,7 @@ void Tracer::scan_ages() {
       const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
       if (!site)
         return;
-      add(*site, owner.time_ns, bytes, 1);
+      add_age(*site, age_at(now, owner.time_ns), bytes, 1);
       const auto python = pythons.find(id);
       if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
         python->second.add_mapped(*site, address, bytes);
@@ -288,7 +290,7 @@ void Tracer::scan_ages() {
   for (auto& [id, sampled] : pages) {
     forget_lost_pages(targets_.at(id), sampled);
     for (const OutstandingBlock& page : sampled)
-      add_block(page.place, page.block);
+      add_age_of(page, now);
   }
   for (const auto& [id, blocks] : old)
     forget_given_back(targets_.at(id), blocks);
@@ -343,6 +345,7 @@ void Tracer::forget_lost_pages(const TargetState& target, std::vector<Outstandin
   constexpr std::uint64_t fault_ns = 10'000'000; // may last so long, and the page is not there yet
   const std::uint64_t now = monotonic_ns();
   std::vector<std::uint64_t> addresses;
+  addresses.reserve(pages.size());
   for (const OutstandingBlock& page : pages)
     addresses.push_back(page.place.address);
   const auto own = own_pages(proc_.path(target.process.pid, "pagemap"), addresses);
