@@ -80,8 +80,6 @@ bool has_transparent_huge_pages() {
 
 TEST_CASE("resident memory by page faults is what the program keeps", "[pages]") {
   require_tracing();
-  if (has_transparent_huge_pages())
-    SKIP("a page fault brings 2 MB here");
   const std::string kinds = GENERATE("mmap,brk,pages", "pages");
   CAPTURE(kinds);
   const Traced traced = trace_pages({built("tests/programs/touches_pages"), "200"}, kinds);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,7 @@ static void write_after_fork(void) {
 int main(int count, char** arguments) {
   int megabytes = count > 1 ? atoi(arguments[1]) : 100;
   char line[16];
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); // else a page fault may bring 2 MB
   setvbuf(stdout, NULL, _IOLBF, 0);
   puts("ready");
   if (!fgets(line, sizeof(line), stdin))

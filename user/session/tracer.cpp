@@ -3,6 +3,7 @@
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"
+#include "target/kernel_file.h"
 
 #include <algorithm>
 #include <array>
@@ -49,10 +50,19 @@ bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
   return false;
 }
 
+/// A page fault may bring 2 MB to any process.
+bool has_huge_pages() {
+  const auto enabled = read_kernel_file("/sys/kernel/mm/transparent_hugepage/enabled");
+  return enabled && enabled->find("[always]") != std::string::npos;
+}
+
 /// Without page faults the other kinds can be followed, when there are any.
 Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
   if (!options.kernel.pages)
     return {};
+  if (has_huge_pages())
+    options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
+                 "was taken in large pieces");
   const auto followed = kernel.follow_page_faults();
   const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
   if (followed || !others)
