@@ -63,7 +63,7 @@ Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
   if (has_huge_pages())
     options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
                  "was taken in large pieces");
-  const auto followed = kernel.follow_page_faults();
+  auto followed = kernel.follow_page_faults();
   const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
   if (followed || !others)
     return followed;
