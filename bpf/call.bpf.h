@@ -45,6 +45,15 @@ static __always_inline struct task_state* task_state(void) {
   return bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0, 0);
 }
 
+/* The same, made when it is not there; NULL, counted, when there is no memory for it. */
+static __always_inline struct task_state* task_state_made(void) {
+  struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
+                                                  BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (unlikely(!state))
+    count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
+  return state;
+}
+
 /* True when the call that `call` tells of has not returned: its frame lies below the new call's
  * (or is shared with it, by a tail call), and its hijacked return address is still there. */
 static NO_INLINE bool call_is_pending(const struct call* call, __u64 stack_pointer) {
@@ -62,12 +71,9 @@ static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
                                                      const struct leakbpf_target* target,
                                                      const struct leakbpf_window* window,
                                                      __u64 cookie) {
-  struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
-                                                  BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (unlikely(!state)) {
-    count_loss(LEAKBPF_LOSS_NO_TASK_STATE);
+  struct task_state* state = task_state_made();
+  if (unlikely(!state))
     return 0;
-  }
   if (unlikely(state->call.stack_pointer)) {
     if (call_is_pending(&state->call, regs->sp))
       return 0;

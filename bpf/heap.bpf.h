@@ -31,8 +31,9 @@ static __always_inline bool block_take(const struct leakbpf_block_key* place,
 }
 
 /* Puts a block into the live table. An older block at its address was freed without our seeing it:
- * its site is told now. That is the rule of Python's pools, of which user space looks for those
- * that became empty from time to time, and of blocks that were freed while no window was open.
+ * its site is told now. That is the rule of Python's pools and of pages, of which user space
+ * looks for those that became empty or were given back from time to time, and of blocks that were
+ * freed while no window was open.
  * False, counted, when the table is full. */
 static __always_inline bool block_put(const struct leakbpf_block_key* place,
                                       const struct leakbpf_block* block) {
@@ -69,8 +70,8 @@ static __always_inline bool is_python_pool(__u64 cookie) {
   return LEAKBPF_COOKIE_OPERATION(cookie) == LEAKBPF_OP_PYTHON_POOL;
 }
 
-/* A block with a mapping of its own, as glibc makes them of large ones, is known by that mapping when
- * no window is open: in a window it stands for itself, too. */
+/* A block with a mapping of its own, as glibc makes them of large ones, is known by that mapping
+ * when no window is open: in a window it stands for itself, too. */
 static __always_inline __u32 block_weight(const struct call* call, __u64 address) {
   bool own_mapping = call->maps_memory && (address & PAGE_MASK) == LEAKBPF_MAPPED_BLOCK_OFFSET;
   return call->limited && own_mapping ? LEAKBPF_WEIGHT_ONE : call->weight;

@@ -5,6 +5,7 @@
 #include "heap.bpf.h"
 #include "mappings.bpf.h"
 #include "own_stack.bpf.h"
+#include "pages.bpf.h"
 #include "process.bpf.h"
 #include "python/code.bpf.h"
 #include "python/collections.bpf.h"
@@ -113,6 +114,11 @@ SEC("uprobe")
 int on_code_died(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_free_programs);
   return code_died(ctx);
+}
+
+SEC("perf_event")
+int on_page_fault(struct fault_context* ctx) {
+  return page_faulted(ctx->address);
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -12,7 +12,7 @@ struct {
   __type(value, struct leakbpf_target);
 } targets SEC(".maps");
 
-/* Outstanding heap blocks. Never LRU: an eviction would be a silent loss. */
+/* Outstanding heap blocks and pages. Never LRU: an eviction would be a silent loss. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);

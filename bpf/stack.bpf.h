@@ -29,7 +29,7 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
     count_loss(LEAKBPF_LOSS_UNWIND_TRUNCATED);
   else if (stack->end != LEAKBPF_STACK_COMPLETE)
     count_loss(LEAKBPF_LOSS_UNWIND_FAILED);
-  emit_new_stack(hash, state->call.target, state->call.space);
+  emit_new_stack(hash, state->walk.target, state->walk.space);
   return hash;
 }
 
@@ -64,9 +64,9 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
     bpf_ringbuf_discard(request, 0);
     return hash;
   }
-  request->target = state->call.target;
+  request->target = state->walk.target;
   request->tgid = pid_tgid >> 32;
-  request->space = state->call.space;
+  request->space = state->walk.space;
   request->reserved = 0;
   request->stack_hash = own_hash;
   request->code = state->walk.code;
@@ -77,12 +77,17 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
   return own_hash;
 }
 
-/* Walks the stack at the return probe at hand, into state->stack. Returns its hash, never 0. */
-static __always_inline __u64 stack_at_return(const struct pt_regs* regs, struct task_state* state) {
-  walk_begin(&state->walk, regs, state->call.target, state->call.space, true);
+/* Walks the stack that walk_begin was told of, into state->stack. Returns its hash, never 0. */
+static __always_inline __u64 stack_walk(struct task_state* state) {
   __u64 hash = walk_frames(state);
   __u32 end = state->stack.end;
   if (unlikely(end == LEAKBPF_STACK_NO_TABLE || end == LEAKBPF_STACK_MAPPINGS_BUSY))
     return stack_finish_later(state, hash);
   return hash;
+}
+
+/* At the return probe at hand. */
+static __always_inline __u64 stack_at_return(const struct pt_regs* regs, struct task_state* state) {
+  walk_begin(&state->walk, regs, state->call.target, state->call.space, true);
+  return stack_walk(state);
 }

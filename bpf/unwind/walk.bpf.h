@@ -31,7 +31,8 @@ VERIFIED_ONCE __u32 walk_step(struct task_state* state) {
   return result == LEAKBPF_STACK_GOES_ON ? unwind_check_pc(walk->frame.pc) : result;
 }
 
-/* Begins at a probe; `pc_is_return`: at a return probe, whose pc is a return address. */
+/* Begins where the thread's user code was left; `pc_is_return`: at a return probe, whose pc is a
+ * return address. */
 static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* regs, __u32 target,
                                        __u32 space, bool pc_is_return) {
   walk->frame.pc = regs->ip;

@@ -24,8 +24,12 @@ enum leakbpf_kind {
   LEAKBPF_KIND_MMAP = 1,
   LEAKBPF_KIND_BRK = 2,
   LEAKBPF_KIND_PYTHON = 3, /* a pool of Python's allocator of small objects */
-  LEAKBPF_KIND_COUNT = 4,
+  LEAKBPF_KIND_PAGES = 4,  /* a page of the process's own memory, from its page faults */
+  LEAKBPF_KIND_COUNT = 5,
 };
+
+/* Pages for each one that is followed. */
+#define LEAKBPF_PAGES_PER_SAMPLE 64
 
 /* What a probed function does with memory; the attach cookie carries it. */
 enum leakbpf_operation {
@@ -80,7 +84,7 @@ struct leakbpf_counters {
  * is the index: estimates, not added to atomically. */
 #define LEAKBPF_ACTIVITY_SLOTS 1024
 struct leakbpf_activity {
-  __u64 hits;        /* uprobe hits, entries and returns */
+  __u64 hits;        /* uprobe hits, entries and returns; page faults of followed pages */
   __u64 allocations; /* calls that take a heap block, followed or not */
   __u64 frees;       /* calls that give one back */
   __u64 nested;      /* of allocations: in a call of another function that is probed */
@@ -103,9 +107,9 @@ struct leakbpf_activity {
  * is in struct leakbpf_target; user space writes it. */
 #define LEAKBPF_WINDOWS 8192
 struct leakbpf_window {
-  __u32 number; /* counts windows from 1; 0: none is open, and no new block is followed */
-  __u32 scale;  /* the time that the window stands for, divided by its length, at least 1 */
-  __u32 row;    /* of the weights */
+  __u32 number;  /* counts windows from 1; 0: none is open, and no new block is followed */
+  __u32 scale;   /* the time that the window stands for, divided by its length, at least 1 */
+  __u32 row;     /* of the weights */
   __u32 layered; /* an allocator may call another: each call is seen to its end, so that the block's
                     fate is decided once */
 };
@@ -138,16 +142,16 @@ struct leakbpf_collections {
 struct leakbpf_block_key {
   __u64 address;
   __u32 target;
-  __u32 kind; /* enum leakbpf_kind: of a heap block or a pool of Python's */
+  __u32 kind; /* enum leakbpf_kind: of a heap block, a pool of Python's or a page */
 };
 
-/* Value of `live`: one outstanding heap block or pool. */
+/* Value of `live`: one outstanding heap block, pool or page. */
 struct leakbpf_block {
   __u64 size;       /* bytes asked for */
   __u64 stack_hash; /* 0: the stack was not recorded */
   __u64 time_ns;    /* CLOCK_MONOTONIC */
   __u32 weight;     /* blocks that it stands for, in units of 1/256 */
-  __u32 window;     /* number of the window in which it was taken */
+  __u32 window;     /* number of the window in which it was taken; of a page 0 */
 };
 
 /* Key of `sites`: a call stack of one target. */

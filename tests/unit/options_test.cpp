@@ -141,6 +141,7 @@ TEST_CASE("each option sets its own value", "[options]") {
   CHECK(with_target({"--max-depth", "16"}).max_depth == 16);
   CHECK(with_target({"--symbol-prefix", "je_"}).symbol_prefix == "je_");
   CHECK(with_target({"--kinds", "heap,brk"}).kinds == Words{"heap", "brk"});
+  CHECK(with_target({"--kinds", "mmap,brk,pages"}).kinds == Words{"mmap", "brk", "pages"});
   CHECK(with_target({"--object", "/a", "--object", "/b"}).objects == Words{"/a", "/b"});
   CHECK(with_target({"-n", "5"}).top == 5);
   CHECK(with_target({"--sort", "bytes"}).sort == SortOrder::bytes);

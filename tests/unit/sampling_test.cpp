@@ -333,5 +333,11 @@ TEST_CASE("the standard error grows as the chance falls", "[sampling]") {
   CHECK(std::isfinite(sampling_error(1e6, 1000, usual_mean, 0)));
 }
 
+TEST_CASE("the standard error of sampled pages is that of their number", "[sampling]") {
+  CHECK(page_sampling_error(0, 64) == 0);
+  CHECK(page_sampling_error(6400, 64) == Approx(10 * 64 * 4096)); // 100 were seen, give or take 10
+  CHECK(page_sampling_error(100, 1) == Approx(10 * 4096));
+}
+
 } // namespace
 } // namespace leakbpf

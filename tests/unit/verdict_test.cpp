@@ -154,6 +154,9 @@ TEST_CASE("only sites that surely grow say something of their target", "[verdict
   CHECK(target.sites.blocks == 9);
   CHECK(target.heap_sites.rate == Approx(6 * megabyte / 60));
   CHECK(target.heap_sites.blocks == 7);
+  site.old_survival_percent = 100;
+  weigh_site(target, site, LEAKBPF_KIND_PAGES, 5);
+  CHECK(target.heap_sites.blocks == 12);
 }
 
 TEST_CASE("what outstanding bytes do not explain is said in words", "[verdict]") {

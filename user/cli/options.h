@@ -44,7 +44,7 @@ struct Options {
   bool no_cache = false;      ///< neither read nor write unwind tables on disk
   bool no_python = false;
   std::optional<Backend> backend;
-  std::vector<std::string> kinds; ///< empty: all
+  std::vector<std::string> kinds; ///< empty: heap, mmap, brk, python
   // Display
   std::optional<double> interval_seconds; ///< else 1; of progress in `detect`, 10
   std::size_t top = 20;

@@ -65,8 +65,8 @@ double CostMeter::hit_seconds() const {
   // With its own work's ratio r of system to user time, and x of system time that probes take: user
   // is work + cold_factor x, system is r work + x.
   const double ratio = free_.system / free_.user;
-  const double system = (probed_.system - ratio * probed_.user) /
-                        std::max(least_divisor, 1 - cold_factor * ratio);
+  const double system =
+      (probed_.system - ratio * probed_.user) / std::max(least_divisor, 1 - cold_factor * ratio);
   const double extra = (1 + cold_factor) * system;
   const double measured =
       std::clamp((extra - work_.following_seconds) / work_.hits, least_factor * loop_hit_seconds_,

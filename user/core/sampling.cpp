@@ -58,4 +58,10 @@ double sampling_error(double bytes, double count, double mean_bytes, double duty
   return average * std::sqrt(count * std::max(1 - chance, 0.0) / chance);
 }
 
+double page_sampling_error(double count, double pages_per_sample) {
+  constexpr double page_bytes = 4096;
+  const double samples = std::max(count, 0.0) / pages_per_sample;
+  return page_bytes * pages_per_sample * std::sqrt(samples);
+}
+
 } // namespace leakbpf

@@ -35,4 +35,7 @@ using SamplingWeights =
 /// average block: sizes that vary much make it smaller than it is.
 [[nodiscard]] double sampling_error(double bytes, double count, double mean_bytes, double duty);
 
+/// Standard error of the bytes in `count` pages, estimated from one in `pages_per_sample` of them.
+[[nodiscard]] double page_sampling_error(double count, double pages_per_sample);
+
 } // namespace leakbpf

@@ -60,6 +60,8 @@ struct SiteTotals {
     return "brk";
   case LEAKBPF_KIND_PYTHON:
     return "python";
+  case LEAKBPF_KIND_PAGES:
+    return "pages";
   default:
     return "heap";
   }

@@ -288,7 +288,7 @@ void weigh_site(TargetEvidence& target, const SiteEvidence& site, leakbpf_kind k
     growth.blocks += blocks;
   };
   add(target.sites);
-  if (kind == LEAKBPF_KIND_HEAP)
+  if (kind == LEAKBPF_KIND_HEAP || kind == LEAKBPF_KIND_PAGES)
     add(target.heap_sites);
 }
 

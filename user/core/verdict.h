@@ -42,7 +42,7 @@ struct TargetEvidence {
   std::optional<Trend> swapped;
   std::optional<Trend> outstanding; ///< of all kinds
   SureGrowth sites;                 ///< of those of its sites that surely grow
-  SureGrowth heap_sites;            ///< of the heap sites among them
+  SureGrowth heap_sites;            ///< of the sites of heap or pages among them
   std::optional<LimitUse> limit;
   /// Sustained growth of sites that are suppressed, as Trend::projected; bytes a second.
   double suppressed_rate = 0;

@@ -3,6 +3,7 @@
 
 #include "core/sampling.h"
 #include "kernel/map_batch.h"
+#include "kernel/page_faults.h"
 #include "leakbpf.skel.h"
 
 #include <leakbpf/stack_hash.h>
@@ -108,6 +109,7 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   for (bpf_program* program : {progs.on_allocate_session, progs.on_reallocate_session,
                                progs.on_range_session, progs.on_collect_session})
     prepare_program(program, config.backend, true);
+  bpf_program__set_autoload(progs.on_page_fault, config.pages);
   // These have no return, so they are ordinary multi links where there are sessions too.
   for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
     prepare_program(program, entry_backend(config.backend), false);
@@ -121,6 +123,8 @@ bool kind_wanted(const KernelConfig& config, leakbpf_kind kind) {
     return config.brk;
   case LEAKBPF_KIND_PYTHON:
     return config.python;
+  case LEAKBPF_KIND_PAGES:
+    return config.pages;
   default:
     return config.heap;
   }
@@ -132,6 +136,7 @@ struct KernelSide::Impl {
   KernelConfig config;
   std::unique_ptr<leakbpf_bpf, SkeletonCloser> skeleton;
   std::vector<Link> life_cycle_links;
+  std::vector<Link> page_fault_links;
   // The callback's context must not move, hence the box.
   std::unique_ptr<const EventHandler*> handler = std::make_unique<const EventHandler*>(nullptr);
   std::unique_ptr<ring_buffer, RingCloser> ring;
@@ -178,6 +183,10 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot map the event buffer: {}", std::strerror(errno)), ""};
   return KernelSide(std::move(impl));
+}
+
+Result<void> KernelSide::follow_page_faults() {
+  return attach_page_faults(impl_->skeleton->progs.on_page_fault, impl_->page_fault_links);
 }
 
 Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const ProgramSet& programs,

@@ -28,6 +28,7 @@ struct KernelConfig {
   bool mmap = true;               ///< probe mmap, munmap, mremap
   bool brk = true;                ///< probe brk and sbrk
   bool python = true;             ///< probe Python's allocator of small objects
+  bool pages = false;             ///< follow a sample of the pages, by page faults
   std::uint64_t sample_bytes = 1; ///< mean between samples of the heap; 1: every block is followed
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
@@ -43,6 +44,9 @@ public:
   KernelSide(KernelSide&&) noexcept;
   KernelSide& operator=(KernelSide&&) noexcept;
   ~KernelSide();
+
+  /// From here on a sample of the pages of all targets is followed; config.pages was set.
+  [[nodiscard]] Result<void> follow_page_faults();
 
   /// Attaches to every heap function of `plan` in process `pid`. What frees memory is attached
   /// before what takes it, so that no block is seen to be born whose end is missed.
@@ -83,8 +87,8 @@ public:
   std::size_t each_block(
       const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
   [[nodiscard]] std::optional<leakbpf_block> block_at(const leakbpf_block_key& key) const;
-  /// Takes a block that was given back unseen out of the table: the one that was taken at `time_ns`.
-  /// Nothing when there is none, or another by now.
+  /// Takes a block that was given back unseen out of the table: the one that was taken at
+  /// `time_ns`. Nothing when there is none, or another by now.
   [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
                                                         std::uint64_t time_ns) const;
   /// Frees the table space of the blocks of targets for which `gone` is true.

@@ -23,6 +23,8 @@ public:
   }
 
   [[nodiscard]] int get() const { return fd_; }
+  /// Another owns it from here on.
+  void release() { fd_ = -1; }
   [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
 
 private:

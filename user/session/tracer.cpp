@@ -3,6 +3,7 @@
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"
+#include "target/kernel_file.h"
 
 #include <algorithm>
 #include <array>
@@ -47,6 +48,28 @@ bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
       return true;
   }
   return false;
+}
+
+/// A page fault may bring 2 MB to any process.
+bool has_huge_pages() {
+  const auto enabled = read_kernel_file("/sys/kernel/mm/transparent_hugepage/enabled");
+  return enabled && enabled->find("[always]") != std::string::npos;
+}
+
+/// Without page faults the other kinds can be followed, when there are any.
+Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
+  if (!options.kernel.pages)
+    return {};
+  if (has_huge_pages())
+    options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
+                 "was taken in large pieces");
+  auto followed = kernel.follow_page_faults();
+  const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
+  if (followed || !others)
+    return followed;
+  options.kernel.pages = false;
+  options.warn(followed.error().message + ": rows of kind pages are missing");
+  return {};
 }
 
 Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
@@ -104,11 +127,16 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
     return backend.error();
   options.kernel.backend = backend->backend;
   options.kernel.sample_bytes = options.limits.mean_bytes;
+  // Windows would keep costs down that only these two have.
+  if (!options.kernel.heap && !options.kernel.python)
+    options.limits.per_target = options.limits.total = 0;
   options.kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
   options.kernel.max_live = options.max_live.value_or(live_table_size(resident));
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
+  if (auto followed = follow_page_faults(*kernel, options); !followed)
+    return followed.error();
   auto unwind = UnwindService::start(
       proc, kernel->unwind_maps(),
       TableCache(options.unwind_cache ? TableCache::default_directory() : std::nullopt),
@@ -160,7 +188,7 @@ Result<void> Tracer::follow(pid_t pid) {
     python = find_python(proc_, pid, *mappings);
   const HeapWindows::Index group = windows_.add_group(pid);
   auto attached = attach_to(pid, *mappings, python);
-  if (attached && !attachments_.has_probes(pid))
+  if (attached && !attachments_.has_probes(pid) && !options_.kernel.pages)
     attached = no_allocator_error(*process, options_.kernel);
   if (!attached) {
     attachments_.detach(pid);
@@ -513,6 +541,12 @@ void Tracer::refresh_mappings(TargetState& target) {
 bool Tracer::still_runs(const TargetState& target) const {
   const auto stat = proc_.stat(target.process.pid);
   return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+}
+
+/// Its memory, as it could be read until now, was that of the program that the target stands for.
+bool Tracer::is_same_image(const TargetState& target) const {
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  return still_runs(target) && image.value_or(target.id) == target.id;
 }
 
 /// Ends of processes are events, and events can be dropped.

@@ -104,6 +104,7 @@ private:
   void keep_collections(TargetState& target);
   void attach_pending();
   [[nodiscard]] bool still_runs(const TargetState& target) const;
+  [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void notice_vanished();
   void refresh_mappings(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
@@ -121,6 +122,7 @@ private:
   [[nodiscard]] HeapBacking backing_of(const SiteKey& place);
   [[nodiscard]] bool maps_blocks(const TargetState& target) const;
   [[nodiscard]] std::optional<SiteKey> site_of_range(const TargetState& target, const SiteKey& key);
+  [[nodiscard]] bool is_summed(const SiteKey& key) const;
   void make_room(const std::vector<SiteSample>& samples);
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
@@ -130,10 +132,13 @@ private:
     leakbpf_block_key place;
     leakbpf_block block;
   };
+  void add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight);
+  SiteKey add_age_of(const OutstandingBlock& each, std::uint64_t now_ns);
   [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
   [[nodiscard]] bool is_limited(const leakbpf_block_key& place) const;
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);
+  void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
   void look_at_python(TargetState& target, PythonHeap& heap);
   void find_survivors(const SurvivalMark& mark);
@@ -184,8 +189,8 @@ private:
   std::optional<double> survival_age_; ///< seconds; of SiteAges::old_survival_percent
   /// What sites counted that the kernel side was told to forget.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> retired_;
-  /// Python's pools that were found empty, and blocks that were found to be gone, which the kernel
-  /// side does not know of.
+  /// Python's pools that were found empty, and blocks and pages that were found to be gone, which
+  /// the kernel side does not know of.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> given_back_;
   /// What to add to sites for the small objects that they hold, or that others hold in their pools.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> held_;

@@ -76,6 +76,10 @@ void Tracer::estimate(SiteReport& row, const TargetState& target) const {
   if (row.key.kind == LEAKBPF_KIND_PYTHON) {
     row.estimated = true;
     row.standard_error_bytes.reset();
+  } else if (row.key.kind == LEAKBPF_KIND_PAGES) {
+    row.estimated = true;
+    row.standard_error_bytes = page_sampling_error(
+        static_cast<double>(row.totals.outstanding_count()), LEAKBPF_PAGES_PER_SAMPLE);
   } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
     const WindowState window = windows_.state(target.group);
     row.estimated = window.mean_bytes > 1 || window.limited;
@@ -189,6 +193,8 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
                     std::unordered_map<std::uint32_t, std::size_t>& index) const {
   std::unordered_map<std::uint32_t, SiteTotals> totals;
   for (const SiteReport& site : sites) {
+    if (!is_summed(site.key))
+      continue;
     totals[site.key.target].allocated_bytes += site.totals.outstanding_bytes();
     totals[site.key.target].allocated_count += site.totals.outstanding_count();
   }
@@ -247,7 +253,7 @@ void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& su
     if (!rule || (rule->is_builtin() && (whole || grows))) // what is taken once does not grow
       return false;
     count_suppressed(suppressed, *rule, site.totals);
-    if (grows)
+    if (grows && is_summed(site.key))
       suppressed_rates_[site.key.target] += trend->second.projected;
     return true;
   });
@@ -282,14 +288,19 @@ Losses Tracer::losses_for_verdict() const {
 void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
   evidence_.clear();
   for (const SiteReport& site : sites)
-    weigh_site(evidence_[site.key.target], evidence_of(site), site.key.kind,
-               static_cast<double>(site.totals.outstanding_count()));
+    if (is_summed(site.key))
+      weigh_site(evidence_[site.key.target], evidence_of(site), site.key.kind,
+                 static_cast<double>(site.totals.outstanding_count()));
   // Else a block that is not known when it is freed may be one that was never followed.
   const bool all_followed = options_.kernel.min_size == 0 && options_.kernel.max_size == ~0ULL &&
                             kernel_.read_counters().losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] == 0;
   for (auto& [id, evidence] : evidence_) {
     const double growing = evidence.heap_sites.blocks;
     const auto target = targets_.find(id);
+    if (options_.kernel.pages) { // where the RSS does not grow, pages from before are given back
+      evidence.replaced_share = 1;
+      continue;
+    }
     if (growing <= 0 || !all_followed || target == targets_.end())
       continue;
     if (windows_.state(target->second.group).limited)

@@ -4,6 +4,7 @@
 #include "session/tracer.h"
 #include "target/glibc_chunk.h"
 #include "target/memory_usage.h"
+#include "target/page_presence.h"
 
 #include <algorithm>
 #include <ctime>
@@ -189,6 +190,11 @@ std::optional<SiteKey> Tracer::site_of_range(const TargetState& target, const Si
   return SiteKey{key.target, LEAKBPF_KIND_HEAP, backing.heap_stack};
 }
 
+/// What is resident has pages, whoever took it: where these are followed, sums are of them alone.
+bool Tracer::is_summed(const SiteKey& key) const {
+  return !options_.kernel.pages || key.kind == LEAKBPF_KIND_PAGES;
+}
+
 void Tracer::read_sites() {
   std::erase_if(sites_, [this](const auto& known) { return !is_unfinished(known.first); });
   const std::vector<SiteSample> samples = kernel_.read_sites();
@@ -226,31 +232,45 @@ void Tracer::read_ages() {
   next_age_scan_ = end + (end - begin) / age_scan_share;
 }
 
+void Tracer::add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight) {
+  SiteAges& ages = ages_[key];
+  ages.histogram.add(age_ns, weight);
+  if (survival_age_ && static_cast<double>(age_ns) / 1e9 >= *survival_age_)
+    ages.old_bytes += static_cast<double>(bytes) * weight;
+}
+
+/// Returns its site.
+SiteKey Tracer::add_age_of(const OutstandingBlock& each, std::uint64_t now_ns) {
+  const SiteKey key = by_place(
+      {each.place.target, static_cast<leakbpf_kind>(each.place.kind), each.block.stack_hash});
+  add_age(key, age_at(now_ns, each.block.time_ns), each.block.size,
+          double(each.block.weight) / LEAKBPF_WEIGHT_ONE);
+  return key;
+}
+
 void Tracer::scan_ages() {
   ages_.clear();
   const std::uint64_t now = monotonic_ns();
   const auto mark = growth_.survival_mark(elapsed());
   survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
-  const auto add = [&](const SiteKey& key, std::uint64_t time_ns, std::uint64_t bytes,
-                       double weight) {
-    SiteAges& ages = ages_[key];
-    const std::uint64_t age = age_at(now, time_ns);
-    ages.histogram.add(age, weight);
-    if (survival_age_ && static_cast<double>(age) / 1e9 >= *survival_age_)
-      ages.old_bytes += static_cast<double>(bytes) * weight;
-  };
   std::unordered_map<std::uint32_t, PythonHeap> pythons;
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
+  std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> pages;
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons.try_emplace(id, windows_.state(target.group).limited);
+    if (options_.kernel.pages && target.alive())
+      pages[id];
     if (target.alive() && maps_blocks(target))
       old[id];
   }
   kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
-    const SiteKey key =
-        by_place({place.target, static_cast<leakbpf_kind>(place.kind), block.stack_hash});
-    add(key, block.time_ns, block.size, double(block.weight) / LEAKBPF_WEIGHT_ONE);
+    if (const auto of = pages.find(place.target);
+        of != pages.end() && place.kind == LEAKBPF_KIND_PAGES) {
+      of->second.push_back({place, block});
+      return;
+    }
+    const SiteKey key = add_age_of({place, block}, now);
     const bool settled = is_old(place, block);
     if (const auto blocks = old.find(place.target); blocks != old.end() && settled)
       blocks->second.push_back({place, block});
@@ -266,11 +286,16 @@ void Tracer::scan_ages() {
       const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
       if (!site)
         return;
-      add(*site, owner.time_ns, bytes, 1);
+      add_age(*site, age_at(now, owner.time_ns), bytes, 1);
       const auto python = pythons.find(id);
       if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
         python->second.add_mapped(*site, address, bytes);
     });
+  for (auto& [id, sampled] : pages) {
+    forget_lost_pages(targets_.at(id), sampled);
+    for (const OutstandingBlock& page : sampled)
+      add_age_of(page, now);
+  }
   for (const auto& [id, blocks] : old)
     forget_given_back(targets_.at(id), blocks);
   for (auto& [id, heap] : pythons)
@@ -324,6 +349,28 @@ bool Tracer::is_limited(const leakbpf_block_key& place) const {
   return target != targets_.end() && windows_.state(target->second.group).limited;
 }
 
+/// The kernel gives no sign when pages go. Files' pages are forgotten too. What is left in `pages`
+/// is still there.
+void Tracer::forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages) {
+  constexpr std::uint64_t fault_ns = 10'000'000; // may last so long, and the page is not there yet
+  const std::uint64_t now = monotonic_ns();
+  std::vector<std::uint64_t> addresses;
+  addresses.reserve(pages.size());
+  for (const OutstandingBlock& page : pages)
+    addresses.push_back(page.place.address);
+  const auto own = own_pages(proc_.path(target.process.pid, "pagemap"), addresses);
+  if (!own || !is_same_image(target))
+    return;
+  std::vector<OutstandingBlock> there;
+  for (std::size_t i = 0; i < pages.size(); i++) {
+    if ((*own)[i] || age_at(now, pages[i].block.time_ns) < fault_ns)
+      there.push_back(pages[i]);
+    else
+      give_back(pages[i]);
+  }
+  pages = std::move(there);
+}
+
 /// Python gives no sign when a pool becomes empty, but its header says so.
 void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
   for (std::size_t i = 0; i < use.size(); i++) {
@@ -350,8 +397,7 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
   const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
   // What was read is another program's, or none's, when the target ended meanwhile: what was known
   // before stays.
-  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  if (!use || !still_runs(target) || image.value_or(target.id) != target.id)
+  if (!use || !is_same_image(target))
     return;
   forget_empty_pools(heap, *use);
   target.small_objects = small_objects;
@@ -363,7 +409,8 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
   for (const auto& [key, totals] : sites_)
-    outstanding[key.target] += totals.outstanding_bytes();
+    if (is_summed(key))
+      outstanding[key.target] += totals.outstanding_bytes();
   const bool keep_point = samples_++ % history_stride_ == 0;
   MemoryLimitSample limits(limits_);
   for (auto& [id, target] : targets_) {

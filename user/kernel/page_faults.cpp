@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/page_faults.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace leakbpf {
+
+namespace {
+
+/// Of every process on the CPU.
+UniqueFd open_page_faults(int cpu) {
+  perf_event_attr attr{};
+  attr.size = sizeof(attr);
+  attr.type = PERF_TYPE_SOFTWARE;
+  attr.config = PERF_COUNT_SW_PAGE_FAULTS;
+  attr.sample_period = 1;
+  attr.sample_type = PERF_SAMPLE_ADDR;
+  const pid_t every_process = -1;
+  const int no_group = -1;
+  return UniqueFd(static_cast<int>(
+      syscall(SYS_perf_event_open, &attr, every_process, cpu, no_group, PERF_FLAG_FD_CLOEXEC)));
+}
+
+Error page_faults_error(int error) {
+  const bool rights = error == EPERM || error == EACCES;
+  return Error{ExitCode::cannot_trace,
+               fmt::format("cannot look at page faults: {}", std::strerror(error)),
+               rights ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE" : ""};
+}
+
+} // namespace
+
+Result<void> attach_page_faults(const bpf_program* program, std::vector<Link>& links) {
+  std::vector<Link> made;
+  for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
+    UniqueFd event = open_page_faults(cpu);
+    if (!event && errno == ENODEV) // the CPU is offline
+      continue;
+    if (!event)
+      return page_faults_error(errno);
+    bpf_link* link = bpf_program__attach_perf_event(program, event.get());
+    if (!link)
+      return page_faults_error(errno);
+    event.release(); // the link's from here on
+    made.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
+  }
+  for (Link& link : made)
+    links.push_back(std::move(link));
+  return {};
+}
+
+} // namespace leakbpf
