@@ -6,6 +6,7 @@
 #include "kernel/selftest.h"
 #include "selftest.skel.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -27,6 +28,7 @@ namespace {
 
 constexpr const char* kernel_btf = "/sys/kernel/btf/vmlinux";
 constexpr std::uint64_t selftest_calls = 500;
+constexpr std::uint64_t selftest_rounds = 4;
 constexpr ino_t initial_pid_namespace = 0xEFFFFFFC; // PROC_PID_INIT_INO, linux/proc_ns.h
 // Numbers newer than some distributions' linux/capability.h.
 constexpr int cap_perfmon = 38;
@@ -94,12 +96,16 @@ std::string try_backend(Backend backend, double& hit_ns) {
   std::vector<Link> links;
   if (auto attached = attach(backend, programs, getpid(), place.path, points, links); !attached)
     return attached.error().message;
+  // The quickest of some rounds: in the others something else ran meanwhile.
   hit_ns = call_from_thread();
+  for (std::uint64_t round = 1; round < selftest_rounds; round++)
+    hit_ns = std::min(hit_ns, call_from_thread());
   const std::uint32_t zero = 0;
   std::uint64_t hits = 0;
   bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hits), &zero, &hits);
-  if (hits != 2 * selftest_calls)
-    return fmt::format("saw {} of {} hits of another thread", hits, 2 * selftest_calls);
+  constexpr std::uint64_t expected = 2 * selftest_calls * selftest_rounds;
+  if (hits != expected)
+    return fmt::format("saw {} of {} hits of another thread", hits, expected);
   return "";
 }
 
