@@ -22,12 +22,26 @@ constexpr std::array new_image_delays{0.02, 0.25};
 constexpr double time_to_start = 1;
 constexpr double time_to_initialise = 60;
 
-/// Room for the blocks of processes of this size: one for each 128 bytes, within limits that cost
-/// 4 to 64 MiB of kernel memory before the first block.
-std::uint32_t live_table_size(std::uint64_t resident_bytes) {
+/// Room for the blocks of processes of this size: one for each 128 bytes, or, where one is followed
+/// each `mean_bytes`, for several times as many as that makes; within limits that cost 4 to 64 MiB
+/// of kernel memory before the first block.
+std::uint32_t live_table_size(std::uint64_t resident_bytes, std::uint64_t mean_bytes) {
   constexpr std::uint64_t smallest = 1 << 18;
   constexpr std::uint64_t largest = 1 << 22;
-  return static_cast<std::uint32_t>(std::clamp(resident_bytes / 128, smallest, largest));
+  const std::uint64_t bytes_of_one = std::clamp<std::uint64_t>(mean_bytes / 16, 128, 4096);
+  return static_cast<std::uint32_t>(std::clamp(resident_bytes / bytes_of_one, smallest, largest));
+}
+
+/// As many of them as an eighth of the memory that is left can hold, when the table is full.
+std::uint32_t fit_into_memory(std::uint32_t blocks) {
+  constexpr std::uint64_t bytes_of_one = 128; // of kernel memory, with its share of the buckets
+  constexpr std::uint64_t fewest = 1 << 16;
+  const auto available =
+      number_after(read_kernel_file("/proc/meminfo").value_or(""), "MemAvailable:");
+  if (!available)
+    return blocks;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(blocks, std::max(*available * 1024 / 8 / bytes_of_one, fewest)));
 }
 
 /// Perf events need a descriptor for each probe.
@@ -131,7 +145,12 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (!options.kernel.heap && !options.kernel.python)
     options.limits.per_target = options.limits.total = 0;
   options.kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
-  options.kernel.max_live = options.max_live.value_or(live_table_size(resident));
+  const std::uint32_t wanted =
+      options.max_live.value_or(live_table_size(resident, options.limits.mean_bytes));
+  options.kernel.max_live = fit_into_memory(wanted);
+  if (options.kernel.max_live < wanted)
+    options.inform(fmt::format("room for {} blocks, not {}: this machine has little memory left",
+                               options.kernel.max_live, wanted));
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
