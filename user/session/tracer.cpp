@@ -44,6 +44,22 @@ std::uint32_t fit_into_memory(std::uint32_t blocks) {
       std::min<std::uint64_t>(blocks, std::max(*available * 1024 / 8 / bytes_of_one, fewest)));
 }
 
+/// What the kernel side is to be like for targets of this size, by what was asked for.
+void configure_kernel(TraceOptions& options, std::uint64_t resident_bytes) {
+  KernelConfig& kernel = options.kernel;
+  kernel.sample_bytes = options.limits.mean_bytes;
+  // Windows would keep costs down that only these two have.
+  if (!kernel.heap && !kernel.python)
+    options.limits.per_target = options.limits.total = 0;
+  kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
+  const std::uint32_t wanted =
+      options.max_live.value_or(live_table_size(resident_bytes, options.limits.mean_bytes));
+  kernel.max_live = fit_into_memory(wanted);
+  if (kernel.max_live < wanted)
+    options.inform(fmt::format("room for {} blocks, not {}: this machine has little memory left",
+                               kernel.max_live, wanted));
+}
+
 /// Perf events need a descriptor for each probe.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -140,17 +156,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (!backend)
     return backend.error();
   options.kernel.backend = backend->backend;
-  options.kernel.sample_bytes = options.limits.mean_bytes;
-  // Windows would keep costs down that only these two have.
-  if (!options.kernel.heap && !options.kernel.python)
-    options.limits.per_target = options.limits.total = 0;
-  options.kernel.windows = options.limits.per_target > 0 || options.limits.total > 0;
-  const std::uint32_t wanted =
-      options.max_live.value_or(live_table_size(resident, options.limits.mean_bytes));
-  options.kernel.max_live = fit_into_memory(wanted);
-  if (options.kernel.max_live < wanted)
-    options.inform(fmt::format("room for {} blocks, not {}: this machine has little memory left",
-                               options.kernel.max_live, wanted));
+  configure_kernel(options, resident);
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
