@@ -551,7 +551,7 @@ void Tracer::refresh_mappings(TargetState& target) {
   target.mapped_by = pid;
   const auto mappings = parse_mappings(target.maps_text);
   target.space.update(mappings);
-  if (!target.alive())
+  if (!target.alive() || frozen_) // nothing is to be attached to any more
     return;
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
@@ -582,6 +582,7 @@ void Tracer::notice_vanished() {
 }
 
 void Tracer::freeze() {
+  frozen_ = true;
   for (const auto& [id, target] : targets_)
     if (target.alive())
       kernel_.stop_target(target.process.pid);

@@ -209,6 +209,7 @@ private:
   std::vector<HistoryPoint> history_;
   std::size_t history_stride_ = 1;
   std::size_t samples_ = 0;
+  bool frozen_ = false;
   std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
   /// mappings changed or a walk was finished here.
