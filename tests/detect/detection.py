@@ -21,6 +21,7 @@ def add_common_arguments(parser, seconds):
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (1)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--leakbpf", type=pathlib.Path, help="default: the one of --build")
+    parser.add_argument("--exact", action="store_true", help="every block, for short runs")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the snapshots")
 
 
@@ -72,7 +73,9 @@ async def detect(arguments, name, pids, when_tracing=lambda: None):
         interval = min(10, max(1, arguments.seconds // 30))
         command = [arguments.leakbpf or arguments.build / "leakbpf"]
         command += ["detect", arguments.seconds, interval]
-        command += ["--format", "json", "-o", output, "-p", *pids]
+        command += ["--format", "json", "-o", output]
+        command += ["--exact"] if arguments.exact else []
+        command += ["-p", *pids]
         async with running(*command, stderr=asyncio.subprocess.PIPE) as tracer:
             await wait_for_line(tracer.stderr, "leakbpf: tracing", 60)
             when_tracing()

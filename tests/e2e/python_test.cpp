@@ -349,7 +349,8 @@ TEST_CASE("the leaking lines of a live web service come first", "[python][server
   Service service;
   const TemporaryFile output;
   const std::string pid = std::to_string(service.server.pid());
-  Child tracer({built("leakbpf"), "snapshot", "-o", output.path(), "-d", "40", "-p", pid});
+  Child tracer(
+      {built("leakbpf"), "snapshot", "--exact", "-o", output.path(), "-d", "40", "-p", pid});
   tracer.wait_for_prefix("leakbpf: tracing");
   const Finished load = run_program(
       {"wrk", "-t1", "-c8", "-d38", "-s", scripts + "mixed_load.lua", service.address}, 120);
@@ -374,8 +375,8 @@ TEST_CASE("the leaking endpoint of a live web service is named", "[python][serve
   require_program("uvicorn");
   require_program("wrk");
   Service service;
-  Child tracer({built("leakbpf"), "--by", "handler", "-i", "4", "-d", "16", "-n", "3", "-p",
-                std::to_string(service.server.pid())});
+  Child tracer({built("leakbpf"), "--exact", "--by", "handler", "-i", "4", "-d", "16", "-n", "3",
+                "-p", std::to_string(service.server.pid())});
   tracer.wait_for_prefix("leakbpf: tracing");
   const Finished load = run_program(
       {"wrk", "-t1", "-c8", "-d14", "-s", scripts + "mixed_load.lua", service.address}, 60);

@@ -265,7 +265,7 @@ TEST_CASE("a budget of 0 is no limit", "[governor]") {
   CHECK(run.closes.empty());
   CHECK(run.governor.is_open());
   CHECK_FALSE(run.governor.is_limiting());
-  CHECK(run.governor.next_look(run.now) > run.now + 60);
+  CHECK(run.governor.next_look(run.now) >= run.now + 1);
 }
 
 TEST_CASE("another budget holds from then on", "[governor]") {

@@ -20,6 +20,7 @@ constexpr double shortest_gap = 0.5;
 constexpr double open_look_seconds = 0.1;
 constexpr double closed_look_seconds = 0.25;
 constexpr double free_look_seconds = 0.5;
+constexpr double unlimited_look_seconds = 1; // only to tell the cost
 // The first look at a new target, whose rate nobody knows.
 constexpr double first_look_seconds = 0.15;
 // A window is cut short when it has cost so many times what was planned.
@@ -128,7 +129,7 @@ double Governor::next_look(double now) const {
   if (!limiting_)
     return budget_ > 0 ? now + (now - opened_at_ < free_look_seconds ? first_look_seconds
                                                                      : free_look_seconds)
-                       : now + 3600;
+                       : now + unlimited_look_seconds;
   return std::min(now + open_look_seconds, opened_at_ + window_seconds_);
 }
 
