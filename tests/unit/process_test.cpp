@@ -75,6 +75,10 @@ TEST_CASE("what cannot be traced is no target, and says why", "[process]") {
     proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'X'));
     check_no_target(proc, "has ended");
   }
+  SECTION("ending: its memory is gone, its state not yet") {
+    std::filesystem::remove(proc.path(kPid, "exe"));
+    check_no_target(proc, "has ended");
+  }
   SECTION("thread") {
     proc.write(kPid, "status", "Name:\tworker\nUmask:\t0022\nTgid:\t4200\nPid:\t4242\n");
     check_no_target(proc, "4242 is a thread of PID 4200");
@@ -96,6 +100,7 @@ TEST_CASE("a program that cannot be read cannot be traced", "[process]") {
   FakeProc proc;
   proc.add_process(kPid);
   std::filesystem::remove(proc.path(kPid, "exe"));
+  std::filesystem::create_directory(proc.path(kPid, "exe")); // can be opened, and not be read
   const auto process = inspect_process(proc.fs(), kPid);
   REQUIRE_FALSE(process);
   CHECK(process.error().code == ExitCode::cannot_trace);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/process.h"
 
+#include "kernel/unique_fd.h"
+
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <sstream>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -28,16 +32,25 @@ pid_t thread_group(const ProcFs& proc, pid_t pid) {
   return pid;
 }
 
+/// Why the program of a process cannot be read: a process that is ending has none any more, some
+/// time before its state says so.
+Error unreadable_program(const ProcessInfo& process, int error) {
+  if (error == ENOENT || error == ESRCH)
+    return Error{ExitCode::no_target, fmt::format("PID {} has ended", process.pid), ""};
+  return Error{ExitCode::cannot_trace,
+               fmt::format("cannot read the program of PID {} ({}): {}", process.pid, process.comm,
+                           std::strerror(error)),
+               "run as root, or with CAP_SYS_PTRACE"};
+}
+
 Result<void> check_elf_class(const ProcFs& proc, const ProcessInfo& process) {
   std::array<char, EI_NIDENT> ident{};
-  std::ifstream file(proc.path(process.pid, "exe"), std::ios::binary);
-  if (!file.read(ident.data(), ident.size())) {
-    if (const auto stat = proc.stat(process.pid); !stat || stat->state == 'Z')
-      return Error{ExitCode::no_target, fmt::format("PID {} has ended", process.pid), ""};
-    return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot read the program of PID {} ({})", process.pid, process.comm),
-                 "run as root, or with CAP_SYS_PTRACE"};
-  }
+  const UniqueFd file(open(proc.path(process.pid, "exe").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file)
+    return unreadable_program(process, errno);
+  const ssize_t length = read(file.get(), ident.data(), ident.size());
+  if (length < static_cast<ssize_t>(ident.size()))
+    return unreadable_program(process, length < 0 ? errno : EIO);
   if (ident[EI_CLASS] == ELFCLASS32)
     return Error{ExitCode::no_target,
                  fmt::format("PID {} ({}) is a 32-bit process, which leakbpf cannot trace",
