@@ -181,6 +181,39 @@ TEST_CASE("a command line has its arguments joined by blanks", "[proc_fs]") {
   CHECK(proc.fs().command_line(kPid) == "worker: set its own title");
 }
 
+TEST_CASE("arguments may hold blanks", "[proc_fs]") {
+  FakeProc proc;
+  CHECK(proc.fs().arguments(kPid).empty());
+  proc.write(kPid, "cmdline", std::string("sh\0-c\0a b\0\0c\0", 13));
+  CHECK(proc.fs().arguments(kPid) == std::vector<std::string>{"sh", "-c", "a b", "", "c"});
+}
+
+TEST_CASE("processes are the folders with a number", "[proc_fs]") {
+  FakeProc proc;
+  CHECK(proc.fs().processes().empty());
+  proc.add_process(100);
+  proc.add_process(9);
+  for (const std::string name : {"sys", "1x", "-1", "0"})
+    std::filesystem::create_directories(proc.folder / name);
+  CHECK(proc.fs().processes() == std::vector<pid_t>{9, 100});
+  CHECK(ProcFs("/no/such/folder").processes().empty());
+}
+
+TEST_CASE("this program knows itself in /proc", "[proc_fs]") {
+  CHECK(ProcFs().self() == getpid());
+  FakeProc proc;
+  CHECK(proc.fs().self() == getpid());
+  std::filesystem::create_symlink("812", proc.folder / "self"); // in another PID namespace
+  CHECK(proc.fs().self() == 812);
+}
+
+TEST_CASE("each hierarchy has a line of its own", "[proc_fs]") {
+  FakeProc proc;
+  proc.write(kPid, "cgroup", "5:cpu,cpuacct:/a\ndamaged\n1:name=systemd:/b:c\n0::/\n");
+  CHECK(proc.fs().cgroups(kPid) ==
+        std::vector<CgroupLine>{{"cpu,cpuacct", "/a"}, {"name=systemd", "/b:c"}, {"", "/"}});
+}
+
 TEST_CASE("the cgroup is the memory controller's, else the unified one", "[proc_fs]") {
   FakeProc proc;
   CHECK(proc.fs().cgroup(kPid).empty());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ranking.h"
 
+#include "core/regex_search.h"
+
 #include <algorithm>
 
 namespace leakbpf {
@@ -50,11 +52,7 @@ SiteOrder site_order(SortOrder sort) {
 }
 
 bool stack_matches(const Frames& frames, const std::regex& pattern) {
-  constexpr std::ptrdiff_t longest = 4096; // the matcher takes stack for each character
-  const auto matches = [&](const std::string& text) {
-    const auto end = text.begin() + std::min(longest, static_cast<std::ptrdiff_t>(text.size()));
-    return std::regex_search(text.begin(), end, pattern);
-  };
+  const auto matches = [&](const std::string& text) { return has_match(text, pattern); };
   return std::any_of(frames.begin(), frames.end(), [&](const Frame& frame) {
     return matches(frame.function) || matches(frame.file) || matches(frame.module);
   });

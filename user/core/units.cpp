@@ -23,6 +23,10 @@ std::string format_bytes(double bytes) {
   return fmt::format("{}{:.{}f} {}", sign, value, fraction ? 1 : 0, units.at(unit));
 }
 
+std::string format_known_bytes(std::optional<std::uint64_t> bytes) {
+  return bytes ? format_bytes(static_cast<double>(*bytes)) : "-";
+}
+
 std::string format_change(std::optional<double> bytes) {
   if (!bytes)
     return "-";

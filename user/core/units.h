@@ -10,6 +10,8 @@ namespace leakbpf {
 
 /// "0 B", "512 B", "3.9 KB", "12.4 MB" (powers of 1024; three digits that matter).
 [[nodiscard]] std::string format_bytes(double bytes);
+/// "-" when unknown.
+[[nodiscard]] std::string format_known_bytes(std::optional<std::uint64_t> bytes);
 /// "+12.4 MB" with its sign; "-" when unknown.
 [[nodiscard]] std::string format_change(std::optional<double> bytes);
 /// "1,234,567".

@@ -107,10 +107,6 @@ std::string html_culprit(const Frames& frames, std::size_t culprit, const std::s
   return html + "</td>";
 }
 
-std::string format_known_bytes(const std::optional<std::uint64_t>& bytes) {
-  return bytes ? format_bytes(static_cast<double>(*bytes)) : "-";
-}
-
 std::string format_known_percent(const std::optional<double>& percent) {
   return percent ? fmt::format("{:.0f}%", *percent) : "-";
 }

@@ -52,8 +52,7 @@ struct Column {
 [[nodiscard]] std::string html_culprit(const Frames& frames, std::size_t culprit,
                                        const std::string& source);
 
-/// "12.4 MB"; "-" when unknown.
-[[nodiscard]] std::string format_known_bytes(const std::optional<std::uint64_t>& bytes);
+/// "-" when unknown.
 [[nodiscard]] std::string format_known_percent(const std::optional<double>& percent);
 
 } // namespace leakbpf

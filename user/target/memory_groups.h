@@ -2,7 +2,8 @@
 // Where the files of the memory controller's cgroups lie on this machine: v1, v2 or a mixture.
 #pragma once
 
-#include <optional>
+#include "target/cgroup_mounts.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,14 +17,6 @@ struct MemoryGroup {
   std::string directory; ///< of its files
 
   friend bool operator==(const MemoryGroup&, const MemoryGroup&) = default;
-};
-
-/// A mount of the hierarchy that the memory controller belongs to.
-struct CgroupMount {
-  std::string root;      ///< the group that is at its top; "/" when the whole hierarchy is mounted
-  std::string directory; ///< where it is mounted
-
-  friend bool operator==(const CgroupMount&, const CgroupMount&) = default;
 };
 
 class MemoryHierarchy {

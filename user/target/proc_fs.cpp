@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/proc_fs.h"
 
+#include "target/cgroup_mounts.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 namespace leakbpf {
@@ -159,33 +163,71 @@ std::string ProcFs::link(pid_t pid, const std::string& file) const {
   return target;
 }
 
-std::string ProcFs::command_line(pid_t pid) const {
-  auto text = read(pid, "cmdline");
-  if (!text)
-    return "";
-  while (!text->empty() && text->back() == '\0')
-    text->pop_back();
-  std::replace(text->begin(), text->end(), '\0', ' ');
-  return *text;
+std::vector<pid_t> ProcFs::processes() const {
+  std::vector<pid_t> pids;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(root_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    pid_t pid = 0;
+    const auto [stop, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (failure == std::errc() && stop == name.data() + name.size() && pid > 0)
+      pids.push_back(pid);
+  }
+  std::sort(pids.begin(), pids.end());
+  return pids;
 }
 
-std::string ProcFs::cgroup(pid_t pid) const {
+pid_t ProcFs::self() const {
+  // What getpid() says may be of another PID namespace than this /proc.
+  std::error_code error;
+  const std::string name = std::filesystem::read_symlink(path("self"), error).filename().string();
+  pid_t pid = 0;
+  std::from_chars(name.data(), name.data() + name.size(), pid);
+  return pid > 0 ? pid : getpid();
+}
+
+std::vector<std::string> ProcFs::arguments(pid_t pid) const {
+  std::vector<std::string> arguments;
+  auto text = read(pid, "cmdline");
+  if (!text)
+    return arguments;
+  while (!text->empty() && text->back() == '\0')
+    text->pop_back();
+  std::istringstream words(*text);
+  for (std::string word; std::getline(words, word, '\0');)
+    arguments.push_back(word);
+  return arguments;
+}
+
+std::string ProcFs::command_line(pid_t pid) const {
+  return fmt::format("{}", fmt::join(arguments(pid), " "));
+}
+
+std::vector<CgroupLine> ProcFs::cgroups(pid_t pid) const {
+  std::vector<CgroupLine> parsed;
   auto text = read(pid, "cgroup");
   if (!text)
-    return "";
-  std::string memory;
-  std::string unified;
+    return parsed;
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos)
       continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (controllers.empty())
-      unified = line.substr(second + 1);
-    else if (("," + controllers + ",").find(",memory,") != std::string::npos)
-      memory = line.substr(second + 1);
+    parsed.push_back({line.substr(first + 1, second - first - 1), line.substr(second + 1)});
+  }
+  return parsed;
+}
+
+std::string ProcFs::cgroup(pid_t pid) const {
+  std::string memory;
+  std::string unified;
+  for (const CgroupLine& line : cgroups(pid)) {
+    if (line.controllers.empty())
+      unified = line.path;
+    else if (has_option(line.controllers, "memory"))
+      memory = line.path;
   }
   return memory.empty() ? unified : memory;
 }

@@ -38,12 +38,26 @@ struct ProcessStat {
   std::uint64_t start_ticks = 0; ///< clock ticks after boot; with the PID it names one process
 };
 
+/// One line of /proc/PID/cgroup: where a process is in one hierarchy.
+struct CgroupLine {
+  std::string controllers; ///< of v1, separated by commas; empty: the unified hierarchy
+  std::string path;
+
+  friend bool operator==(const CgroupLine&, const CgroupLine&) = default;
+};
+
 class ProcFs {
 public:
   explicit ProcFs(std::string root = "/proc") : root_(std::move(root)) {}
 
   /// Path of a file of process `pid` below this /proc.
   [[nodiscard]] std::string path(pid_t pid, const std::string& file) const;
+  /// Path of a file of this /proc that belongs to no process, or to the reading one ("self/stat").
+  [[nodiscard]] std::string path(const std::string& file) const { return root_ + "/" + file; }
+  /// The PIDs of all processes, in ascending order.
+  [[nodiscard]] std::vector<pid_t> processes() const;
+  /// The PID of this program, as it stands in this /proc.
+  [[nodiscard]] pid_t self() const;
   /// Whole text of /proc/PID/FILE. Fails with ExitCode::no_target when the process is gone.
   [[nodiscard]] Result<std::string> read(pid_t pid, const std::string& file) const;
   [[nodiscard]] Result<std::vector<Mapping>> mappings(pid_t pid) const;
@@ -52,8 +66,12 @@ public:
   [[nodiscard]] Result<std::uint64_t> resident_bytes(pid_t pid) const;
   /// Target of a symbolic link such as /proc/PID/exe; empty when it cannot be read.
   [[nodiscard]] std::string link(pid_t pid, const std::string& file) const;
+  /// The arguments; none of a kernel thread.
+  [[nodiscard]] std::vector<std::string> arguments(pid_t pid) const;
   /// Arguments joined by blanks; empty for a kernel thread.
   [[nodiscard]] std::string command_line(pid_t pid) const;
+  /// In the order of the kernel; damaged lines are left out.
+  [[nodiscard]] std::vector<CgroupLine> cgroups(pid_t pid) const;
   /// Path of the memory controller's cgroup (v1), else of the unified one; empty when unknown.
   [[nodiscard]] std::string cgroup(pid_t pid) const;
   /// Seconds since the epoch at which the machine started; 0 when unknown.
