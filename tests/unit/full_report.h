@@ -32,6 +32,7 @@ inline SiteReport python_site(const Frames& outer) {
   site.rank = 3;
   site.target = 1;
   site.pid = 17;
+  site.processes = 2;
   site.key = {1, LEAKBPF_KIND_PYTHON, 0xfedcba9876543210};
   site.totals = {1ULL << 53, (1ULL << 53) + 1, 7, (1ULL << 53) + 2};
   site.growth_bytes_per_minute = -0.1;
@@ -51,6 +52,9 @@ inline Report full_report() {
   report.duration_seconds = 61.9375;
   report.sampling = {16384, false};
   report.overhead.duty_cycle = 0.25;
+  report.targets[0].container = Container{std::string(64, 'a'), "containerd",
+                                          "5f0f3b9e-9d7c-4f6a-8c3e-2b1d4e6f8a90", "shop-5d9f"};
+  report.targets[0].namespaced_pid = 7;
   report.targets[0].overhead = Overhead{77, 1.5, 0.5, std::nullopt};
   for (std::size_t i = 0; i < report.losses.size(); i++)
     report.losses.at(i) = 100 + i;
@@ -70,6 +74,8 @@ inline void check_same_target(const TargetReport& a, const TargetReport& b) {
   CHECK(a.command_line == b.command_line);
   CHECK(a.executable == b.executable);
   CHECK(a.cgroup == b.cgroup);
+  CHECK(a.container == b.container);
+  CHECK(a.namespaced_pid == b.namespaced_pid);
   CHECK(a.started_at == b.started_at);
   REQUIRE(a.ended.has_value() == b.ended.has_value());
   if (a.ended) {
@@ -111,6 +117,7 @@ inline void check_same_site(const SiteReport& a, const SiteReport& b) {
   CHECK(a.rank == b.rank);
   CHECK(a.target == b.target);
   CHECK(a.pid == b.pid);
+  CHECK(a.processes == b.processes);
   CHECK(a.key == b.key);
   CHECK(a.totals == b.totals);
   CHECK(a.growth_bytes_per_minute == b.growth_bytes_per_minute);

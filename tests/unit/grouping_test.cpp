@@ -130,6 +130,8 @@ TEST_CASE("rows by line, function, module and process", "[grouping]") {
     CHECK(rows[0].growth_bytes_per_minute == 450);
     CHECK(rows[0].oldest_age_seconds == 2);
     CHECK(rows[0].pid == 102); // of the largest
+    CHECK(rows[0].processes == 2);
+    CHECK(rows[1].processes == 1);
     CHECK(describe_frame(rows[0].frames[rows[0].culprit]) == "remember at shop/cart.py:42");
   }
   SECTION("function") {
@@ -153,7 +155,39 @@ TEST_CASE("rows by line, function, module and process", "[grouping]") {
     REQUIRE(rows.size() == 2);
     CHECK(rows[0].totals.outstanding_bytes() == 316); // of all kinds
     CHECK(rows[1].totals.outstanding_bytes() == 150);
+    CHECK(rows[0].processes == 1);
   }
+}
+
+TEST_CASE("a leak in all workers is one row by line and one each by process", "[grouping]") {
+  std::vector<SiteReport> sites;
+  for (std::uint32_t worker = 1; worker <= 4; worker++)
+    for (std::uint64_t stack = 1; stack <= 3; stack++)
+      sites.push_back(site(worker, stack, 100 * worker));
+  const auto rows_by = [&](GroupBy by) {
+    return merge_sites(sites, by, [&](const SiteReport&) { return group_frame(by, request(), 1); });
+  };
+  const auto lines = rows_by(GroupBy::line);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].processes == 4);
+  CHECK(lines[0].pid == 104);
+  CHECK(lines[0].totals.outstanding_bytes() == 3000);
+  const auto processes = rows_by(GroupBy::process);
+  REQUIRE(processes.size() == 4);
+  CHECK(processes[0].processes == 1);
+  // What is grouped already, as a snapshot may be.
+  CHECK(merge_sites(lines, GroupBy::function,
+                    [](const SiteReport& row) {
+                      return group_frame(GroupBy::function, row.frames, row.culprit);
+                    })[0]
+            .processes == 4);
+}
+
+TEST_CASE("an address names a place in one build only", "[grouping]") {
+  Frame unnamed = native_frame("", "", 0, "/app/shop");
+  const std::string one = group_frame(GroupBy::line, {unnamed}, 0).key;
+  unnamed.build_id = "99999999"; // of another container
+  CHECK(group_frame(GroupBy::line, {unnamed}, 0).key != one);
 }
 
 } // namespace

@@ -122,6 +122,25 @@ TEST_CASE("the worst process comes first", "[html]") {
   CHECK(page.find("PID 100") < page.find("PID 101"));
 }
 
+TEST_CASE("a process's container is on its card, or in the row of one of many", "[html]") {
+  Report report = flame_report({flame_site(64, {main_frame}, 0)}, 14);
+  report.targets[0].verdict.severity = Severity::high;
+  for (const std::size_t target : {0, 13}) {
+    report.targets[target].container =
+        Container{std::string(64, 'a'), "docker", "", target == 0 ? "" : "shop-5d9f"};
+    report.targets[target].namespaced_pid = 7;
+  }
+  const std::string page = render_html(report);
+  CHECK(contains(page, "PID 100 (7 in container aaaaaaaaaaaa)"));
+  CHECK(contains(page, "<td>7 in shop-5d9f</td>"));
+}
+
+TEST_CASE("a row of several processes says of how many", "[html]") {
+  Report report = flame_report({flame_site(64, {main_frame}, 0)}, 2);
+  report.sites[0].processes = 4;
+  CHECK(contains(render_html(report), ">4 processes</td>"));
+}
+
 /// A report that says `text` wherever text can be said.
 Report report_of(const std::string& text) {
   const Frame frame{FrameKind::native, text, text, "", std::nullopt, text, 3, false};

@@ -92,6 +92,8 @@ const std::vector<Rule> kTarget{
     {"/cmdline", "s"},
     {"/exe", "s"},
     {"/cgroup", "s"},
+    {"/container", "0"},
+    {"/pid_in_namespace", "0"},
     {"/started_at", "s"},
     {"/ended", "0"},
     {"/rss_start_bytes", "n"},
@@ -110,6 +112,7 @@ const std::vector<Rule> kTarget{
 const std::vector<Rule> kSite{
     {"/rank", "n"},
     {"/pid", "n"},
+    {"/processes", "n"},
     {"/target", "n"},
     {"/kind", "s"},
     {"/stack", "s"},
@@ -152,6 +155,16 @@ TEST_CASE("every key of the schema is there with its type", "[json]") {
        {"rss", "outstanding", "anonymous", "file", "shared", "swap", "cgroup"})
     history.push_back({"/" + part + "_bytes", "n"});
   check_rules(json, "/history/0", history);
+}
+
+TEST_CASE("a process's container is an object, what is not known of it null", "[json]") {
+  Report report = sample_report();
+  report.targets[0].namespaced_pid = 7;
+  report.targets[0].container = Container{"3f2a9c", "docker", "", ""};
+  const Json target = render(report)["targets"][0];
+  CHECK(target["pid_in_namespace"] == 7);
+  CHECK(target["container"] ==
+        Json{{"id", "3f2a9c"}, {"runtime", "docker"}, {"pod_uid", nullptr}, {"pod_name", nullptr}});
 }
 
 TEST_CASE("the values are the report's", "[json]") {

@@ -15,6 +15,8 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream in(text);
@@ -66,21 +68,91 @@ TEST_CASE("a target's interpreter has a line of its own", "[table]") {
         "  Python 3.7   native stacks only: Python 3.7 is not understood");
 }
 
-TEST_CASE("of many targets those with most outstanding are shown, in their order", "[table]") {
+/// `count` processes that are the same but for their PIDs, 100 and so on.
+Report report_of_many(int count) {
   Report report = sample_report();
-  const TargetReport one = report.targets[0];
+  TargetReport one = report.targets[0];
+  one.verdict = {Severity::none, {"RSS does not grow"}};
+  one.rss_growth_bytes_per_minute = 0;
   report.targets.clear();
-  for (int i = 0; i < 40; i++) {
+  for (int i = 0; i < count; i++) {
+    one.pid = 100 + i;
     report.targets.push_back(one);
-    report.targets.back().pid = i;
-    report.targets.back().verdict = {};
-    report.targets.back().outstanding_bytes = static_cast<std::uint64_t>(i == 7 ? 1 << 30 : i);
   }
+  return report;
+}
+
+TEST_CASE("many processes have a row each, the worst first", "[table]") {
+  Report report = report_of_many(4);
+  report.targets[1].comm = "uvicorn";
+  report.targets[1].verdict = {Severity::high, {"RSS grows 20.0 MB/min", "and so on"}};
+  report.targets[1].rss_growth_bytes_per_minute = 20 << 20;
+  report.targets[2].outstanding_bytes = 30 << 20;
+  report.targets[3].rss_growth_bytes_per_minute = std::nullopt;
+  report.targets[3].rss_end_bytes = std::nullopt;
+  report.targets[3].verdict = {};
+  report.targets[3].ended = TargetEnd{"exited with 0", 61};
+  report.sites.clear();
+  const std::string expected =
+      "     PID  process          severity        RSS   growth/min  outstanding\n"
+      "     101  uvicorn          high         120 MB     +20.0 MB      15.0 MB  RSS grows 20.0 "
+      "MB/min\n"
+      "     102  shop             none         120 MB          0 B      30.0 MB\n"
+      "     100  shop             none         120 MB          0 B      15.0 MB\n"
+      "     103  shop                               -            -      15.0 MB  exited with 0 "
+      "after 1m01s\n";
+  CHECK(render_table(report, {}).substr(0, expected.size()) == expected);
+}
+
+TEST_CASE("rows of processes say where they are", "[table]") {
+  Report report = report_of_many(4);
+  report.targets[0].container = Container{std::string(64, 'a'), "docker", "", ""};
+  report.targets[1].container = Container{std::string(64, 'b'), "containerd", "uid", "shop-5d9f"};
+  report.targets[1].namespaced_pid = 7;
+  report.targets[2].namespaced_pid = 12;
   const auto lines = lines_of(render_table(report, {}));
-  CHECK_THAT(lines[0], ContainsSubstring("PID 7 "));
-  CHECK_THAT(lines[1], ContainsSubstring("PID 29 "));
-  CHECK_THAT(lines[11], ContainsSubstring("PID 39 "));
-  CHECK_THAT(lines[12], ContainsSubstring("and 28 processes more"));
+  CHECK_THAT(lines[0], EndsWith("  outstanding  container"));
+  CHECK_THAT(lines[1], EndsWith("      15.0 MB  aaaaaaaaaaaa"));
+  CHECK_THAT(lines[2], EndsWith("      15.0 MB  7 in shop-5d9f"));
+  CHECK_THAT(lines[3], EndsWith("      15.0 MB  12"));
+  CHECK_THAT(lines[4], EndsWith("      15.0 MB"));
+}
+
+TEST_CASE("of very many processes some are left out, and counted", "[table]") {
+  Report report = report_of_many(40);
+  report.targets[7].outstanding_bytes = 1 << 30;
+  const auto lines = lines_of(render_table(report, {}));
+  CHECK_THAT(lines[1], ContainsSubstring(" 107  shop"));
+  CHECK_THAT(lines[12], ContainsSubstring(" 110  shop"));
+  CHECK_THAT(lines[13], ContainsSubstring("and 28 processes more"));
+}
+
+TEST_CASE("a process in a container has both of its PIDs", "[table]") {
+  Report report = sample_report();
+  TargetReport& target = report.targets[0];
+  const auto first_line = [&] { return lines_of(render_table(report, {}))[0]; };
+  target.namespaced_pid = 7;
+  CHECK_THAT(first_line(), StartsWith("PID 4242 (7 in its own PID namespace) shop   RSS"));
+  target.container = Container{"3f2a9c0b17d2" + std::string(52, 'a'), "docker", "", ""};
+  CHECK_THAT(first_line(), StartsWith("PID 4242 (7 in container 3f2a9c0b17d2) shop"));
+  target.container->pod_uid = "5f0f3b9e";
+  CHECK_THAT(first_line(), StartsWith("PID 4242 (7 in container 3f2a9c0b17d2, pod 5f0f3b9e) shop"));
+  target.container->pod_name = "shop-5d9f";
+  CHECK_THAT(first_line(),
+             StartsWith("PID 4242 (7 in container 3f2a9c0b17d2, pod shop-5d9f) shop"));
+  target.namespaced_pid.reset();
+  target.container = Container{"web", "lxc", "", ""};
+  CHECK_THAT(first_line(), StartsWith("PID 4242 (container web) shop"));
+}
+
+TEST_CASE("a row of several processes says of how many", "[table]") {
+  Report report = sample_report();
+  report.targets.push_back(report.targets[0]);
+  report.sites[0].processes = 4;
+  const auto lines = lines_of(render_table(report, {}));
+  CHECK_THAT(lines.at(5), ContainsSubstring("kind            PID  culprit"));
+  CHECK_THAT(lines.at(6), ContainsSubstring("heap    4 processes  Cart::add"));
+  CHECK_THAT(lines.at(7), ContainsSubstring("mmap           4242  [stack not recorded]"));
 }
 
 TEST_CASE("a culprit's source is shown behind it", "[table]") {

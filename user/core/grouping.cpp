@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -53,8 +54,8 @@ std::vector<Segment> application_segments(const Frames& frames) {
 std::string line_key(const Frame& frame) {
   if (!frame.file.empty())
     return fmt::format("{}:{}", frame.file, frame.line);
-  if (frame.offset)
-    return fmt::format("{}+{:#x}", frame.module, *frame.offset);
+  if (frame.offset) // containers may have other files by the same name
+    return fmt::format("{} {}+{:#x}", frame.build_id, frame.module, *frame.offset);
   return frame.function;
 }
 
@@ -139,8 +140,16 @@ void add_verdict(SiteReport& row, const SiteReport& site, double& sustained) {
     row.score = std::max(row.score.value_or(0), *site.score);
 }
 
-void add_site(SiteReport& row, const SiteReport& site, double& sustained) {
-  add_verdict(row, site, sustained);
+/// What is not in the row itself while sites are added to it.
+struct RowSums {
+  double sustained = 0; ///< growth
+  std::unordered_set<std::int32_t> pids;
+};
+
+void add_site(SiteReport& row, const SiteReport& site, RowSums& sums) {
+  add_verdict(row, site, sums.sustained);
+  sums.pids.insert(site.pid);
+  row.processes = std::max({row.processes, site.processes, sums.pids.size()});
   row.totals += site.totals;
   row.estimated = row.estimated || site.estimated;
   if (row.standard_error_bytes && site.standard_error_bytes)
@@ -165,7 +174,7 @@ std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
     return a.totals.outstanding_bytes() > b.totals.outstanding_bytes();
   });
   std::vector<SiteReport> rows;
-  std::vector<double> sustained; // growth of each row
+  std::vector<RowSums> sums; // of each row
   std::unordered_map<std::string, std::size_t> row_of;
   for (SiteReport& site : sites) {
     GroupFrame group = frame_of(site);
@@ -174,10 +183,10 @@ std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
                                 : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
     const auto [known, is_new] = row_of.emplace(key, rows.size());
     if (!is_new) {
-      add_site(rows[known->second], site, sustained[known->second]);
+      add_site(rows[known->second], site, sums[known->second]);
       continue;
     }
-    sustained.push_back(sustained_growth(site));
+    sums.push_back({sustained_growth(site), {site.pid}});
     site.series.clear();
     site.frames = {std::move(group.frame)};
     site.culprit = 0;

@@ -28,7 +28,8 @@ struct GroupFrame {
 [[nodiscard]] GroupFrame group_frame(GroupBy by, const Frames& frames, std::size_t culprit);
 
 /// One row for the sites that `frame_of` gives the same key: totals and growth are sums, the oldest
-/// age is the oldest, and the PID is that of the largest. Kinds stay apart, but for `process`.
+/// age is the oldest, and the PID is that of the largest; `processes` says how many they are of.
+/// Kinds stay apart, but for `process`, which alone keeps processes apart.
 [[nodiscard]] std::vector<SiteReport>
 merge_sites(std::vector<SiteReport> sites, GroupBy by,
             const std::function<GroupFrame(const SiteReport&)>& frame_of);

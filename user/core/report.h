@@ -3,6 +3,7 @@
 // shows. Sizes in bytes, times in seconds, rates per minute. nullopt is unknown, never zero.
 #pragma once
 
+#include "core/container.h"
 #include "core/frame.h"
 #include "core/severity.h"
 #include "core/site.h"
@@ -26,7 +27,8 @@ struct Verdict {
 struct SiteReport {
   std::size_t rank = 0;   ///< from 1
   std::size_t target = 0; ///< index into Report::targets: a PID has several when it ran exec
-  std::int32_t pid = 0;
+  std::int32_t pid = 0;   ///< of a row of several processes: the one with its largest stack
+  std::size_t processes = 1;
   SiteKey key;
   SiteTotals totals;
   std::optional<double> growth_bytes_per_minute;
@@ -104,6 +106,8 @@ struct TargetReport {
   std::string command_line;
   std::string executable;
   std::string cgroup;
+  std::optional<Container> container;
+  std::optional<std::int32_t> namespaced_pid; ///< in its own PID namespace, where that is another
   std::string started_at;
   std::optional<TargetEnd> ended;
   std::optional<std::uint64_t> rss_start_bytes;

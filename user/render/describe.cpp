@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,49 @@ std::string describe_targets(const std::vector<TargetReport>& targets) {
   if (targets.size() == 1)
     return fmt::format("{} ({})", targets.front().comm, targets.front().pid);
   return fmt::format("{} processes", format_count(targets.size()));
+}
+
+std::string short_id(const Container& container) {
+  constexpr std::size_t digits_shown = 12;
+  constexpr std::size_t digits = 64;
+  return container.id.size() == digits ? container.id.substr(0, digits_shown) : container.id;
+}
+
+std::string describe_pid(const TargetReport& target) {
+  std::string inside;
+  if (target.namespaced_pid)
+    inside = fmt::format("{} in {}", *target.namespaced_pid,
+                         target.container ? "" : "its own PID namespace");
+  if (const auto& container = target.container) {
+    inside += "container " + short_id(*container);
+    if (!container->pod_name.empty())
+      inside += ", pod " + container->pod_name;
+    else if (!container->pod_uid.empty())
+      inside += ", pod " + container->pod_uid;
+  }
+  return inside.empty() ? std::to_string(target.pid) : fmt::format("{} ({})", target.pid, inside);
+}
+
+std::string describe_place(const TargetReport& target) {
+  std::string place = target.namespaced_pid ? std::to_string(*target.namespaced_pid) : "";
+  if (const auto& container = target.container)
+    place += (place.empty() ? "" : " in ") +
+             (container->pod_name.empty() ? short_id(*container) : container->pod_name);
+  return place;
+}
+
+std::string describe_row_pid(const SiteReport& site) {
+  return site.processes > 1 ? format_count(site.processes) + " processes"
+                            : std::to_string(site.pid);
+}
+
+std::string describe_process(const Report& report, const SiteReport& site) {
+  if (site.processes > 1)
+    return describe_row_pid(site);
+  if (site.target >= report.targets.size())
+    return fmt::format("process ({})", site.pid);
+  const TargetReport& target = report.targets[site.target];
+  return fmt::format("{} ({})", target.comm, target.pid);
 }
 
 std::string describe_run(const Report& report) {
@@ -55,7 +99,8 @@ std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets) {
       const TargetReport& target = targets[i];
       const int severity =
           target.verdict.severity ? static_cast<int>(*target.verdict.severity) : -1;
-      return std::make_pair(severity, target.outstanding_bytes);
+      return std::make_tuple(severity, target.rss_growth_bytes_per_minute.value_or(0),
+                             target.outstanding_bytes);
     };
     return badness(a) > badness(b);
   });

@@ -13,6 +13,17 @@ namespace leakbpf {
 
 /// "shop (4242)", or "12 processes".
 [[nodiscard]] std::string describe_targets(const std::vector<TargetReport>& targets);
+/// "812"; in a container "812 (7 in container 3f2a9c0b17d2, pod shop-5d9f)".
+[[nodiscard]] std::string describe_pid(const TargetReport& target);
+/// The same where there is little room, without the PID outside: "7 in shop-5d9f". Empty of a
+/// process in neither a container nor a PID namespace of its own.
+[[nodiscard]] std::string describe_place(const TargetReport& target);
+/// 12 digits of an id, as people and tools write them; a name as it is.
+[[nodiscard]] std::string short_id(const Container& container);
+/// The process of a row, "shop (4242)", or how many it is of, "4 processes".
+[[nodiscard]] std::string describe_process(const Report& report, const SiteReport& site);
+/// "4242", or "4 processes".
+[[nodiscard]] std::string describe_row_pid(const SiteReport& site);
 /// "5m00s on host, from 2026-01-31T09:30:00Z".
 [[nodiscard]] std::string describe_run(const Report& report);
 /// "shop (4242): severity high; RSS grows by 12 MB/min".
@@ -26,7 +37,7 @@ namespace leakbpf {
 /// closely was looked, and what that takes.
 [[nodiscard]] std::string describe_tracing(const Report& report);
 
-/// Indices: the worst severity first, then the most outstanding bytes.
+/// Indices: the worst severity first, then the fastest growth, then the most outstanding bytes.
 [[nodiscard]] std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets);
 
 } // namespace leakbpf

@@ -3,6 +3,7 @@
 
 #include "core/culprit.h"
 #include "core/units.h"
+#include "render/describe.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ std::string describe_side(const char* name, const DiffSide& side) {
                                  format_bytes(static_cast<double>(side.outstanding_bytes)),
                                  format_count(side.outstanding_count));
   for (const TargetReport& target : side.targets)
-    text += fmt::format("   PID {} {}: {}", target.pid, target.comm,
+    text += fmt::format("   PID {} {}: {}", describe_pid(target), target.comm,
                         target.verdict.severity ? severity_name(*target.verdict.severity)
                                                 : "no verdict");
   return text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/flame_tree.h"
 
+#include "render/describe.h"
 #include "render/flame_symbols.h"
 
 #include <algorithm>
@@ -213,13 +214,6 @@ FlameFigures figures_of(const std::optional<DiffFigures>& side) {
   return side ? figures_of(side->totals) : FlameFigures{};
 }
 
-std::string process_label(const Report& report, const SiteReport& site) {
-  if (site.target >= report.targets.size())
-    return fmt::format("process {}", site.pid);
-  const TargetReport& target = report.targets[site.target];
-  return fmt::format("{} ({})", target.comm, target.pid);
-}
-
 FlameTree finish(std::vector<Stack> stacks, FlameSymbols& symbols, const FlameLimits& limits) {
   const std::uint32_t root = symbols.of(FlameKind::root, "all");
   FlameTree tree = Builder(std::move(stacks), symbols, limits).build(root);
@@ -240,7 +234,7 @@ FlameTree make_flame_tree(const Report& report, const FlameLimits& limits) {
     stack.now = figures_of(site.totals);
     stack.weight = static_cast<double>(stack.now.bytes);
     if (report.targets.size() > 1)
-      stack.symbols.push_back(symbols.of(FlameKind::process, process_label(report, site)));
+      stack.symbols.push_back(symbols.of(FlameKind::process, describe_process(report, site)));
     append_frames(stack, symbols, site.frames);
   }
   return finish(std::move(stacks), symbols, limits);

@@ -2,6 +2,7 @@
 #include "render/folded.h"
 
 #include "core/culprit.h"
+#include "render/describe.h"
 #include "render/frame_table.h"
 #include "render/markup.h"
 
@@ -101,13 +102,6 @@ std::string FoldedStacks::text(int columns) const {
   return out;
 }
 
-std::string process_name(const Report& report, const SiteReport& site) {
-  if (site.target >= report.targets.size())
-    return fmt::format("process ({})", site.pid);
-  const TargetReport& target = report.targets[site.target];
-  return fmt::format("{} ({})", target.comm, target.pid);
-}
-
 std::uint64_t outstanding(const std::optional<DiffFigures>& figures) {
   return figures ? figures->totals.outstanding_bytes() : 0;
 }
@@ -118,7 +112,7 @@ std::string render_folded(const Report& report) {
   FoldedStacks stacks;
   for (const SiteReport& site : report.sites) {
     if (report.targets.size() > 1)
-      stacks.begin_process(process_name(report, site));
+      stacks.begin_process(describe_process(report, site));
     stacks.add(site.frames, 0, site.totals.outstanding_bytes());
   }
   return stacks.text(1);

@@ -46,7 +46,7 @@ std::string site_row(const SiteReport& site, std::size_t index, bool many_target
   row += html_number(format_known_percent(survival), survival);
   row += fmt::format("<td>{}</td>", kind_name(site.key.kind));
   if (many_targets)
-    row += html_number(std::to_string(site.pid), site.pid);
+    row += html_number(describe_row_pid(site), site.pid);
   return row + html_culprit(site.frames, site.culprit, site.source) + "</tr>\n";
 }
 

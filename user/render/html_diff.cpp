@@ -107,9 +107,10 @@ std::string side_card(const char* name, const DiffSide& side) {
   const std::vector<std::size_t> order = worst_first(side.targets);
   for (std::size_t i = 0; i < std::min(order.size(), most_page_targets); i++) {
     const TargetReport& target = side.targets[order[i]];
-    html += fmt::format("<h3>{}{} <span class=\"pid\">PID {}</span></h3>{}",
-                        html_badge(severity_word(target.verdict.severity)),
-                        escape_markup(target.comm), target.pid, target_figures(target));
+    html +=
+        fmt::format("<h3>{}{} <span class=\"pid\">PID {}</span></h3>{}",
+                    html_badge(severity_word(target.verdict.severity)), escape_markup(target.comm),
+                    escape_markup(describe_pid(target)), target_figures(target));
   }
   if (order.size() > most_page_targets)
     html +=

@@ -57,7 +57,8 @@ void add_python_figures(std::vector<Figure>& figures, const PythonReport& python
 std::string target_card(const TargetReport& target, std::size_t plot) {
   std::string html = fmt::format(
       "<article class=\"card target\"><h2>{}{} <span class=\"pid\">PID {}</span></h2>\n",
-      html_badge(severity_word(target.verdict.severity)), escape_markup(target.comm), target.pid);
+      html_badge(severity_word(target.verdict.severity)), escape_markup(target.comm),
+      escape_markup(describe_pid(target)));
   html += fmt::format("<p class=\"command\">{}</p>\n", escape_markup(target.command_line));
   html += "<div class=\"beside\"><div>" + html_list("reasons", reasons_of(target)) +
           target_figures(target) + "</div>\n";
@@ -69,14 +70,15 @@ std::string other_targets(const Report& report, const std::vector<std::size_t>& 
   std::string html = fmt::format("<details class=\"card\"><summary>{} more processes</summary>"
                                  "<div class=\"wide\"><table><thead><tr><th>Severity</th>"
                                  "<th class=\"number\">PID</th><th>Command</th>"
+                                 "<th>Container</th>"
                                  "<th class=\"number\">RSS</th><th class=\"number\">Growth/min</th>"
                                  "<th class=\"number\">Outstanding</th></tr></thead><tbody>\n",
                                  format_count(order.size() - most_page_targets));
   for (std::size_t i = most_page_targets; i < order.size(); i++) {
     const TargetReport& target = report.targets[order[i]];
-    html += fmt::format("<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td>",
+    html += fmt::format("<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td>",
                         html_badge(severity_word(target.verdict.severity)), target.pid,
-                        escape_markup(target.comm));
+                        escape_markup(target.comm), escape_markup(describe_place(target)));
     for (const std::string& text : {format_known_bytes(target.rss_end_bytes),
                                     format_change(target.rss_growth_bytes_per_minute),
                                     format_bytes(static_cast<double>(target.outstanding_bytes))})
@@ -149,6 +151,8 @@ std::string target_figures(const TargetReport& target) {
   if (target.seconds_to_limit)
     figures.push_back(
         {"Limit reached in", format_duration(*target.seconds_to_limit), "at the present rate"});
+  if (const auto& container = target.container)
+    figures.push_back({"Container", short_id(*container), container->runtime});
   if (target.ended)
     figures.push_back(
         {"Ended", target.ended->how, "after " + format_duration(target.ended->at_seconds)});

@@ -28,6 +28,15 @@ OutputJson python_json(const PythonReport& python) {
   return json;
 }
 
+OutputJson container_json(const Container& container) {
+  OutputJson json;
+  json["id"] = container.id;
+  json["runtime"] = known(container.runtime);
+  json["pod_uid"] = known(container.pod_uid);
+  json["pod_name"] = known(container.pod_name);
+  return json;
+}
+
 OutputJson overhead_json(const Overhead& overhead) {
   OutputJson json;
   json["probe_hits"] = overhead.probe_hits;
@@ -45,6 +54,8 @@ OutputJson target_json(const TargetReport& target) {
   json["cmdline"] = target.command_line;
   json["exe"] = known(target.executable);
   json["cgroup"] = known(target.cgroup);
+  json["container"] = target.container ? container_json(*target.container) : OutputJson(nullptr);
+  json["pid_in_namespace"] = known(target.namespaced_pid);
   json["started_at"] = known(target.started_at);
   json["ended"] = nullptr;
   if (target.ended)
@@ -114,6 +125,7 @@ OutputJson site_json(const SiteReport& site) {
   OutputJson json;
   json["rank"] = site.rank;
   json["pid"] = site.pid;
+  json["processes"] = site.processes;
   json["target"] = site.target;
   json["kind"] = kind_name(site.key.kind);
   json["stack"] = fmt::format("{:#x}", site.key.stack_hash);

@@ -16,6 +16,7 @@ namespace leakbpf {
 namespace {
 
 constexpr std::size_t most_targets = 12; // it is to fit into a ticket
+constexpr std::size_t most_in_detail = 3;
 
 std::string word_for(const Verdict& verdict) {
   if (!verdict.severity)
@@ -28,7 +29,7 @@ std::string word_for(const Verdict& verdict) {
 
 std::string target_line(const TargetReport& target) {
   std::string line =
-      fmt::format("PID {} {}: {}", target.pid, target.comm, word_for(target.verdict));
+      fmt::format("PID {} {}: {}", describe_pid(target), target.comm, word_for(target.verdict));
   if (target.rss_end_bytes)
     line += fmt::format("   RSS {}", format_bytes(static_cast<double>(*target.rss_end_bytes)));
   if (target.rss_growth_bytes_per_minute)
@@ -52,8 +53,24 @@ std::string site_line(const SiteReport& site) {
   return line;
 }
 
-bool grows(const SiteReport& site) {
-  return site.verdict.severity.value_or(Severity::none) != Severity::none;
+bool grows(const Verdict& verdict) {
+  return verdict.severity.value_or(Severity::none) != Severity::none;
+}
+
+/// Its sites that grow, and how many there are more of them.
+void add_sites(std::string& text, const Report& report, std::size_t target, std::size_t sites) {
+  std::size_t shown = 0;
+  for (const SiteReport& site : report.sites) {
+    if (site.target != target || !grows(site.verdict) || shown++ >= sites)
+      continue;
+    const std::string lines = site_line(site);
+    const std::size_t end = lines.find('\n');
+    text += escape_controls(lines.substr(0, end)) + "\n";
+    if (end != std::string::npos)
+      text += escape_controls(lines.substr(end + 1)) + "\n";
+  }
+  if (shown > sites)
+    text += fmt::format("  and {} stacks more that grow\n", shown - sites);
 }
 
 } // namespace
@@ -75,20 +92,11 @@ std::string render_verdict(const Report& report, std::size_t sites) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
     text += escape_controls(target_line(target)) + "\n";
+    if (order.size() > most_in_detail && !grows(target.verdict))
+      continue; // of many, those that do not grow have a line each
     for (const std::string& reason : target.verdict.reasons)
       text += "  - " + escape_controls(reason) + "\n";
-    std::size_t shown = 0;
-    for (const SiteReport& site : report.sites) {
-      if (site.target != index || !grows(site) || shown++ >= sites)
-        continue;
-      const std::string lines = site_line(site);
-      const std::size_t end = lines.find('\n');
-      text += escape_controls(lines.substr(0, end)) + "\n";
-      if (end != std::string::npos)
-        text += escape_controls(lines.substr(end + 1)) + "\n";
-    }
-    if (shown > sites)
-      text += fmt::format("  and {} stacks more that grow\n", shown - sites);
+    add_sites(text, report, index, sites);
   }
   if (order.size() > most_targets)
     text += fmt::format("and {} processes more\n", order.size() - most_targets);

@@ -209,6 +209,8 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.command_line = process.command_line;
     row.executable = process.executable;
     row.cgroup = process.cgroup;
+    row.container = process.container;
+    row.namespaced_pid = process.namespaced_pid;
     row.started_at = process.started_at;
     row.ended = target.ended;
     row.rss_start_bytes = target.rss_start;

@@ -3,6 +3,7 @@
 
 #include "core/losses.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -90,6 +91,15 @@ PythonReport read_python(const Fields& fields) {
   return python;
 }
 
+Container read_container(const Fields& fields) {
+  Container container;
+  fields.read("id", container.id);
+  fields.read("runtime", container.runtime);
+  fields.read("pod_uid", container.pod_uid);
+  fields.read("pod_name", container.pod_name);
+  return container;
+}
+
 void read_suppressed(const Fields& fields, Suppressed& suppressed) {
   fields.read("sites", suppressed.sites);
   fields.read("bytes", suppressed.bytes);
@@ -135,6 +145,9 @@ TargetReport read_target(const Fields& fields) {
   fields.read("cmdline", target.command_line);
   fields.read("exe", target.executable);
   fields.read("cgroup", target.cgroup);
+  with_object(fields, "container",
+              [&](const Fields& container) { target.container = read_container(container); });
+  fields.read("pid_in_namespace", target.namespaced_pid);
   fields.read("started_at", target.started_at);
   with_object(fields, "ended", [&](const Fields& ended) {
     target.ended.emplace();
@@ -179,6 +192,9 @@ SiteReport read_site(const Fields& fields) {
   SiteReport site;
   fields.read("rank", site.rank);
   fields.require("pid", site.pid);
+  std::uint64_t processes = 1;
+  fields.read("processes", processes);
+  site.processes = std::max<std::uint64_t>(processes, 1);
   read_word(fields, "kind", site.key.kind, kind_of_name);
   read_hex(fields, "stack", site.key.stack_hash);
   fields.require("allocated_bytes", site.totals.allocated_bytes);

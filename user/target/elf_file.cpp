@@ -126,9 +126,13 @@ Result<std::vector<ElfFunction>>
 find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted) {
   elf_version(EV_CURRENT);
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd)
+  if (!fd) {
+    const int error = errno;
+    const bool refused = error == EACCES || error == EPERM;
     return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot open {}: {}", path, std::strerror(errno)), ""};
+                 fmt::format("cannot open {}: {}", path, std::strerror(error)),
+                 refused ? "run as root, or with CAP_DAC_READ_SEARCH" : ""};
+  }
   Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
   const ElfReader reader(std::move(fd), elf);
   std::vector<ElfFunction> functions;

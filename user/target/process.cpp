@@ -2,6 +2,7 @@
 #include "target/process.h"
 
 #include "kernel/unique_fd.h"
+#include "target/container.h"
 
 #include <array>
 #include <cerrno>
@@ -18,18 +19,20 @@ namespace leakbpf {
 
 namespace {
 
-/// The thread group of `pid`, which differs from it when `pid` is a thread's.
-pid_t thread_group(const ProcFs& proc, pid_t pid) {
-  auto status = proc.read(pid, "status");
-  if (!status)
-    return pid;
-  std::istringstream lines(*status);
-  pid_t group = pid;
-  // Line by line: the process's own name stands in one of them.
-  for (std::string line; std::getline(lines, line);)
-    if (std::string key; std::istringstream(line) >> key >> group && key == "Tgid:")
-      return group;
-  return pid;
+/// What /proc/PID/status calls `key`: one number, or one for each PID namespace, the reader's
+/// first. Line by line, since the process's own name stands in one of them.
+std::vector<pid_t> numbers_of(const std::string& status, std::string_view key) {
+  std::vector<pid_t> numbers;
+  std::istringstream lines(status);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    if (std::string word; !(words >> word) || word != key)
+      continue;
+    for (pid_t number = 0; words >> number;)
+      numbers.push_back(number);
+    break;
+  }
+  return numbers;
 }
 
 /// Why the program of a process cannot be read: a process that is ending has none any more, some
@@ -89,10 +92,12 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
   if (stat->state == 'Z' || stat->state == 'X')
     return Error{ExitCode::no_target, fmt::format("PID {} ({}) has ended", pid, stat->comm),
                  "its parent has not collected it yet"};
-  if (const pid_t group = thread_group(proc, pid); group != pid)
+  const auto read_status = proc.read(pid, "status");
+  const std::string status = read_status ? *read_status : "";
+  if (const auto group = numbers_of(status, "Tgid:"); !group.empty() && group.front() != pid)
     return Error{ExitCode::no_target,
-                 fmt::format("{} is a thread of PID {}, not a process", pid, group),
-                 fmt::format("use -p {}", group)};
+                 fmt::format("{} is a thread of PID {}, not a process", pid, group.front()),
+                 fmt::format("use -p {}", group.front())};
   ProcessInfo process;
   process.pid = pid;
   process.ppid = stat->ppid;
@@ -100,6 +105,9 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
   process.command_line = proc.command_line(pid);
   process.executable = proc.link(pid, "exe");
   process.cgroup = proc.cgroup(pid);
+  process.container = inspect_container(proc, pid);
+  if (const auto pids = numbers_of(status, "NSpid:"); pids.size() > 1)
+    process.namespaced_pid = pids.back();
   process.start_ticks = stat->start_ticks;
   process.started_at = start_time(proc, stat->start_ticks);
   if (auto checked = check_elf_class(proc, process); !checked)

@@ -2,7 +2,10 @@
 // What leakbpf knows of a process before it traces it, and whether it can be traced at all.
 #pragma once
 
+#include "core/container.h"
 #include "target/proc_fs.h"
+
+#include <optional>
 
 namespace leakbpf {
 
@@ -13,6 +16,8 @@ struct ProcessInfo {
   std::string command_line;
   std::string executable;
   std::string cgroup;
+  std::optional<Container> container;
+  std::optional<pid_t> namespaced_pid; ///< in its own PID namespace, where that is another
   std::uint64_t start_ticks = 0;
   std::string started_at; ///< RFC 3339, UTC; empty when unknown
 };
