@@ -67,6 +67,33 @@ TEST_CASE("PIDs may be repeated, and separated by commas or blanks", "[options]"
   CHECK(options({"snapshot", "-p", "17", "18", "--duration", "5"}).pids == Pids{17, 18});
 }
 
+TEST_CASE("targets can be selected by what they are", "[options]") {
+  const Options parsed = options({"snapshot", "--name", "uvi.*corn", "--name", "celery", "--cgroup",
+                                  "/system.slice/a.service", "--container", "3f2a9c0b17d2"});
+  CHECK(parsed.names == Words{"uvi.*corn", "celery"});
+  CHECK(parsed.cgroups == Words{"/system.slice/a.service"});
+  CHECK(parsed.containers == Words{"3f2a9c0b17d2"});
+  CHECK_FALSE(parsed.all);
+  CHECK(parsed.pids.empty());
+  CHECK(options({"-a"}).all);
+  CHECK(options({"--all"}).command == Command::top);
+  CHECK(options({"detect", "60", "-a"}).all);
+  CHECK(options({"--name", "x", "snapshot"}).names == Words{"x"});
+  CHECK(options({"detect", "60", "5", "--name", "x", "-p", "17"}).pids == Pids{17});
+}
+
+TEST_CASE("a bad selector is a usage error", "[options]") {
+  check_usage_error({"--name", "("});
+  check_usage_error({"--name"});
+  check_usage_error({"--name", "a", "b"});
+  check_usage_error({"--cgroup", ""});
+  check_usage_error({"--container", " "});
+  check_usage_error({"-a", "demo"});
+  check_usage_error({"--name", "x", "doctor"});
+  check_usage_error({"run", "-a", "--", "true"});
+  check_usage_error({"report", "--name", "x", "leak.json"});
+}
+
 TEST_CASE("run takes a command and leaves its words alone", "[options]") {
   const Options run =
       options({"run", "--python-malloc", "-n", "5", "--", "python3", "-c", "x", "-p"});
@@ -260,7 +287,8 @@ std::string text_for(const Words& words) {
 TEST_CASE("help lists commands and options and needs no target", "[options]") {
   for (const std::string word : {"-h", "--help"}) {
     const std::string text = text_for({word});
-    for (const std::string part : {"snapshot", "doctor", "demo", "--pid", "--exact", "--version"})
+    for (const std::string part : {"snapshot", "doctor", "demo", "--pid", "--name", "--cgroup",
+                                   "--container", "--all", "--exact", "--version"})
       CHECK_THAT(text, ContainsSubstring(part));
   }
   CHECK_THAT(text_for({"snapshot", "--help"}), ContainsSubstring("--format"));

@@ -70,6 +70,13 @@ CLI::Validator regular_expression() {
           "REGEX"};
 }
 
+CLI::Validator some_text() {
+  return {[](std::string& text) -> std::string {
+            return text.find_first_not_of(" \t\n") == std::string::npos ? "it is empty" : "";
+          },
+          ""};
+}
+
 /// Adds the PIDs of "17", "17,18" or, from a quoted $(pgrep ...), "17 18" or a line each.
 void add_pids(const std::string& text, std::vector<pid_t>& pids) {
   std::size_t at = 0;
@@ -99,6 +106,28 @@ void add_target_options(CLI::App& app, Options& options) {
   app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
                "child processes too (default: yes)")
       ->group("Target");
+}
+
+void add_selectors(CLI::App& app, Options& options) {
+  const auto add = [&app](const char* name, std::vector<std::string>& values, const char* what) {
+    return app.add_option(name, values, what)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group("Target");
+  };
+  add("--name", options.names,
+      "processes whose command line matches; it adds to what the other options select")
+      ->check(regular_expression())
+      ->type_name("REGEX");
+  add("--cgroup", options.cgroups,
+      "every process in it and below: /system.slice/x.service, or one below /sys/fs/cgroup")
+      ->check(some_text())
+      ->type_name("PATH");
+  add("--container", options.containers,
+      "every process in it: the id, or at least 6 characters that it begins with")
+      ->check(some_text())
+      ->type_name("ID");
+  app.add_flag("-a,--all", options.all, "every user process")->group("Target");
 }
 
 void add_tracking_options(CLI::App& app, Options& options) {

@@ -11,6 +11,8 @@
 namespace leakbpf {
 
 void add_target_options(CLI::App& app, Options& options);
+/// Targets by what they are, not by PID.
+void add_selectors(CLI::App& app, Options& options);
 void add_tracking_options(CLI::App& app, Options& options);
 /// Table sizes, and help for what leakbpf does not find out by itself.
 void add_resource_options(CLI::App& app, Options& options);

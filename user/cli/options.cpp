@@ -21,12 +21,26 @@ Error usage_error(std::string message, std::string hint) {
 // Less than this has no room for a trend after warm-up.
 constexpr double shortest_detection = 5;
 
+bool has_selector(const Options& options) {
+  return !options.names.empty() || !options.cgroups.empty() || !options.containers.empty() ||
+         options.all;
+}
+
+bool has_target(const Options& options) {
+  return !options.pids.empty() || has_selector(options);
+}
+
 Result<void> check_combination(const Options& options) {
   const bool needs_target = options.command == Command::top ||
                             options.command == Command::snapshot ||
                             options.command == Command::detect;
-  if (needs_target && options.pids.empty())
-    return usage_error("no target given", "leakbpf -p PID; `leakbpf demo` needs none");
+  if (needs_target && !has_target(options))
+    return usage_error("no target given",
+                       "leakbpf -p PID, or --name, --cgroup, --container, --all; `leakbpf demo` "
+                       "needs none");
+  if (!needs_target && has_selector(options))
+    return usage_error("--name, --cgroup, --container and --all are for top, snapshot and detect",
+                       "");
   if (options.command == Command::run && options.kinds == std::vector<std::string>{"python"})
     return usage_error("run cannot follow Python alone: it finds it only once it runs",
                        "--kinds heap,python");
@@ -70,6 +84,7 @@ Commands add_commands(CLI::App& app, Options& options) {
   give(add_report_options, {report});
   give(add_diff_options, {diff});
   give(add_target_options, {&app, top, snapshot, detect, doctor});
+  give(add_selectors, {&app, top, snapshot, detect});
   give(add_tracking_options, {&app, top, snapshot, detect, run});
   give(add_resource_options, {&app, top, snapshot, detect, run});
   give(add_row_options, {&app, top, snapshot, run, report, demo});

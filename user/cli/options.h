@@ -23,6 +23,10 @@ enum class ColorMode { automatic, always, never };
 struct Options {
   Command command = Command::top;
   std::vector<pid_t> pids;
+  std::vector<std::string> names; ///< regular expressions that compile
+  std::vector<std::string> cgroups;
+  std::vector<std::string> containers;
+  bool all = false;                      ///< every user process
   std::vector<std::string> command_line; ///< of `run`
   std::vector<std::string> files;        ///< snapshots that `report` and `diff` read
   // Tracking

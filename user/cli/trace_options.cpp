@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace leakbpf {
 
 namespace {
@@ -29,7 +31,6 @@ CostLimits cost_limits(const Options& options) {
 
 Result<TraceOptions> trace_options(const Options& options, const Console& console) {
   TraceOptions trace;
-  trace.pids = options.pids;
   // Every Python object has a stack: the import of a few modules has tens of thousands.
   trace.kernel.max_stacks =
       options.max_stacks.value_or(options.python_malloc ? 1U << 18 : 1U << 15);
@@ -63,6 +64,21 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.warn = [&console](const std::string& text) { console.warn(text); };
   trace.inform = [&console](const std::string& text) { console.inform(text); };
   return trace;
+}
+
+Result<void> choose_targets(const ProcFs& proc, const Options& options, TraceOptions& trace) {
+  const TargetRequest request{options.pids,       options.names, options.cgroups,
+                              options.containers, options.all,   options.follow_forks};
+  auto selection = TargetSelection::resolve(proc, request);
+  if (!selection)
+    return selection.error();
+  trace.pids = selection->matching(proc);
+  trace.selection = std::move(*selection);
+  if (trace.pids.empty())
+    return Error{ExitCode::no_target,
+                 fmt::format("no process matches {}", describe_selectors(request)),
+                 options.names.empty() ? "" : "`pgrep -af REGEX` shows command lines that match"};
+  return {};
 }
 
 Result<Suppressions> suppressions_of(const Options& options, bool builtin) {

@@ -11,6 +11,11 @@ namespace leakbpf {
 /// Fails when a file of suppressions cannot be read.
 [[nodiscard]] Result<TraceOptions> trace_options(const Options& options, const Console& console);
 
+/// Puts the processes that are wanted into `trace`. Fails with ExitCode::no_target when there are
+/// none.
+[[nodiscard]] Result<void> choose_targets(const ProcFs& proc, const Options& options,
+                                          TraceOptions& trace);
+
 /// Those of --suppressions, and the built-in ones when they are wanted.
 [[nodiscard]] Result<Suppressions> suppressions_of(const Options& options, bool builtin);
 

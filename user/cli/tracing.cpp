@@ -22,6 +22,8 @@ Result<std::unique_ptr<Tracer>> start_tracer(const ProcFs& proc, const Options& 
   auto wanted = trace_options(options, console);
   if (!wanted)
     return wanted.error();
+  if (auto chosen = choose_targets(proc, options, *wanted); !chosen)
+    return chosen.error();
   return Tracer::start(proc, std::move(*wanted));
 }
 

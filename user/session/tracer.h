@@ -17,6 +17,7 @@
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
 #include "target/memory_limit.h"
+#include "target/selection.h"
 #include "unwind/unwind_service.h"
 
 #include <chrono>
@@ -30,6 +31,7 @@ namespace leakbpf {
 
 struct TraceOptions {
   std::vector<pid_t> pids;
+  TargetSelection selection;             ///< of which `pids` are those that match now
   KernelConfig kernel;                   ///< backend and max_live are filled in by the tracer
   std::optional<std::uint32_t> max_live; ///< else by the size of the targets
   std::optional<Backend> backend;        ///< else the best that works
