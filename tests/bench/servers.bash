@@ -6,7 +6,8 @@
 clients=8
 value_bytes=200
 distinct_keys=100000 # of redis: most of what is set takes the place of an older value
-port=                # of the server that was started last
+port=                # of the server that was started last,
+url=                 # and what is asked of it
 
 free_port() { # below those that the kernel gives to outgoing connections
   local candidate
@@ -59,8 +60,9 @@ meter_wrk() { # meter_wrk SECONDS: requests per second, 99th percentile of their
     END { print rate + 0, slow + 0 }'
 }
 
+# redis-benchmark tries again for ever when the server has ended.
 redis_load() { # redis_load REQUESTS: CSV, a line for each of two kinds of request
-  redis-benchmark -p "$port" -t set,lpush -P 1 -c "$clients" -d "$value_bytes" \
+  timeout 60 redis-benchmark -p "$port" -t set,lpush -P 1 -c "$clients" -d "$value_bytes" \
     -r "$distinct_keys" -n "$1" --csv | tr -d '"' | grep -v '^test'
 }
 
@@ -70,7 +72,8 @@ redis_load() { # redis_load REQUESTS: CSV, a line for each of two kinds of reque
 meter_redis() { # meter_redis SECONDS: as meter_wrk
   local rate
   [[ -n $tracer ]] || redis-cli -p "$port" flushall >/dev/null
-  rate=$(redis_load 2000 | awk -F, '{ time += 1 / $2 } END { printf "%.0f", 1 / time }')
+  rate=$(redis_load 2000 | awk -F, '{ time += 1 / $2 } END { if (time) printf "%.0f", 1 / time }')
+  [[ -n $rate ]] || return 1
   redis_load $((rate * $1 + 1)) | awk -F, '
     { time += 1 / $2; if ($7 > slow) slow = $7 }
     END { print NR / time, slow }'

@@ -23,7 +23,7 @@ meter_round() { # meter_round VARIANT ROUND: fails when the program or what trac
     sleep "$settle_seconds"
     seconds=$default_seconds
   fi
-  "$meter" "$seconds" >"$work/value"
+  "$meter" "$seconds" >"$work/value" || return
   is_running "$target" || return
   [[ -z $tracer ]] || is_running "$tracer" || return
   echo "$2 $(<"$work/value")" >>"$work/$workload.$1"
@@ -40,7 +40,7 @@ measure_traced() { # measure_traced VARIANT ROUND
 
 # The process that the others have waits meanwhile; both processors are the new one's.
 measure_heaptrack() { # measure_heaptrack ROUND
-  local other=$target other_output=$output prefix
+  local other=$target other_output=$output other_port=${port-} other_url=${url-} prefix
   helpers+=("$other")
   kill -STOP "$other"
   output=$work/heaptrack.output
@@ -49,7 +49,7 @@ measure_heaptrack() { # measure_heaptrack ROUND
   : >"$work/heaptrack.log"
   meter_round heaptrack "$1" || fail heaptrack
   stop_target
-  target=$other output=$other_output
+  target=$other output=$other_output port=$other_port url=$other_url
   kill -CONT "$target"
 }
 
