@@ -3,6 +3,7 @@
  * counters that must be right are added to atomically. */
 #pragma once
 
+#include "config.bpf.h"
 #include "maps.bpf.h"
 
 static __always_inline struct leakbpf_counters* counters_here(void) {
@@ -34,6 +35,17 @@ static __always_inline void count_nested(__u32 target) {
   struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
   if (likely(of_target))
     of_target->nested++;
+}
+
+/* A process that is no target, or has probes of its own, hit a shared one. What leakbpf pays itself
+ * is nobody else's loss. */
+static __always_inline void count_other_hit(void) {
+  if (bpf_get_current_pid_tgid() >> 32 == config_own_tgid)
+    return;
+  __u32 slot = LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_others = bpf_map_lookup_elem(&activity, &slot);
+  if (likely(of_others))
+    of_others->hits++;
 }
 
 static __always_inline void count_hit(__u32 target) {

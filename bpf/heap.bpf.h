@@ -122,10 +122,10 @@ static __always_inline __u32 weight_of(const struct leakbpf_window* window, __u6
 /* Entries return 1 when the call's return need not be seen. A function that may call another one is
  * followed in any case, so that the block's fate is decided once. */
 static __always_inline int allocate_entry(struct pt_regs* regs) {
-  struct leakbpf_target* target = current_target();
+  __u64 cookie = bpf_get_attach_cookie(regs);
+  struct leakbpf_target* target = probed_target(cookie);
   if (!target)
     return 1;
-  __u64 cookie = bpf_get_attach_cookie(regs);
   bool pool = is_python_pool(cookie);
   count_call(target->id, !pool, 0);
   struct leakbpf_window* window = window_of(target);
@@ -173,7 +173,7 @@ static __always_inline __u32 window_number(const struct leakbpf_target* target) 
 }
 
 static __always_inline int free_entry(struct pt_regs* regs) {
-  struct leakbpf_target* target = current_target();
+  struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   struct leakbpf_block block;
   if (!target || !regs->di)
     return 0;
@@ -185,10 +185,10 @@ static __always_inline int free_entry(struct pt_regs* regs) {
 }
 
 static __always_inline int reallocate_entry(struct pt_regs* regs) {
-  struct leakbpf_target* target = current_target();
+  __u64 cookie = bpf_get_attach_cookie(regs);
+  struct leakbpf_target* target = probed_target(cookie);
   if (!target)
     return 1;
-  __u64 cookie = bpf_get_attach_cookie(regs);
   struct arguments args = read_arguments(regs);
   __u64 pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
   struct leakbpf_block_key place = heap_block(pointer, target->id);

@@ -88,13 +88,13 @@ int on_free(struct pt_regs* ctx) {
 SEC("uprobe")
 int on_mappings_changed(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_free_programs);
-  return mappings_changed();
+  return mappings_changed(ctx);
 }
 
 SEC("uprobe")
 int on_collect_entry(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_programs);
-  collect_entry();
+  collect_entry(ctx);
   return 0; /* older kernels would take 1 for "remove this probe" */
 }
 
@@ -107,7 +107,7 @@ int on_collect_return(struct pt_regs* ctx) {
 SEC("uprobe")
 int on_collect_session(struct pt_regs* ctx) {
   KEEP_OWN_STACK(ctx, no_programs);
-  return is_return(ctx) ? collect_return() : collect_entry();
+  return is_return(ctx) ? collect_return() : collect_entry(ctx);
 }
 
 SEC("uprobe")

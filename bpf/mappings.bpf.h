@@ -8,8 +8,8 @@
  * code than before, what is known of addresses may be wrong: they get a new name. When there is
  * more, user space makes tables for what is new. Without room for the record nothing is lost: the
  * first walk through a new file asks for its table. */
-static __always_inline int mappings_changed(void) {
-  struct leakbpf_target* target = current_target();
+static __always_inline int mappings_changed(struct pt_regs* regs) {
+  struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 0;
   struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();

@@ -47,7 +47,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, LEAKBPF_ACTIVITY_SLOTS);
+  __uint(max_entries, LEAKBPF_ACTIVITY_SLOTS + 1);
   __type(key, __u32);
   __type(value, struct leakbpf_activity);
 } activity SEC(".maps");

@@ -17,8 +17,11 @@ static __always_inline void python_ended(__u32 target) {
 /* The child's interpreter is its parent's. */
 static __always_inline void python_forked(__u32 parent, __u32 child) {
   struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &parent);
-  if (layout)
-    bpf_map_update_elem(&pythons, &child, layout, BPF_ANY);
+  if (!layout)
+    return;
+  struct leakbpf_python own = *layout;
+  own.deaths_told = 0; /* until user space has attached to the child */
+  bpf_map_update_elem(&pythons, &child, &own, BPF_ANY);
 }
 
 static __always_inline int process_forked(struct task_struct* parent, struct task_struct* child) {
@@ -32,6 +35,7 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   struct leakbpf_target fresh = {
       .id = next_target_id(),
       .maps_memory = target->maps_memory,
+      .shared = target->shared,
       .window = target->window,
       .code_pages = target->code_pages,
   };
@@ -51,15 +55,24 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   return 0;
 }
 
+/* It may be one that is looked for. */
+static __always_inline int process_appeared(void) {
+  struct leakbpf_event* event = config_watch ? event_reserve(LEAKBPF_EVENT_APPEARED, 0) : 0;
+  if (event)
+    bpf_ringbuf_submit(event, 0);
+  return 0;
+}
+
 static __always_inline int process_executed(struct task_struct* task) {
   __u32 tgid = task->tgid;
   struct leakbpf_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (!target)
-    return 0;
+    return process_appeared();
   /* The old stack is gone, and with it any call that was in progress on it. */
   bpf_task_storage_delete(&task_states, (struct task_struct*)bpf_get_current_task_btf());
   __u32 old = target->id;
-  struct leakbpf_target fresh = {.id = next_target_id(), .window = target->window};
+  struct leakbpf_target fresh = {
+      .id = next_target_id(), .shared = target->shared, .window = target->window};
   fresh.space = fresh.id;
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
   python_ended(old);

@@ -58,11 +58,11 @@ static __always_inline void range_in_call(const struct arguments* args, __u32 op
 }
 
 static __always_inline int range_entry(struct pt_regs* regs) {
-  struct leakbpf_target* target = current_target();
+  __u64 cookie = bpf_get_attach_cookie(regs);
+  struct leakbpf_target* target = probed_target(cookie);
   if (!target)
     return 1;
   count_hit(target->id);
-  __u64 cookie = bpf_get_attach_cookie(regs);
   __u32 operation = LEAKBPF_COOKIE_OPERATION(cookie);
   if (operation == LEAKBPF_OP_MUNMAP && !target->maps_memory)
     return 1;

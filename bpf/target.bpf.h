@@ -2,11 +2,22 @@
 /* Is the current process traced? */
 #pragma once
 
-#include "maps.bpf.h"
+#include "counters.bpf.h"
 
 static __always_inline struct leakbpf_target* current_target(void) {
   __u32 tgid = bpf_get_current_pid_tgid() >> 32;
   return bpf_map_lookup_elem(&targets, &tgid);
+}
+
+/* The current process, when a probe with this cookie counts for it. */
+static __always_inline struct leakbpf_target* probed_target(__u64 cookie) {
+  struct leakbpf_target* target = current_target();
+  __u16 shared = (cookie & LEAKBPF_COOKIE_SHARED) != 0;
+  if (likely(target && target->shared == shared))
+    return target;
+  if (shared)
+    count_other_hit();
+  return 0;
 }
 
 /* 0 when there is no id to give. */

@@ -18,7 +18,7 @@ static __always_inline void copy_beginning(void* to, __u32 size, __u64 from) {
 }
 
 static __always_inline int code_died(struct pt_regs* regs) {
-  struct leakbpf_target* target = current_target();
+  struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 0;
   count_hit(target->id);

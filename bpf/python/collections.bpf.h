@@ -13,8 +13,8 @@ struct {
   __type(value, struct leakbpf_collections);
 } collections SEC(".maps");
 
-static __always_inline int collect_entry(void) {
-  struct leakbpf_target* target = current_target();
+static __always_inline int collect_entry(struct pt_regs* regs) {
+  struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 1;
   count_hit(target->id);

@@ -46,6 +46,14 @@ struct {
   __type(value, __u32);
 } code_seen SEC(".maps");
 
+/* By code_deaths_index, too: a checksum, and in the upper half of the word whose. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
+  __type(key, __u32);
+  __type(value, __u64);
+} code_checks SEC(".maps");
+
 static __always_inline __u32* code_seen_of(__u32 target, __u64 code) {
   __u32 index = code_deaths_index(target, code);
   return bpf_map_lookup_elem(&code_seen, &index);
@@ -153,11 +161,10 @@ static NO_INLINE bool python_frame_fetch(struct python_walk* python) {
 
 /* The checksum of a code object, by which it is known again: its address may be given to another
  * when it dies. user/python/code_object.cpp makes the same. */
-VERIFIED_ONCE __u32 python_code_check(struct python_walk* python, __u32 target, __u64 code) {
+VERIFIED_ONCE __u32 python_read_check(struct python_walk* python, __u64 code, __u32 deaths) {
   if (!python)
     return 0;
-  __u32* deaths = code_deaths_of(target, code);
-  __u64 hash = deaths ? *deaths : 0;
+  __u64 hash = deaths;
   __u32 bytes = python->layout.check_words * 8U;
   barrier_var(bytes);
   if (bytes > sizeof(python->code_words))
@@ -168,6 +175,26 @@ VERIFIED_ONCE __u32 python_code_check(struct python_walk* python, __u32 target, 
     if (i * 8 < bytes)
       hash = unwind_hash(hash, python->code_words[i]);
   return (__u32)(hash >> 32);
+}
+
+/* The same, remembered as long as no code object died that may have had this address. */
+static __always_inline __u32 python_code_check(struct python_walk* python, __u32 target,
+                                               __u64 code) {
+  __u32 index = code_deaths_index(target, code);
+  __u32* deaths = bpf_map_lookup_elem(&code_deaths, &index);
+  __u64* known = bpf_map_lookup_elem(&code_checks, &index);
+  if (unlikely(!deaths || !known))
+    return 0;
+  __u32 died = *deaths;
+  if (!python->layout.deaths_told)
+    return python_read_check(python, code, died);
+  __u64 whose = unwind_hash(unwind_hash(target, code), ~(__u64)died) & ~0xffffffffULL;
+  __u64 word = *known;
+  if (likely((word & ~0xffffffffULL) == whose))
+    return (__u32)word;
+  __u32 check = python_read_check(python, code, died);
+  *known = whose | check;
+  return check;
 }
 
 #define PYTHON_GOES_ON 0 /* the next frame belongs to the same run */

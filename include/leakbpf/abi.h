@@ -46,7 +46,8 @@ enum leakbpf_operation {
 /* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
  * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
  * result is stored where argument 0 points and the function returns an error number; bit 21: the
- * function may call another that is probed. */
+ * function may call another that is probed; bit 22: the probe is one for every process that maps the
+ * file, and counts for targets that share such probes. */
 #define LEAKBPF_NO_ARGUMENT 15ULL
 #define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
   ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \
@@ -57,6 +58,7 @@ enum leakbpf_operation {
 #define LEAKBPF_COOKIE_POINTER_ARG(cookie) ((__u32)(((cookie) >> 16) & 0xf))
 #define LEAKBPF_COOKIE_RESULT_IN_MEMORY(cookie) ((__u32)(((cookie) >> 20) & 1))
 #define LEAKBPF_COOKIE_NESTS (1ULL << 21)
+#define LEAKBPF_COOKIE_SHARED (1ULL << 22)
 
 /* Everything that can be missed. One counter each; user/core/losses maps them to words. */
 enum leakbpf_loss {
@@ -72,7 +74,8 @@ enum leakbpf_loss {
   LEAKBPF_LOSS_STACK_COLLISIONS = 9, /* two stacks with one 64-bit hash */
   LEAKBPF_LOSS_TARGETS_FULL = 10,    /* children not followed */
   LEAKBPF_LOSS_PYTHON_CODE = 11,     /* code objects that were gone before they could be named */
-  LEAKBPF_LOSS_COUNT = 12,
+  LEAKBPF_LOSS_TARGETS_EVICTED = 12, /* processes that ended, whose rows made room for others */
+  LEAKBPF_LOSS_COUNT = 13,
 };
 
 /* Value of the map `counters` (per CPU, one element). */
@@ -81,7 +84,8 @@ struct leakbpf_counters {
 };
 
 /* Value of the map `activity` (per CPU), of the targets whose id modulo the number of its elements
- * is the index: estimates, not added to atomically. */
+ * is the index: estimates, not added to atomically. One element more, the last, is of processes
+ * that are no targets and hit a shared probe. */
 #define LEAKBPF_ACTIVITY_SLOTS 1024
 struct leakbpf_activity {
   __u64 hits;        /* uprobe hits, entries and returns; page faults of followed pages */
@@ -125,7 +129,8 @@ struct leakbpf_window {
  * new one, so that a child and a new program begin with nothing outstanding. */
 struct leakbpf_target {
   __u32 id;
-  __u32 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
+  __u16 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
+  __u16 shared;      /* hits the probes that are for every process (LEAKBPF_COOKIE_SHARED) */
   __u32 space;      /* names its mappings; unique, and a new one when code may have been unmapped */
   __u32 window;     /* index into `windows`; children have their parent's */
   __u64 code_pages; /* mapped when its dynamic linker was seen last */
@@ -214,6 +219,7 @@ enum leakbpf_event_type {
                                    length is not 0, [address, address + length) is new */
   LEAKBPF_EVENT_BREAK = 7,      /* the program break moved from argument to address */
   LEAKBPF_EVENT_CODE_DIED = 8,  /* the record is a leakbpf_dead_code */
+  LEAKBPF_EVENT_APPEARED = 9,   /* tgid, no target yet, runs a new program */
 };
 
 /* Argument of RANGE_DONE. */
@@ -252,7 +258,7 @@ struct leakbpf_dead_code {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 96, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 104, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 40, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_window) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");

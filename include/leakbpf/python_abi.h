@@ -50,7 +50,8 @@ struct leakbpf_python {
   __u16 code_filename;
   __u16 code_name; /* the qualified one where there is one */
   __u16 code_line_table;
-  __u16 reserved[2]; /* zero */
+  __u16 deaths_told; /* a flag: each death of a code object that a stack had is counted */
+  __u16 reserved;    /* zero */
 };
 
 /* How often a code object died whose address has this hash; part of the checksum, because the next

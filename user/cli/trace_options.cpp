@@ -72,12 +72,8 @@ Result<void> choose_targets(const ProcFs& proc, const Options& options, TraceOpt
   auto selection = TargetSelection::resolve(proc, request);
   if (!selection)
     return selection.error();
-  trace.pids = selection->matching(proc);
+  trace.pids = options.pids;
   trace.selection = std::move(*selection);
-  if (trace.pids.empty())
-    return Error{ExitCode::no_target,
-                 fmt::format("no process matches {}", describe_selectors(request)),
-                 options.names.empty() ? "" : "`pgrep -af REGEX` shows command lines that match"};
   return {};
 }
 

@@ -45,6 +45,12 @@ public:
   /// It has ended, and was judged.
   void forget_target(std::uint32_t target);
 
+  /// Sites for whose entry `gone` is true.
+  template <class Predicate> void forget_sites(const Predicate& gone) {
+    outstanding_.forget_if(gone);
+    allocated_.forget_if(gone);
+  }
+
   /// Of a target that is watched since `since` seconds, after its warm-up; nothing while there are
   /// too few points.
   [[nodiscard]] std::optional<Trend> site_trend(const SiteKey& key, double since) const;

@@ -43,6 +43,8 @@ public:
       series[i] = from + (value - from) * (times_[i] - begin) / length;
   }
   void forget(const Key& key) { series_.erase(key); }
+  /// `gone` is asked about pairs of a key and its series.
+  template <class Predicate> void forget_if(const Predicate& gone) { std::erase_if(series_, gone); }
 
   [[nodiscard]] const std::vector<double>& times() const { return times_; }
   /// Values for the first of times(); may be shorter when the key was not put lately.

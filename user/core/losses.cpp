@@ -24,6 +24,7 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
     {"stack_collisions", "stacks that share another one's row: equal 64-bit hashes", ""},
     {"targets_full", "child processes not followed: too many targets", ""},
     {"python_code_gone", "Python code objects that were gone before they could be named", ""},
+    {"targets_evicted", "processes that ended left out: their rows made room for others", ""},
 }};
 
 } // namespace

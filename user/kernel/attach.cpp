@@ -38,13 +38,13 @@ static_assert(sizeof(UprobeMultiAttr) == 64);
 
 /// A process that has ended shows no file system any more.
 bool has_ended(pid_t pid) {
-  return access(fmt::format("/proc/{}/root/", pid).c_str(), F_OK) != 0;
+  return pid != every_process && access(fmt::format("/proc/{}/root/", pid).c_str(), F_OK) != 0;
 }
 
 Error attach_error(const std::string& path, pid_t pid, int error) {
+  const std::string where = pid == every_process ? "" : fmt::format(" in PID {}", pid);
   Error failure{ExitCode::cannot_trace,
-                fmt::format("cannot attach to {} in PID {}: {}", path, pid, std::strerror(error)),
-                ""};
+                fmt::format("cannot attach to {}{}: {}", path, where, std::strerror(error)), ""};
   if (error == ESRCH || (error == ENOENT && has_ended(pid))) {
     failure.code = ExitCode::no_target;
     failure.message = fmt::format("PID {} ended while leakbpf attached to it", pid);
@@ -84,10 +84,11 @@ Result<Link> attach_multi(const bpf_program* program, std::uint32_t attach_type,
 Result<void> attach_perf(const bpf_program* program, bool on_return, pid_t pid,
                          const std::string& path, std::span<const AttachPoint> points,
                          std::vector<Link>& links) {
+  const pid_t filter = pid == every_process ? -1 : pid;
   for (const AttachPoint& point : points) {
     LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = point.cookie, .retprobe = on_return);
     bpf_link* link =
-        bpf_program__attach_uprobe_opts(program, pid, path.c_str(), point.file_offset, &options);
+        bpf_program__attach_uprobe_opts(program, filter, path.c_str(), point.file_offset, &options);
     if (!link)
       return attach_error(path, pid, errno);
     links.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));

@@ -40,6 +40,9 @@ struct AttachPoint {
   std::uint64_t cookie = 0;
 };
 
+/// In place of a PID: whoever has the file mapped.
+constexpr pid_t every_process = 0;
+
 /// Attaches `programs` at `points` of the file `path`, for process `pid` only, and adds the links
 /// to `links`. On failure nothing that this call attached stays.
 [[nodiscard]] Result<void> attach(Backend backend, const ProgramSet& programs, pid_t pid,

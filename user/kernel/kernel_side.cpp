@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
@@ -56,15 +57,20 @@ leakbpf_site_totals sum_of(const std::uint8_t* values, std::size_t bytes) {
   return sum;
 }
 
+leakbpf_activity& operator+=(leakbpf_activity& sum, const leakbpf_activity& part) {
+  sum.hits += part.hits;
+  sum.allocations += part.allocations;
+  sum.frees += part.frees;
+  sum.nested += part.nested;
+  sum.work_ns += part.work_ns;
+  return sum;
+}
+
 void add_activity(leakbpf_activity& sum, const std::uint8_t* values, std::size_t bytes) {
   for (std::size_t at = 0; at < bytes; at += sizeof(leakbpf_activity)) {
     leakbpf_activity part;
     std::memcpy(&part, values + at, sizeof(part));
-    sum.hits += part.hits;
-    sum.allocations += part.allocations;
-    sum.frees += part.frees;
-    sum.nested += part.nested;
-    sum.work_ns += part.work_ns;
+    sum += part;
   }
 }
 
@@ -91,6 +97,8 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   skeleton->rodata->config_max_size = config.max_size;
   skeleton->rodata->config_max_frames = config.max_frames;
   skeleton->rodata->config_follow_forks = config.follow_forks ? 1 : 0;
+  skeleton->rodata->config_watch = config.watch ? 1 : 0;
+  skeleton->rodata->config_own_tgid = static_cast<std::uint32_t>(getpid());
   skeleton->rodata->config_windows = config.windows ? 1 : 0;
   const SamplingWeights weights = sampling_weights(config.sample_bytes);
   static_assert(sizeof(weights) == sizeof(skeleton->rodata->sampling_weights));
@@ -113,6 +121,10 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   // These have no return, so they are ordinary multi links where there are sessions too.
   for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
     prepare_program(program, entry_backend(config.backend), false);
+}
+
+std::uint64_t shared_bit(pid_t pid) {
+  return pid == every_process ? LEAKBPF_COOKIE_SHARED : 0;
 }
 
 bool kind_wanted(const KernelConfig& config, leakbpf_kind kind) {
@@ -195,7 +207,7 @@ Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const Pr
   std::vector<AttachPoint> points;
   for (const PlannedProbe& probe : plan.probes)
     if (kind_wanted(impl_->config, probe.function->kind) && wanted(probe))
-      points.push_back({probe.file_offset, probe.cookie});
+      points.push_back({probe.file_offset, probe.cookie | shared_bit(pid)});
   return attach(impl_->config.backend, programs, pid, plan.file.open_path, points, links);
 }
 
@@ -239,17 +251,30 @@ Result<std::vector<Link>> KernelSide::attach_mapping_calls(const ProbePlan& plan
   return links;
 }
 
-Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window,
+Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window, bool shared,
                                                const leakbpf_python* python) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const std::uint32_t id = impl_->next_own_id++;
-  const leakbpf_target target{id, 0, id, window, 0};
+  const leakbpf_target target{id, 0, static_cast<std::uint16_t>(shared), id, window, 0};
   if ((python && !put_python(id, *python)) ||
       bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
                  "too many targets at once"};
   return target.id;
+}
+
+/// The kernel side may write the same entry at that moment, when the process maps its first library
+/// or memory: it is young, and of these fields the next change tells again.
+bool KernelSide::share_target(pid_t pid, std::uint32_t window) const {
+  const int map = bpf_map__fd(impl_->skeleton->maps.targets);
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  leakbpf_target target{};
+  if (bpf_map_lookup_elem(map, &tgid, &target))
+    return false;
+  target.shared = 1;
+  target.window = window;
+  return bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) == 0;
 }
 
 void KernelSide::set_window(std::uint32_t index, const leakbpf_window& window) const {
@@ -308,7 +333,7 @@ Result<std::vector<Link>> KernelSide::attach_collector(const std::string& path,
 Result<std::vector<Link>> KernelSide::attach_hook(const ProgramSet& programs,
                                                   const std::string& path,
                                                   std::uint64_t file_offset, pid_t pid) const {
-  const AttachPoint point{file_offset, 0};
+  const AttachPoint point{file_offset, shared_bit(pid)};
   std::vector<Link> links;
   if (auto done = attach(impl_->config.backend, programs, pid, path, std::span(&point, 1), links);
       !done)
@@ -353,7 +378,15 @@ std::vector<SiteSample> KernelSide::read_sites() const {
 
 std::optional<SiteSample> KernelSide::take_site(const leakbpf_site_key& key) const {
   // The stack first: a site that is begun anew keeps its stack anew.
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &key.stack_hash);
+  forget_stack(key.stack_hash);
+  return take_totals(key);
+}
+
+void KernelSide::forget_stack(std::uint64_t hash) const {
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &hash);
+}
+
+std::optional<SiteSample> KernelSide::take_totals(const leakbpf_site_key& key) const {
   std::vector<std::uint8_t> values(per_cpu_value_bytes(sizeof(leakbpf_site_totals)));
   if (bpf_map_lookup_and_delete_elem(bpf_map__fd(impl_->skeleton->maps.sites), &key, values.data()))
     return std::nullopt;
@@ -392,12 +425,21 @@ leakbpf_activity KernelSide::activity(std::uint32_t target) const {
 
 leakbpf_activity KernelSide::total_activity() const {
   leakbpf_activity sum{};
+  const std::vector<leakbpf_activity> all = activities();
+  for (const leakbpf_activity& part : std::span(all).first(LEAKBPF_ACTIVITY_SLOTS))
+    sum += part;
+  return sum;
+}
+
+std::vector<leakbpf_activity> KernelSide::activities() const {
+  std::vector<leakbpf_activity> sums(LEAKBPF_ACTIVITY_SLOTS + 1);
   const std::size_t value_bytes = per_cpu_value_bytes(sizeof(leakbpf_activity));
-  const auto add = [&](std::uint32_t /*slot*/, const std::uint8_t* values) {
-    add_activity(sum, values, value_bytes);
+  const auto add = [&](std::uint32_t slot, const std::uint8_t* values) {
+    if (slot < sums.size())
+      add_activity(sums[slot], values, value_bytes);
   };
   each_element<std::uint32_t>(bpf_map__fd(impl_->skeleton->maps.activity), value_bytes, add);
-  return sum;
+  return sums;
 }
 
 std::size_t KernelSide::each_block(
@@ -430,15 +472,8 @@ std::optional<leakbpf_block> KernelSide::take_block(const leakbpf_block_key& key
   return std::nullopt;
 }
 
-void KernelSide::forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const {
-  const int map = bpf_map__fd(impl_->skeleton->maps.live);
-  std::vector<leakbpf_block_key> keys;
-  each_block([&](const leakbpf_block_key& key, const leakbpf_block& /*block*/) {
-    if (gone(key.target))
-      keys.push_back(key);
-  });
-  for (const leakbpf_block_key& key : keys)
-    bpf_map_delete_elem(map, &key);
+void KernelSide::forget_block(const leakbpf_block_key& key) const {
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.live), &key);
 }
 
 int KernelSide::events_fd() const {

@@ -24,6 +24,7 @@ struct KernelConfig {
   std::uint64_t min_size = 0;
   std::uint64_t max_size = ~0ULL;
   bool follow_forks = true;
+  bool watch = false;             ///< tell of every program that starts
   bool heap = true;               ///< probe the heap functions
   bool mmap = true;               ///< probe mmap, munmap, mremap
   bool brk = true;                ///< probe brk and sbrk
@@ -48,7 +49,8 @@ public:
   /// From here on a sample of the pages of all targets is followed; config.pages was set.
   [[nodiscard]] Result<void> follow_page_faults();
 
-  /// Attaches to every heap function of `plan` in process `pid`. What frees memory is attached
+  /// Attaches to every heap function of `plan` in process `pid`, or, with every_process, wherever
+  /// the file is mapped: then targets that share probes hit them, and no others. What frees memory is attached
   /// before what takes it, so that no block is seen to be born whose end is missed.
   [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) const;
   /// The same for what maps memory, and for new pools of Python's.
@@ -58,8 +60,11 @@ public:
   /// From here on the process counts, its heap while the window `window` is open; its stacks have
   /// Python frames when `python` says where these are. Returns its target id. Fails when the table
   /// is full.
-  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window,
+  /// `shared`: it hits the probes that are for every process, not those of its own.
+  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window, bool shared,
                                                    const leakbpf_python* python);
+  /// From here on a target shares probes, in the window `window`. False when it is none.
+  bool share_target(pid_t pid, std::uint32_t window) const;
   /// Opens or, with number 0, closes a window; `index` is below LEAKBPF_WINDOWS.
   void set_window(std::uint32_t index, const leakbpf_window& window) const;
   /// The target's present id, which exec changes; nothing when it is not traced (any more).
@@ -72,6 +77,9 @@ public:
   [[nodiscard]] std::vector<SiteSample> read_sites() const;
   /// Frees the room of a site and its stack, and returns what it counted.
   [[nodiscard]] std::optional<SiteSample> take_site(const leakbpf_site_key& key) const;
+  /// The same, and its stack stays.
+  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) const;
+  void forget_stack(std::uint64_t hash) const;
   /// Room for so many stacks.
   [[nodiscard]] std::uint32_t max_stacks() const;
   /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
@@ -81,6 +89,9 @@ public:
   [[nodiscard]] leakbpf_activity activity(std::uint32_t target) const;
   /// The same of all targets there ever were.
   [[nodiscard]] leakbpf_activity total_activity() const;
+  /// Of all slots (LEAKBPF_ACTIVITY_SLOTS), and, behind them, of processes that are no targets and
+  /// hit shared probes.
+  [[nodiscard]] std::vector<leakbpf_activity> activities() const;
 
   /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
   /// how many were visited.
@@ -91,8 +102,8 @@ public:
   /// `time_ns`. Nothing when there is none, or another by now.
   [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
                                                         std::uint64_t time_ns) const;
-  /// Frees the table space of the blocks of targets for which `gone` is true.
-  void forget_blocks(const std::function<bool(std::uint32_t target)>& gone) const;
+  /// Frees the room of a block of a target that has ended.
+  void forget_block(const leakbpf_block_key& key) const;
 
   /// The unwinder's maps; not to be used after this object's end.
   [[nodiscard]] UnwindMaps unwind_maps() const;

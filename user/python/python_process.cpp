@@ -90,7 +90,7 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
   if (const auto collector = find_collector(file, found))
     search.collector_offset = probe_offset(file, *collector);
   search.code_dealloc_offset = find_code_dealloc(file, found, bias, memory);
-  search.open_path = mapped.open_path;
+  search.interpreter = mapped;
   const auto place =
       find_thread_key(found.thread_state.code, bias + found.thread_state.address, memory);
   if (!place) {

@@ -27,7 +27,7 @@ struct PythonSearch {
   std::optional<std::uint64_t> code_dealloc_offset;
   /// The same of the garbage collector's function.
   std::optional<std::uint64_t> collector_offset;
-  std::string open_path;           ///< of the file
+  MappedFile interpreter;          ///< the file
   std::optional<ArenaList> arenas; ///< up to 3.11
   std::uint32_t pool_bytes = 0;    ///< 0: pools are not followed
   /// Why it is not understood; empty: it may be initialised yet.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/attachments.h"
 
-#include "kernel/unique_fd.h"
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -55,67 +54,94 @@ Result<AttachSummary> Attachments::attach_file(pid_t pid, const std::string& pat
   return attach_mapped(pid, {mapping->device, mapping->inode, path, path});
 }
 
-Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& file) {
-  Process& process = processes_[pid];
+/// What is kept of `file` for whoever has the probes of `pid`. Its path leads through this process.
+Attachments::FileProbes& Attachments::probes_in(pid_t pid, const MappedFile& file) {
   const FileId id{file.device, file.inode};
-  if (process.files.contains(id))
+  const pid_t owner = owner_of(pid);
+  FileProbes& probes = owners_[owner].files[id];
+  if (owner != everyone) {
+    probes.file = file;
+    return probes;
+  }
+  sharing_[pid].insert(id);
+  probes.users.insert(pid);
+  if (probes.open)
+    return probes;
+  probes.file = file;
+  probes.open = UniqueFd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (probes.open)
+    probes.file.open_path = fmt::format("/proc/self/fd/{}", probes.open.get());
+  return probes;
+}
+
+Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& file) {
+  FileProbes& probes = probes_in(pid, file);
+  if (probes.searched)
     return AttachSummary{};
+  const FileId id{file.device, file.inode};
   auto planned = plans_.find(id);
   if (planned == plans_.end()) {
-    const auto allocator = find_allocator(file, hints_);
+    const auto allocator = find_allocator(probes.file, hints_);
     if (!allocator)
       return allocator.error();
     planned = plans_.emplace(id, plan_probes(*allocator)).first;
   }
-  ProbePlan plan = planned->second;
-  plan.file = file; // the path through this process
+  const ProbePlan& plan = planned->second;
   if (!plan.probes.empty())
-    if (auto attached = attach_probes(process, plan, pid); !attached)
+    if (auto attached = attach_probes(pid, probes, plan); !attached)
       return attached.error();
-  process.files.emplace(id, file);
-  attach_mappings_hook(pid, plan);
+  probes.searched = true;
+  attach_mappings_hook(pid, probes, plan);
+  if (plan.probes.empty() && !plan.mappings_hook)
+    probes.open = UniqueFd(); // there are many such files
   return AttachSummary{plan.probes.empty() ? 0U : 1U, plan.probes.size()};
 }
 
 Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator) {
-  Process& process = processes_[pid];
-  const FileId id{allocator.file.device, allocator.file.inode};
-  if (process.extra.contains(id))
+  FileProbes& probes = probes_in(pid, allocator.file);
+  if (std::exchange(probes.has_extra, true))
     return AttachSummary{};
   const ProbePlan plan = plan_probes(allocator);
-  if (auto attached = attach_probes(process, plan, pid); !attached)
+  if (auto attached = attach_probes(pid, probes, plan); !attached) {
+    probes.has_extra = false;
     return attached.error();
-  process.extra.insert(id);
+  }
   return AttachSummary{1, plan.probes.size()};
 }
 
-Result<void> Attachments::attach_probes(Process& process, const ProbePlan& plan, pid_t pid) {
-  if (process.heap_is_open)
-    if (auto done = attach_heap(process, plan, pid); !done)
+Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan plan) {
+  const pid_t owner = owner_of(pid);
+  plan.file = probes.file; // the path that this owner has
+  if (owners_[owner].heap_is_open)
+    if (auto done = attach_heap(owner, probes, plan); !done)
       return done;
-  auto links = kernel_.attach_mapping_calls(plan, pid);
+  auto links = kernel_.attach_mapping_calls(plan, owner);
   if (!links)
     return links.error();
-  std::move(links->begin(), links->end(), std::back_inserter(process.mapping_calls));
+  std::move(links->begin(), links->end(), std::back_inserter(probes.mapping_calls));
   return {};
 }
 
-Result<void> Attachments::attach_heap(Process& process, const ProbePlan& plan, pid_t pid) {
-  auto links = kernel_.attach_heap(plan, pid);
+Result<void> Attachments::attach_heap(pid_t owner, FileProbes& probes, const ProbePlan& plan) {
+  auto links = kernel_.attach_heap(plan, owner);
   if (!links)
     return links.error();
-  std::move(links->begin(), links->end(), std::back_inserter(process.heap));
+  std::move(links->begin(), links->end(), std::back_inserter(probes.heap));
   return {};
 }
 
 Result<void> Attachments::open_heap(pid_t pid) {
-  Process& process = processes_[pid];
-  if (std::exchange(process.heap_is_open, true))
+  const pid_t owner = owner_of(pid);
+  Owner& opened = owners_[owner];
+  if (std::exchange(opened.heap_is_open, true))
     return {};
-  for (const auto& [id, file] : process.files) {
-    ProbePlan plan = plans_.at(id);
-    plan.file = file;
-    if (auto done = attach_heap(process, plan, pid); !done) {
+  for (auto& [id, probes] : opened.files) {
+    const auto planned = plans_.find(id);
+    if (!probes.searched || planned == plans_.end())
+      continue;
+    ProbePlan plan = planned->second;
+    plan.file = probes.file;
+    if (auto done = attach_heap(owner, probes, plan); !done) {
       close_heap(pid);
       return done;
     }
@@ -124,32 +150,50 @@ Result<void> Attachments::open_heap(pid_t pid) {
 }
 
 void Attachments::close_heap(pid_t pid) {
-  Process& process = processes_[pid];
-  process.heap_is_open = false;
-  reaper_.close(std::exchange(process.heap, {}));
+  Owner& closed = owners_[owner_of(pid)];
+  closed.heap_is_open = false;
+  for (auto& [id, probes] : closed.files)
+    reaper_.close(std::exchange(probes.heap, {}));
+}
+
+const Attachments::Owner* Attachments::find_owner(pid_t pid) const {
+  const auto owner = owners_.find(owner_of(pid));
+  return owner == owners_.end() ? nullptr : &owner->second;
+}
+
+/// Files that this process has mapped.
+std::vector<Attachments::FileId> Attachments::files_of(pid_t pid) const {
+  std::vector<FileId> files;
+  if (const auto sharing = sharing_.find(pid); sharing != sharing_.end())
+    files.assign(sharing->second.begin(), sharing->second.end());
+  else if (const Owner* owner = find_owner(pid))
+    for (const auto& [id, probes] : owner->files)
+      files.push_back(id);
+  return files;
 }
 
 bool Attachments::uses_only_glibc(pid_t pid) const {
-  const auto process = processes_.find(pid);
-  if (process == processes_.end())
-    return false;
   bool any = false;
-  for (const auto& [id, file] : process->second.files) {
-    const ProbePlan& plan = plans_.at(id);
-    if (!plan.heap_functions.empty() && !plan.is_glibc)
+  for (const FileId& id : files_of(pid)) {
+    const auto plan = plans_.find(id);
+    if (plan == plans_.end() || plan->second.heap_functions.empty())
+      continue;
+    if (!plan->second.is_glibc)
       return false;
-    any = any || !plan.heap_functions.empty();
+    any = true;
   }
   return any;
 }
 
 std::size_t Attachments::heap_files(pid_t pid) const {
-  const auto process = processes_.find(pid);
-  if (process == processes_.end())
+  const Owner* owner = find_owner(pid);
+  if (!owner)
     return 0;
-  return static_cast<std::size_t>(std::count_if(
-      process->second.files.begin(), process->second.files.end(),
-      [this](const auto& file) { return !plans_.at(file.first).heap_functions.empty(); }));
+  return static_cast<std::size_t>(
+      std::count_if(owner->files.begin(), owner->files.end(), [this](const auto& file) {
+        const auto plan = plans_.find(file.first);
+        return plan != plans_.end() && !plan->second.heap_functions.empty();
+      }));
 }
 
 bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) const {
@@ -168,45 +212,86 @@ bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) con
 
 /// Without it the walker asks the kernel for what is new, and stacks through a library that took
 /// the place of another may be wrong: no reason not to trace.
-void Attachments::attach_mappings_hook(pid_t pid, const ProbePlan& plan) {
-  if (!plan.mappings_hook)
-    return;
-  keep_hooks(pid, kernel_.attach_mappings_probe(plan.file.open_path, *plan.mappings_hook, pid));
+void Attachments::attach_mappings_hook(pid_t pid, FileProbes& probes, const ProbePlan& plan) {
+  if (plan.mappings_hook)
+    keep_hooks(probes, kernel_.attach_mappings_probe(probes.file.open_path, *plan.mappings_hook,
+                                                     owner_of(pid)));
 }
 
-void Attachments::attach_code_hook(pid_t pid, const std::string& path, std::uint64_t file_offset) {
+bool Attachments::attach_python_hook(
+    pid_t pid, const MappedFile& file, std::uint64_t file_offset,
+    Result<std::vector<Link>> (KernelSide::*attach)(const std::string&, std::uint64_t, pid_t)
+        const) {
+  FileProbes& probes = probes_in(pid, file);
   // A program that runs itself again has them already.
-  if (processes_[pid].python_hooks.insert(file_offset).second)
-    keep_hooks(pid, kernel_.attach_code_probe(path, file_offset, pid));
+  return !probes.python_hooks.insert(file_offset).second ||
+         keep_hooks(probes, (kernel_.*attach)(probes.file.open_path, file_offset, owner_of(pid)));
 }
 
-bool Attachments::attach_collector(pid_t pid, const std::string& path, std::uint64_t file_offset) {
-  return !processes_[pid].python_hooks.insert(file_offset).second ||
-         keep_hooks(pid, kernel_.attach_collector(path, file_offset, pid));
+bool Attachments::attach_code_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset) {
+  return attach_python_hook(pid, file, file_offset, &KernelSide::attach_code_probe);
 }
 
-bool Attachments::keep_hooks(pid_t pid, Result<std::vector<Link>> links) {
+bool Attachments::attach_collector(pid_t pid, const MappedFile& file, std::uint64_t file_offset) {
+  return attach_python_hook(pid, file, file_offset, &KernelSide::attach_collector);
+}
+
+bool Attachments::keep_hooks(FileProbes& probes, Result<std::vector<Link>> links) {
   if (!links)
     return false;
-  for (Link& link : *links)
-    processes_[pid].hooks.push_back(std::move(link));
+  std::move(links->begin(), links->end(), std::back_inserter(probes.hooks));
   return true;
 }
 
+void Attachments::release(FileProbes& probes) {
+  reaper_.close(std::move(probes.heap));
+  reaper_.close(std::move(probes.mapping_calls));
+  reaper_.close(std::move(probes.hooks));
+}
+
 void Attachments::detach(pid_t pid) {
-  const auto found = processes_.find(pid);
-  if (found == processes_.end())
+  if (is_sharing(pid))
+    return stop_sharing(pid);
+  const auto found = owners_.find(pid);
+  if (found == owners_.end())
     return;
-  reaper_.close(std::move(found->second.heap));
-  reaper_.close(std::move(found->second.mapping_calls));
-  reaper_.close(std::move(found->second.hooks));
-  processes_.erase(found);
+  for (auto& [id, probes] : found->second.files)
+    release(probes);
+  owners_.erase(found);
+}
+
+void Attachments::stop_sharing(pid_t pid) {
+  auto& files = owners_[everyone].files;
+  for (const FileId& id : sharing_.at(pid))
+    files.at(id).users.erase(pid);
+  sharing_.erase(pid);
+}
+
+void Attachments::drop_unused() {
+  const auto everyones = owners_.find(everyone);
+  if (everyones == owners_.end())
+    return;
+  auto& files = everyones->second.files;
+  for (auto file = files.begin(); file != files.end();) {
+    FileProbes& probes = file->second;
+    const bool unused = probes.users.empty();
+    const bool drop = unused && probes.was_unused;
+    probes.was_unused = unused;
+    if (drop)
+      release(probes);
+    file = drop ? files.erase(file) : std::next(file);
+  }
 }
 
 bool Attachments::has_probes(pid_t pid) const {
-  const auto found = processes_.find(pid);
-  return found != processes_.end() &&
-         !(found->second.heap.empty() && found->second.mapping_calls.empty());
+  const Owner* owner = find_owner(pid);
+  if (!owner)
+    return false;
+  const std::vector<FileId> files = files_of(pid);
+  return std::any_of(files.begin(), files.end(), [owner](const FileId& id) {
+    const FileProbes& probes = owner->files.at(id);
+    return !probes.heap.empty() || !probes.mapping_calls.empty();
+  });
 }
 
 } // namespace leakbpf

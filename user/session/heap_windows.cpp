@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <unistd.h>
 
@@ -34,17 +35,33 @@ HeapWindows::HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachmen
     : proc_(proc), kernel_(kernel), attachments_(attachments), limits_(limits),
       loop_hit_seconds_(loop_hit_seconds), clock_(std::move(clock)), warn_(std::move(warn)) {}
 
-HeapWindows::Index HeapWindows::add_group(pid_t pid) {
+HeapWindows::Group& HeapWindows::make_group() {
   // Targets are as many as windows can be, so that there is room for each.
   const Index index = groups_.empty() ? 0 : groups_.rbegin()->first + 1;
-  Group& group = groups_.try_emplace(index, index, loop_hit_seconds_).first->second;
+  return groups_.try_emplace(index, index, loop_hit_seconds_).first->second;
+}
+
+HeapWindows::Index HeapWindows::sharing_group() {
+  if (!sharing_) {
+    Group& group = make_group();
+    group.sharing = true;
+    group.slots = kernel_.activities();
+    sharing_ = groups_.rbegin()->first;
+  }
+  return *sharing_;
+}
+
+HeapWindows::Index HeapWindows::add_group(pid_t pid) {
+  Group& group = make_group();
   if (const auto stat = proc_.stat(pid))
     group.meter.add_free(cpu_times(*stat));
-  return index;
+  return groups_.rbegin()->first;
 }
 
 void HeapWindows::start(Index group) {
   Group& started = groups_.at(group);
+  if (std::exchange(started.started, true))
+    return;
   started.started_at = started.recent_from = started.changed_at = clock_();
   find_layers(group, started);
   share_budget();
@@ -54,17 +71,23 @@ void HeapWindows::start(Index group) {
 void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {
   const leakbpf_activity before = kernel_.activity(target);
   Member member{pid, {}, before, before};
-  if (const auto stat = proc_.stat(pid))
-    member.times = cpu_times(*stat);
   Group& joined = groups_.at(group);
+  if (!joined.sharing)
+    if (const auto stat = proc_.stat(pid))
+      member.times = cpu_times(*stat);
   joined.members.emplace(target, member);
-  if (!joined.open && joined.limited)
+  if (!joined.open && joined.limited && !joined.sharing)
     attachments_.close_heap(pid);
   share_budget();
 }
 
 void HeapWindows::remove(Index group, std::uint32_t target) {
-  groups_.at(group).members.erase(target);
+  Group& left = groups_.at(group);
+  left.members.erase(target);
+  if (left.members.empty() && left.open && !left.sharing) { // nobody will look at it again
+    end_window(left);
+    left.open = false;
+  }
   share_budget();
 }
 
@@ -76,12 +99,18 @@ void HeapWindows::share_budget() {
   const double each = all > 0 ? limits_.total / static_cast<double>(all) : limits_.total;
   const bool by_total = limits_.total > 0 && (limits_.per_target <= 0 || each < limits_.per_target);
   for (auto& [index, group] : groups_)
-    group.governor.set_budget((by_total ? each : limits_.per_target) *
-                              static_cast<double>(std::max<std::size_t>(group.members.size(), 1)));
+    group.governor.set_budget(
+        group.sharing ? sharing_budget().share()
+                      : (by_total ? each : limits_.per_target) *
+                            static_cast<double>(std::max<std::size_t>(group.members.size(), 1)));
+}
+
+SharingBudget HeapWindows::sharing_budget() const {
+  return {limits_.per_target, limits_.total};
 }
 
 /// What the members did since the last time.
-void HeapWindows::read(Group& group) const {
+ProbeWork HeapWindows::read_members(Group& group) const {
   ProbeWork work;
   for (auto& [target, member] : group.members) {
     const leakbpf_activity now = kernel_.activity(target);
@@ -94,6 +123,35 @@ void HeapWindows::read(Group& group) const {
     group.taken += cpu_times(*stat) - member.times;
     member.times = cpu_times(*stat);
   }
+  group.governed_seconds += group.meter.cost_seconds(work);
+  return work;
+}
+
+/// The same, by the slots of activity: members may be thousands. Who pays most decides.
+ProbeWork HeapWindows::read_sharing(Group& group) const {
+  std::vector<bool> is_member(LEAKBPF_ACTIVITY_SLOTS + 1, false);
+  for (const auto& [target, member] : group.members)
+    is_member[target % LEAKBPF_ACTIVITY_SLOTS] = true;
+  is_member[LEAKBPF_ACTIVITY_SLOTS] = true; // the others
+  std::vector<leakbpf_activity> now = kernel_.activities();
+  ProbeWork all;
+  std::vector<double> paid;
+  for (std::size_t slot = 0; slot < now.size(); slot++) {
+    if (!is_member[slot])
+      continue;
+    const ProbeWork work{
+        static_cast<double>(now[slot].hits - group.slots[slot].hits),
+        static_cast<double>(now[slot].work_ns - group.slots[slot].work_ns) / 1e9};
+    paid.push_back(group.meter.cost_seconds(work));
+    all += work;
+  }
+  group.slots = std::move(now);
+  group.governed_seconds += sharing_budget().governed_seconds(paid);
+  return all;
+}
+
+void HeapWindows::read(Group& group) const {
+  const ProbeWork work = group.sharing ? read_sharing(group) : read_members(group);
   group.work += work;
   group.cost_seconds += group.meter.cost_seconds(work);
   const double now = clock_();
@@ -107,7 +165,7 @@ void HeapWindows::read(Group& group) const {
 void HeapWindows::restart_meter(Group& group) {
   group.metered_taken = group.taken;
   group.metered_work = group.work;
-  group.metering = true;
+  group.metering = !group.sharing; // what thousands of processes take is not looked at
 }
 
 void HeapWindows::meter(Group& group, bool probed) {
@@ -153,7 +211,7 @@ double HeapWindows::speed(const Group& group) {
 
 void HeapWindows::begin_window(Index index, Group& group) {
   const double now = clock_();
-  group.governor.opened(now, group.cost_seconds);
+  group.governor.opened(now, group.governed_seconds);
   const double gap = now - group.changed_at;
   const CpuTimes taken = group.taken - group.taken_at_change;
   group.unprobed.add(taken.user, taken.user + taken.system, gap);
@@ -210,8 +268,8 @@ void HeapWindows::choose_closeness(Group& group) {
 void HeapWindows::open(Index index, Group& group) {
   meter(group, false);
   group.metering = false;
-  for (const auto& [target, member] : group.members)
-    if (auto done = attachments_.open_heap(member.pid); !done)
+  for (const pid_t pid : owners_of(group))
+    if (auto done = attachments_.open_heap(pid); !done)
       warn_(done.error().message);
   read(group);
   begin_window(index, group);
@@ -230,8 +288,19 @@ void HeapWindows::close(Index index, Group& group) {
   group.open = false;
   group.limited = true;
   group.governor.closed(group.changed_at);
+  for (const pid_t pid : owners_of(group))
+    attachments_.close_heap(pid);
+}
+
+/// Of the members' probes.
+std::vector<pid_t> HeapWindows::owners_of(const Group& group) {
+  if (group.sharing)
+    return {every_process};
+  std::vector<pid_t> owners;
+  owners.reserve(group.members.size());
   for (const auto& [target, member] : group.members)
-    attachments_.close_heap(member.pid);
+    owners.push_back(member.pid);
+  return owners;
 }
 
 /// Whether its allocators call each other shows in its first calls.
@@ -240,10 +309,13 @@ void HeapWindows::find_layers(Index index, Group& group) {
   std::size_t files = 0;
   std::uint64_t allocations = 0;
   std::uint64_t nested = 0;
+  for (const pid_t pid : owners_of(group))
+    files = std::max(files, attachments_.heap_files(pid));
   for (const auto& [target, member] : group.members) {
-    files = std::max(files, attachments_.heap_files(member.pid));
-    allocations += member.activity.allocations - member.before.allocations;
-    nested += member.activity.nested - member.before.nested;
+    const leakbpf_activity& activity =
+        group.sharing ? group.slots[target % LEAKBPF_ACTIVITY_SLOTS] : member.activity;
+    allocations += activity.allocations - member.before.allocations;
+    nested += activity.nested - member.before.nested;
   }
   if (files != group.heap_files) { // the first time, and when another was mapped
     group.heap_files = files;
@@ -265,9 +337,9 @@ void HeapWindows::look(Index index, Group& group) {
   if (!group.open) {
     if (!group.metering && now - group.changed_at >= out_seconds)
       restart_meter(group);
-    if (group.governor.should_open(now, group.cost_seconds))
+    if (group.governor.should_open(now, group.governed_seconds))
       open(index, group);
-  } else if (group.governor.should_close(now, group.cost_seconds)) {
+  } else if (group.governor.should_close(now, group.governed_seconds)) {
     close(index, group);
   } else {
     meter(group, true);

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // When the heap functions of which processes are probed: all the time, or in windows where the cost
-// would be above the budget. A process that was asked for and its children share their windows.
+// would be above the budget. A process that was asked for and its children share their windows; so
+// do all processes that share probes.
 #pragma once
 
 #include "core/cost_meter.h"
 #include "core/governor.h"
+#include "core/sharing_budget.h"
 #include "session/attachments.h"
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 namespace leakbpf {
 
@@ -51,7 +55,12 @@ public:
   /// A group for a process that was asked for. To be called before it is attached to: what it did
   /// so far tells what its work takes without probes.
   [[nodiscard]] Index add_group(pid_t pid);
-  /// Its first window, which has no end yet. Its probes are attached.
+  /// The group of all processes that share probes: no one of them may pay more than a target may,
+  /// nor may all those together that are no targets and hit the same probes.
+  [[nodiscard]] Index sharing_group();
+  [[nodiscard]] bool is_sharing(Index group) const { return groups_.at(group).sharing; }
+  [[nodiscard]] std::size_t groups() const { return groups_.size(); }
+  /// Its first window, which has no end yet, when it is the first. Its probes are attached.
   void start(Index group);
   /// `target` is in it from now on: the process itself, a child, or what it became by exec.
   void add(Index group, std::uint32_t target, pid_t pid);
@@ -93,6 +102,9 @@ private:
     CpuTimes taken;                                    ///< by all members since the start
     ProbeWork work;                                    ///< likewise
     double cost_seconds = 0;                           ///< likewise
+    double governed_seconds = 0;                       ///< the part that the budget is for
+    bool sharing = false;                              ///< its members share probes
+    std::vector<leakbpf_activity> slots;               ///< of sharing ones, as read last
     CpuTimes taken_at_change;                          ///< when a window was opened or closed last
     ProbeWork work_at_open;
     double closeness = 1;   ///< see choose_closeness
@@ -101,6 +113,7 @@ private:
     bool metering = true;       ///< what comes is the meter's: probes are all in, or all out
     leakbpf_window window{};    ///< the open or the last one
     std::size_t heap_files = 0; ///< of the member with the most
+    bool started = false;
     bool open = false;
     bool limited = false;
     double started_at = 0;
@@ -116,7 +129,12 @@ private:
     double next_look = 0;
   };
 
+  Group& make_group();
+  [[nodiscard]] SharingBudget sharing_budget() const;
+  static std::vector<pid_t> owners_of(const Group& group);
   void read(Group& group) const;
+  ProbeWork read_members(Group& group) const;
+  ProbeWork read_sharing(Group& group) const;
   static double speed(const Group& group);
   static void meter(Group& group, bool probed);
   static void restart_meter(Group& group);
@@ -137,6 +155,7 @@ private:
   std::function<double()> clock_;
   std::function<void(const std::string&)> warn_;
   std::map<Index, Group> groups_;
+  std::optional<Index> sharing_;
   std::uint64_t ended_ = 0;
 };
 

@@ -28,7 +28,7 @@ struct TargetState {
   ProcessInfo process;
   AddressSpace space;
   pid_t mapped_by = 0;           ///< the process that `space` was read from: a parent's, at first
-  std::string maps_text;         ///< as read last: parsed only when it changed
+  std::size_t maps_digest = 0;   ///< of the text read last: parsed only when it changed
   std::uint32_t space_seen = 0;  ///< the kernel side's name for what `space` shows
   PythonSearch python;           ///< what is known of its interpreter
   bool python_pools = false;     ///< its small objects are followed, by pools
@@ -39,6 +39,7 @@ struct TargetState {
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
   std::optional<std::uint64_t> rss_now;
+  bool ages_are_last = false; ///< it has ended, and its blocks are no longer in the kernel's table
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
 

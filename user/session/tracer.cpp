@@ -3,6 +3,7 @@
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"
+#include "target/descendants.h"
 #include "target/kernel_file.h"
 
 #include <algorithm>
@@ -12,15 +13,11 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
 namespace {
-
-// A new process maps its libraries during its first milliseconds.
-constexpr std::array new_image_delays{0.02, 0.25};
-constexpr double time_to_start = 1;
-constexpr double time_to_initialise = 60;
 
 /// Room for the blocks of processes of this size: one for each 128 bytes, or, where one is followed
 /// each `mean_bytes`, for several times as many as that makes; within limits that cost 4 to 64 MiB
@@ -48,6 +45,7 @@ std::uint32_t fit_into_memory(std::uint32_t blocks) {
 void configure_kernel(TraceOptions& options, std::uint64_t resident_bytes) {
   KernelConfig& kernel = options.kernel;
   kernel.sample_bytes = options.limits.mean_bytes;
+  kernel.watch = options.selection.takes_new();
   // Windows would keep costs down that only these two have.
   if (!kernel.heap && !kernel.python)
     options.limits.per_target = options.limits.total = 0;
@@ -80,6 +78,40 @@ bool has_unknown_place(const AddressSpace& space, const leakbpf_stack& stack) {
   return false;
 }
 
+struct WantedProcesses {
+  std::vector<pid_t> pids;
+  std::uint64_t resident_bytes = 0;
+};
+
+/// Those that can be targets now. None is an error, unless others may come.
+Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions& options) {
+  std::vector<pid_t> asked = options.selection.matching(proc);
+  for (const pid_t pid : options.pids)
+    if (std::find(asked.begin(), asked.end(), pid) == asked.end())
+      asked.push_back(pid);
+  if (options.kernel.follow_forks) // those that were forked already are children, too
+    for (const pid_t pid : descendants(proc, asked))
+      if (std::find(asked.begin(), asked.end(), pid) == asked.end() && pid != getpid())
+        asked.push_back(pid);
+  WantedProcesses wanted;
+  std::optional<Error> first_error;
+  for (const pid_t pid : asked) {
+    if (auto process = inspect_process(proc, pid); process) {
+      wanted.pids.push_back(pid);
+      wanted.resident_bytes += proc.resident_bytes(pid) ? *proc.resident_bytes(pid) : 0;
+      continue;
+    } else if (asked.size() > 1 && !options.selection.takes_new()) {
+      options.warn(process.error().message);
+      first_error = first_error.value_or(process.error());
+    } else {
+      first_error = first_error.value_or(process.error());
+    }
+  }
+  if (wanted.pids.empty() && !options.selection.takes_new())
+    return first_error.value_or(Error{ExitCode::usage, "no target given", "use -p PID"});
+  return wanted;
+}
+
 /// A page fault may bring 2 MB to any process.
 bool has_huge_pages() {
   const auto enabled = read_kernel_file("/sys/kernel/mm/transparent_hugepage/enabled");
@@ -102,19 +134,6 @@ Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
   return {};
 }
 
-Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
-  if (!wanted.heap && !wanted.mmap && !wanted.brk)
-    return Error{ExitCode::no_target,
-                 fmt::format("PID {} ({}) has no Python whose pools can be followed", process.pid,
-                             process.comm),
-                 "--kinds heap,python follows what any program takes, too"};
-  return Error{
-      ExitCode::no_target,
-      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
-                  process.pid, process.comm),
-      "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
-}
-
 } // namespace
 
 Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
@@ -134,21 +153,9 @@ Tracer::~Tracer() {
 }
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions options) {
-  std::uint64_t resident = 0;
-  std::optional<Error> first_error;
-  std::vector<pid_t> pids;
-  for (const pid_t pid : options.pids) {
-    if (auto process = inspect_process(proc, pid); process) {
-      pids.push_back(pid);
-      resident += proc.resident_bytes(pid) ? *proc.resident_bytes(pid) : 0;
-    } else {
-      first_error = first_error.value_or(process.error());
-      if (options.pids.size() > 1)
-        options.warn(process.error().message);
-    }
-  }
-  if (pids.empty())
-    return first_error.value_or(Error{ExitCode::usage, "no target given", "use -p PID"});
+  auto wanted = wanted_processes(proc, options);
+  if (!wanted)
+    return wanted.error();
   if (auto able = check_preconditions(); !able)
     return able.error();
   raise_descriptor_limit();
@@ -156,7 +163,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (!backend)
     return backend.error();
   options.kernel.backend = backend->backend;
-  configure_kernel(options, resident);
+  configure_kernel(options, wanted->resident_bytes);
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
@@ -172,102 +179,14 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
                                             std::move(*kernel), std::move(*unwind)));
   tracer->started_ = Clock::now();
   tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
-  for (const pid_t pid : pids) {
-    auto followed = tracer->follow(pid);
-    if (followed)
-      continue;
-    first_error = first_error.value_or(followed.error());
-    if (pids.size() > 1)
-      tracer->options_.warn(followed.error().message);
-  }
-  if (tracer->targets_.empty())
-    return *first_error;
+  if (auto followed = tracer->follow_all(wanted->pids); !followed)
+    return followed.error();
   tracer->started_ = Clock::now();
   for (const auto& [id, target] : tracer->targets_)
     tracer->windows_.start(target.group);
-  for (const auto& [id, target] : tracer->targets_)
-    tracer->options_.inform(target.begin);
+  tracer->tell_begin();
+  tracer->inform_of_tables();
   return tracer;
-}
-
-/// To its allocators, Python's own among them: before it is a target, so that nothing is seen half.
-Result<AttachSummary> Tracer::attach_to(pid_t pid, std::span<const Mapping> mappings,
-                                        const PythonSearch& python) {
-  auto attached = attachments_.attach(pid, mappings);
-  if (attached && python.pools)
-    if (auto pools = attachments_.attach(pid, *python.pools); !pools)
-      options_.warn(pools.error().message);
-  return attached;
-}
-
-Result<void> Tracer::follow(pid_t pid) {
-  auto process = inspect_process(proc_, pid);
-  if (!process)
-    return process.error();
-  auto mappings = proc_.mappings(pid);
-  if (!mappings)
-    return mappings.error();
-  unwind_->prepare(pid);
-  PythonSearch python;
-  if (options_.python)
-    python = find_python(proc_, pid, *mappings);
-  const HeapWindows::Index group = windows_.add_group(pid);
-  auto attached = attach_to(pid, *mappings, python);
-  if (attached && !attachments_.has_probes(pid) && !options_.kernel.pages)
-    attached = no_allocator_error(*process, options_.kernel);
-  if (!attached) {
-    attachments_.detach(pid);
-    return attached.error();
-  }
-  auto id =
-      kernel_.start_target(pid, group, python.process ? &python.process->layout.walk : nullptr);
-  if (!id) {
-    attachments_.detach(pid);
-    return id.error();
-  }
-  unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  TargetState& target = add_target(*id, pid, group, std::move(python));
-  target.asked_for = true;
-  target.begin = fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
-                             target.process.comm, attached->probes, attached->files,
-                             backend_name(backend_.backend));
-  inform_of_tables();
-  return {};
-}
-
-void Tracer::attach_file(pid_t pid, const std::string& path) {
-  const auto attached = attachments_.attach_file(pid, path);
-  if (!attached)
-    options_.warn(attached.error().message);
-}
-
-/// What stacks will lack, before they do.
-void Tracer::inform_of_tables() {
-  const TableLoaderStats stats = unwind_->stats();
-  if (stats.files_without_table > 0 || stats.damaged_functions > 0)
-    options_.inform(fmt::format("{} of {} files have no unwind table, {} functions in the others "
-                                "have damaged entries: `leakbpf doctor -p PID` tells which",
-                                stats.files_without_table, stats.files, stats.damaged_functions));
-}
-
-TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
-                                PythonSearch python) {
-  TargetState& target = targets_[id];
-  target.id = id;
-  target.since = elapsed();
-  target.group = group;
-  target.before = kernel_.activity(id);
-  windows_.add(group, id, pid);
-  if (auto process = inspect_process(proc_, pid))
-    target.process = std::move(*process);
-  target.process.pid = pid;
-  if (auto resident = proc_.resident_bytes(pid))
-    target.rss_start = target.rss_now = *resident;
-  start_range_map(target);
-  if (python.version || python.only_named)
-    take_python(target, std::move(python));
-  refresh_mappings(target);
-  return target;
 }
 
 TargetState* Tracer::find_target(std::uint32_t id) {
@@ -280,8 +199,7 @@ double Tracer::elapsed() const {
 }
 
 bool Tracer::all_ended() const {
-  return std::none_of(targets_.begin(), targets_.end(),
-                      [](const auto& entry) { return entry.second.alive(); });
+  return !options_.selection.takes_new() && living_targets() == 0;
 }
 
 bool Tracer::run_until(double deadline, int interrupt_fd) {
@@ -289,6 +207,7 @@ bool Tracer::run_until(double deadline, int interrupt_fd) {
     follow_events();
     take_finished_stacks();
     attach_pending();
+    look_for_targets();
     windows_.run();
     double until = std::min(deadline, windows_.next_run());
     for (const Pending& pending : pending_)
@@ -323,6 +242,9 @@ void Tracer::handle(const leakbpf_event& event) {
     if (target && target->python.process)
       namer_.python_code_died(target->id, *target->python.process,
                               reinterpret_cast<const leakbpf_dead_code&>(event));
+    break;
+  case LEAKBPF_EVENT_APPEARED:
+    await_mappings(static_cast<pid_t>(event.tgid));
     break;
   case LEAKBPF_EVENT_FORK:
     on_fork(event);
@@ -438,147 +360,6 @@ SiteKey Tracer::by_place(SiteKey key) {
   }
   key.stack_hash = known->second;
   return key;
-}
-
-void Tracer::on_fork(const leakbpf_event& event) {
-  const auto pid = static_cast<pid_t>(event.tgid);
-  const TargetState* parent = find_target(event.peer_target);
-  TargetState& child = add_target(event.target, pid, parent ? parent->group : 0,
-                                  parent ? parent->python : PythonSearch{});
-  if (parent && !child.mapped_by)
-    child.inherit_mappings(*parent);
-  unwind_->describe_space(event.target, pid);
-  for (const double delay : new_image_delays)
-    pending_.push_back({elapsed() + delay, pid});
-}
-
-void Tracer::on_exec(const leakbpf_event& event) {
-  const auto pid = static_cast<pid_t>(event.tgid);
-  TargetState* before = find_target(event.peer_target);
-  if (before) {
-    before->ended = TargetEnd{"ran another program (exec)", elapsed()};
-    keep_collections(*before);
-    windows_.remove(before->group, before->id);
-  }
-  add_target(event.target, pid, before ? before->group : 0);
-  for (const double delay : new_image_delays)
-    pending_.push_back({elapsed() + delay, pid});
-}
-
-void Tracer::keep_collections(TargetState& target) {
-  target.collections = kernel_.collections(target.id);
-  if (target.collections)
-    kernel_.forget_collections(target.id);
-}
-
-void Tracer::on_exit(std::uint32_t id, std::string how) {
-  TargetState* target = find_target(id);
-  if (!target || !target->alive())
-    return;
-  target->ended = TargetEnd{std::move(how), elapsed()};
-  keep_collections(*target);
-  windows_.remove(target->group, id);
-  attachments_.detach(target->process.pid);
-}
-
-void Tracer::attach_pending() {
-  const double now = elapsed();
-  std::erase_if(pending_, [&](const Pending& pending) {
-    if (pending.due > now)
-      return false;
-    const auto id = kernel_.target_id(pending.pid);
-    TargetState* target = id ? find_target(*id) : nullptr;
-    if (!target || !target->alive())
-      return true; // a short life
-    refresh_mappings(*target);
-    return true;
-  });
-}
-
-/// Follows the interpreter that was found in the target.
-void Tracer::take_python(TargetState& target, PythonSearch search) {
-  const double age = elapsed() - target.since;
-  // A program that starts has not mapped all its libraries yet.
-  if (search.only_named && age < time_to_start)
-    search.problem.clear();
-  target.python = std::move(search);
-  const PythonSearch& found = target.python;
-  const pid_t pid = target.process.pid;
-  if (!found.problem.empty())
-    options_.warn(fmt::format("PID {} ({}): native stacks only: {}", pid, target.process.comm,
-                              found.problem));
-  if (found.pools && !target.python_pools) {
-    const auto attached = attachments_.attach(pid, *found.pools);
-    target.python_pools = static_cast<bool>(attached);
-    if (!attached)
-      options_.warn(attached.error().message);
-  }
-  if (!found.process)
-    return;
-  if (found.code_dealloc_offset)
-    attachments_.attach_code_hook(pid, found.open_path, *found.code_dealloc_offset);
-  target.python_collector =
-      found.collector_offset &&
-      attachments_.attach_collector(pid, found.open_path, *found.collector_offset);
-}
-
-/// An interpreter that was not there, or not initialised, when the target began.
-void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappings) {
-  if (!options_.python || target.python.process || !target.python.problem.empty())
-    return;
-  if (target.python.version && elapsed() - target.since > time_to_initialise)
-    return; // it has the library, and does not use it
-  PythonSearch search = find_python(proc_, target.process.pid, mappings);
-  if (search.process && !kernel_.put_python(target.id, search.process->layout.walk)) {
-    search.process.reset();
-    search.problem = "too many Python processes at once";
-  }
-  take_python(target, std::move(search));
-}
-
-/// Reads the target's mappings; attaches to allocators that are new in it.
-void Tracer::refresh_mappings(TargetState& target) {
-  const pid_t pid = target.process.pid;
-  std::string text;
-  if (target.alive()) // else the PID may be another's by now
-    if (auto read = proc_.read(pid, "maps"))
-      text = std::move(*read);
-  if (text.empty()) // it is ending, or has ended
-    text = unwind_->maps_seen(target.id);
-  if (text.empty() || (text == target.maps_text && !target.awaits_python()))
-    return;
-  target.maps_text = std::move(text);
-  target.mapped_by = pid;
-  const auto mappings = parse_mappings(target.maps_text);
-  target.space.update(mappings);
-  if (!target.alive() || frozen_) // nothing is to be attached to any more
-    return;
-  look_for_python(target, mappings);
-  const auto attached = attachments_.attach(pid, mappings);
-  if (!attached)
-    options_.warn(attached.error().message);
-  else if (attached->probes > 0)
-    options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files", pid,
-                                target.process.comm, attached->probes, attached->files));
-}
-
-/// The process, whatever program it runs by now.
-bool Tracer::still_runs(const TargetState& target) const {
-  const auto stat = proc_.stat(target.process.pid);
-  return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
-}
-
-/// Its memory, as it could be read until now, was that of the program that the target stands for.
-bool Tracer::is_same_image(const TargetState& target) const {
-  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  return still_runs(target) && image.value_or(target.id) == target.id;
-}
-
-/// Ends of processes are events, and events can be dropped.
-void Tracer::notice_vanished() {
-  for (auto& [id, target] : targets_)
-    if (target.alive() && !still_runs(target))
-      on_exit(id, "ended");
 }
 
 void Tracer::freeze() {

@@ -25,13 +25,14 @@
 #include <functional>
 #include <memory>
 #include <regex>
+#include <set>
 #include <unordered_set>
 
 namespace leakbpf {
 
 struct TraceOptions {
-  std::vector<pid_t> pids;
-  TargetSelection selection;             ///< of which `pids` are those that match now
+  std::vector<pid_t> pids;               ///< asked for one by one: each must be there
+  TargetSelection selection;             ///< these, and what else is wanted, now and later
   KernelConfig kernel;                   ///< backend and max_live are filled in by the tracer
   std::optional<std::uint32_t> max_live; ///< else by the size of the targets
   std::optional<Backend> backend;        ///< else the best that works
@@ -86,7 +87,12 @@ private:
   Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
          std::unique_ptr<UnwindService> unwind);
 
-  Result<void> follow(pid_t pid);
+  Result<void> follow_all(const std::vector<pid_t>& pids);
+  void tell_begin();
+  [[nodiscard]] bool should_share();
+  HeapWindows::Index join_group(pid_t pid);
+  [[nodiscard]] HeapWindows::Index group_of_child(pid_t pid, const TargetState* parent);
+  Result<TargetState*> follow(pid_t pid, bool named);
   Result<AttachSummary> attach_to(pid_t pid, std::span<const Mapping> mappings,
                                   const PythonSearch& python);
   void inform_of_tables();
@@ -105,9 +111,21 @@ private:
   void on_exit(std::uint32_t id, std::string how);
   void keep_collections(TargetState& target);
   void attach_pending();
+  void await_mappings(pid_t pid);
+  void take_selected(pid_t pid);
+  void look_for_targets();
   [[nodiscard]] bool still_runs(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
-  void notice_vanished();
+  void look_at_targets();
+  [[nodiscard]] bool looks_at_all() const;
+  [[nodiscard]] std::size_t living_targets() const;
+  [[nodiscard]] bool has_ended(std::uint32_t target) const;
+  [[nodiscard]] bool has_last_ages(std::uint32_t target) const;
+  void forget_blocks_of_ended(const std::vector<leakbpf_block_key>& blocks);
+  void retire_ended(const std::vector<SiteSample>& samples);
+  void evict_targets();
+  void forget(std::uint32_t target);
+  void forget_unused_stacks();
   void refresh_mappings(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
@@ -184,6 +202,13 @@ private:
   Clock::time_point started_;
   std::string started_at_;
   std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
+  AttachSummary begin_;                          ///< of all targets there were at first
+  bool share_all_ = false;                       ///< no target has probes of its own
+  std::vector<double> owners_lately_;            ///< when targets with such began
+  std::set<std::pair<pid_t, std::uint64_t>> refused_; ///< PID and start of who cannot be traced
+  double next_target_scan_ = 0;
+  std::vector<std::uint32_t> looked_at_; ///< targets whose /proc was read for the present sample
+  std::uint32_t last_looked_at_ = 0;
   std::deque<Pending> pending_;
   std::vector<leakbpf_event> new_stacks_;                      ///< to be looked at
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last

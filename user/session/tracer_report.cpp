@@ -218,7 +218,7 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
     row.outstanding_bytes = totals[id].allocated_bytes;
     row.outstanding_count = totals[id].allocated_count;
     row.python = python_report(target);
-    if (target.asked_for)
+    if (target.asked_for && !windows_.is_sharing(target.group))
       row.overhead = overhead_of(windows_.cost(target.group));
   }
   return rows;
@@ -328,7 +328,7 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
   evidence.outstanding = trend(TargetSeries::outstanding);
   constexpr double grown_up_seconds = 60;
   evidence.young =
-      !target.asked_for && evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
+      !(target.asked_for && target.since < 1) && evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
   if (!target.limit)
     return;
   // What others use of the machine is not the target's doing.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sampling of a Tracer: what is outstanding now, how old it is, what it grew from.
 #include "python/pools.h"
+#include "session/site_estimate.h"
 #include "session/tracer.h"
 #include "target/glibc_chunk.h"
 #include "target/memory_usage.h"
@@ -17,6 +18,7 @@ namespace {
 // Reading every outstanding block may take this share of one core.
 constexpr double age_scan_share = 0.01;
 constexpr std::size_t max_history_points = 4096;
+constexpr std::size_t most_histories = 16;
 
 std::uint64_t monotonic_ns() {
   timespec now{};
@@ -29,43 +31,12 @@ std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
   return now_ns > time_ns ? now_ns - time_ns : 0;
 }
 
-SiteKey key_of(const SiteSample& sample) {
-  return {sample.key.target, static_cast<leakbpf_kind>(sample.key.kind), sample.key.stack_hash};
-}
-
-/// In whole bytes and blocks.
-SiteTotals totals_of(const SiteSample& sample) {
-  const leakbpf_site_totals& totals = sample.totals;
-  return {totals.allocated_bytes >> LEAKBPF_WEIGHT_BITS,
-          totals.allocated_count >> LEAKBPF_WEIGHT_BITS, totals.freed_bytes >> LEAKBPF_WEIGHT_BITS,
-          totals.freed_count >> LEAKBPF_WEIGHT_BITS};
-}
-
-/// Of the young blocks of a window at its end all are known, not one in `scale`: they stand for
-/// themselves until the next window.
-SiteTotals estimate_of(const SiteSample& sample, const WindowState& window) {
-  SiteTotals totals = totals_of(sample);
-  if (window.scale <= 1 || sample.totals.young_window != window.number)
-    return totals;
-  const auto too_much = [&](std::int64_t young, std::uint64_t all) {
-    const auto blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(young, 0));
-    const std::uint64_t more = blocks - blocks / window.scale;
-    return std::min(more >> LEAKBPF_WEIGHT_BITS, all);
-  };
-  totals.allocated_bytes -= too_much(sample.totals.young_bytes, totals.allocated_bytes);
-  totals.allocated_count -= too_much(sample.totals.young_count, totals.allocated_count);
-  return totals;
-}
-
 } // namespace
 
 void Tracer::sample() {
   follow_events();
   take_finished_stacks();
-  notice_vanished();
-  for (auto& [id, target] : targets_)
-    if (target.alive())
-      refresh_mappings(target);
+  look_at_targets();
   read_ages(); // first: it says what Python's pools hold
   read_sites();
   const double now = elapsed();
@@ -77,6 +48,8 @@ void Tracer::sample() {
   if (growth_.keeps_sites())
     for (auto& [id, target] : targets_)
       target.windows_put = windows_.state(target.group).ended;
+  attachments_.drop_unused();
+  evict_targets();
 }
 
 /// What windows tell is known at their ends.
@@ -212,6 +185,7 @@ void Tracer::read_sites() {
       sites_[by_place(key)] += totals;
   for (const auto& [key, totals] : held_)
     sites_[key] += totals;
+  retire_ended(samples);
   make_room(samples);
 }
 
@@ -249,13 +223,14 @@ SiteKey Tracer::add_age_of(const OutstandingBlock& each, std::uint64_t now_ns) {
 }
 
 void Tracer::scan_ages() {
-  ages_.clear();
+  std::erase_if(ages_, [this](const auto& known) { return !has_last_ages(known.first.target); });
   const std::uint64_t now = monotonic_ns();
   const auto mark = growth_.survival_mark(elapsed());
   survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
   std::unordered_map<std::uint32_t, PythonHeap> pythons;
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
   std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> pages;
+  std::vector<leakbpf_block_key> ended;
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons.try_emplace(id, windows_.state(target.group).limited);
@@ -271,6 +246,10 @@ void Tracer::scan_ages() {
       return;
     }
     const SiteKey key = add_age_of({place, block}, now);
+    if (has_ended(place.target)) {
+      ended.push_back(place);
+      return;
+    }
     const bool settled = is_old(place, block);
     if (const auto blocks = old.find(place.target); blocks != old.end() && settled)
       blocks->second.push_back({place, block});
@@ -284,13 +263,14 @@ void Tracer::scan_ages() {
     target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
                                                        std::uint64_t address, std::uint64_t bytes) {
       const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
-      if (!site)
+      if (!site || target.ages_are_last)
         return;
       add_age(*site, age_at(now, owner.time_ns), bytes, 1);
       const auto python = pythons.find(id);
       if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
         python->second.add_mapped(*site, address, bytes);
     });
+  forget_blocks_of_ended(ended);
   for (auto& [id, sampled] : pages) {
     forget_lost_pages(targets_.at(id), sampled);
     for (const OutstandingBlock& page : sampled)
@@ -306,9 +286,11 @@ void Tracer::scan_ages() {
 
 /// How much of what was taken by then is still there.
 void Tracer::find_survivors(const SurvivalMark& mark) {
-  for (auto& [key, ages] : ages_)
-    if (const double taken = growth_.allocated_at(mark, key); taken > 0)
+  for (auto& [key, ages] : ages_) {
+    const double taken = growth_.allocated_at(mark, key);
+    if (taken > 0 && !has_last_ages(key.target))
       ages.old_survival_percent = std::min(100 * ages.old_bytes / taken, 100.0);
+  }
 }
 
 /// Taken in a window before the open or the last one.
@@ -413,6 +395,8 @@ void Tracer::sample_targets(double now) {
       outstanding[key.target] += totals.outstanding_bytes();
   const bool keep_point = samples_++ % history_stride_ == 0;
   MemoryLimitSample limits(limits_);
+  const bool all = looks_at_all();
+  const std::unordered_set<std::uint32_t> looked_at(looked_at_.begin(), looked_at_.end());
   for (auto& [id, target] : targets_) {
     if (!target.alive())
       continue;
@@ -420,18 +404,19 @@ void Tracer::sample_targets(double now) {
     point.t_seconds = now;
     point.pid = target.process.pid;
     point.outstanding_bytes = outstanding[id];
-    look_at_memory(target, limits, point);
+    const bool looked = all || looked_at.contains(id);
+    if (looked)
+      look_at_memory(target, limits, point);
     const auto bytes = static_cast<double>(outstanding[id]);
     if (!windows_.state(target.group).limited)
       growth_.put_target(id, TargetSeries::outstanding, bytes);
     else if (is_news(target))
       growth_.put_target_after_gap(id, TargetSeries::outstanding, bytes);
-    if (keep_point)
+    if (keep_point && looked)
       history_.push_back(point);
   }
-  const auto living = static_cast<std::size_t>(std::count_if(
-      targets_.begin(), targets_.end(), [](const auto& each) { return each.second.alive(); }));
-  if (history_.size() > max_history_points * std::max<std::size_t>(living, 4))
+  if (history_.size() >
+      max_history_points * std::clamp<std::size_t>(living_targets(), 4, most_histories))
     thin_history();
 }
 
@@ -441,7 +426,10 @@ void Tracer::look_at_memory(TargetState& target, MemoryLimitSample& limits, Hist
   if (usage && usage->rss > 0) {
     target.rss_now = usage->rss;
     const auto put = [&](TargetSeries which, std::uint64_t bytes) {
-      growth_.put_target(target.id, which, static_cast<double>(bytes));
+      if (looks_at_all())
+        growth_.put_target(target.id, which, static_cast<double>(bytes));
+      else
+        growth_.put_target_after_gap(target.id, which, static_cast<double>(bytes));
       return bytes;
     };
     put(TargetSeries::memory, usage->rss + usage->swap);

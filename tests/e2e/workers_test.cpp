@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A server with several workers, one leak in all of them: one row by line, one for each by process.
+#include "child.h"
+#include "privileges.h"
+#include "server.h"
+
+#include <csignal>
+#include <set>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace leakbpf::e2e;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string scripts = std::string(LEAKBPF_SOURCE_DIR) + "/tests/python/";
+const std::string address = "http://127.0.0.1:18234/";
+
+std::string culprit_of(const Json& site) {
+  const Json& function = site.at("frames").at(site.at("culprit").get<std::size_t>()).at("function");
+  return function.is_string() ? function.get<std::string>() : "";
+}
+
+/// The rows, by `grouping`, of a snapshot of the workers under load.
+Json rows_by(const std::string& grouping, const std::vector<std::string>& targets) {
+  const TemporaryFile output;
+  std::vector<std::string> command{built("leakbpf"), "snapshot", "--exact", "--by", grouping,
+                                   "-d",             "12",       "-o",      output.path()};
+  command.insert(command.end(), targets.begin(), targets.end());
+  Child tracer(command);
+  tracer.wait_for_prefix("leakbpf: tracing");
+  const Finished load = run_program({"wrk", "-t1", "-c16", "-d10", address + "large"}, 60);
+  INFO(load.output);
+  CHECK(load.output.find("Socket errors") == std::string::npos);
+  REQUIRE(tracer.wait_end() == 0);
+  return Json::parse(output.text()).at("sites");
+}
+
+} // namespace
+
+TEST_CASE("one leak in four workers is one row by line, four by process", "[servers][many]") {
+  require_tracing();
+  require_program("uvicorn");
+  require_program("wrk");
+  Child server({"uvicorn", "--app-dir", scripts, "leaky_service:app", "--port", "18234",
+                "--workers", "4", "--log-level", "warning"});
+  wait_until("python3 -c \"import urllib.request; urllib.request.urlopen('" + address +
+             "steady')\"");
+  const std::string pid = std::to_string(server.pid());
+  const auto targets = GENERATE_COPY(std::vector<std::string>{"-p", pid},
+                                     std::vector<std::string>{"--name", "leaky_service:app"});
+  CAPTURE(targets);
+  const Json lines = rows_by("line", targets);
+  std::size_t leaks = 0;
+  for (const Json& row : lines)
+    leaks += culprit_of(row) == "remember_session" ? 1 : 0;
+  CHECK(leaks == 1);
+  CHECK(culprit_of(lines.at(0)) == "remember_session");
+  std::set<int> workers;
+  const Json processes = rows_by("process", targets);
+  for (std::size_t i = 0; i < 4; i++) {
+    CHECK(processes.at(i).at("outstanding_bytes") > 20000);
+    workers.insert(processes.at(i).at("pid").get<int>());
+  }
+  CHECK(workers.size() == 4);
+  server.signal(SIGINT);
+  server.wait_end();
+}

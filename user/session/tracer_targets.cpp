@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+// The targets of a Tracer: how processes become targets, what becomes of them, what they have
+// mapped.
+#include "session/tracer.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+// A new process maps its libraries during its first milliseconds.
+constexpr std::array new_image_delays{0.02, 0.25};
+constexpr double time_to_start = 1;
+constexpr double time_to_initialise = 60;
+// Each hit of a probe asks all links of its place, and each link takes the kernel some
+// milliseconds: beyond so many processes with probes of their own, or so many new ones in some
+// seconds, others share theirs.
+constexpr std::size_t most_owners = 16;
+constexpr std::size_t most_groups = 1024;
+constexpr double crowd_seconds = 10;
+
+Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
+  if (!wanted.heap && !wanted.mmap && !wanted.brk)
+    return Error{ExitCode::no_target,
+                 fmt::format("PID {} ({}) has no Python whose pools can be followed", process.pid,
+                             process.comm),
+                 "--kinds heap,python follows what any program takes, too"};
+  return Error{
+      ExitCode::no_target,
+      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
+                  process.pid, process.comm),
+      "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
+}
+
+} // namespace
+
+/// All that can be followed of those that are wanted at the start.
+Result<void> Tracer::follow_all(const std::vector<pid_t>& pids) {
+  share_all_ = pids.size() > most_owners;
+  std::optional<Error> first_error;
+  for (const pid_t pid : pids) {
+    const bool named = std::find(options_.pids.begin(), options_.pids.end(), pid) !=
+                       options_.pids.end();
+    const auto followed = follow(pid, named);
+    if (followed)
+      continue;
+    first_error = first_error.value_or(followed.error());
+    if (const auto stat = proc_.stat(pid))
+      refused_.emplace(pid, stat->start_ticks);
+    if (pids.size() > 1)
+      options_.warn(followed.error().message);
+  }
+  if (targets_.empty() && !options_.selection.takes_new())
+    return *first_error;
+  return {};
+}
+
+/// One line for each target, as long as they fit on a screen.
+void Tracer::tell_begin() {
+  if (targets_.empty())
+    options_.inform("waiting for a process that matches");
+  if (targets_.size() <= most_owners) {
+    for (const auto& [id, target] : targets_)
+      options_.inform(target.begin);
+    return;
+  }
+  options_.inform(fmt::format("tracing {} processes: {} probes in {} files for all of them, {} "
+                              "back-end",
+                              targets_.size(), begin_.probes, begin_.files,
+                              backend_name(backend_.backend)));
+}
+
+/// To its allocators, Python's own among them: before it is a target, so that nothing is seen half.
+Result<AttachSummary> Tracer::attach_to(pid_t pid, std::span<const Mapping> mappings,
+                                        const PythonSearch& python) {
+  auto attached = attachments_.attach(pid, mappings);
+  if (attached && python.pools)
+    if (auto pools = attachments_.attach(pid, *python.pools); !pools)
+      options_.warn(pools.error().message);
+  return attached;
+}
+
+/// Would probes of its own cost too much for one process more?
+bool Tracer::should_share() {
+  const double now = elapsed();
+  std::erase_if(owners_lately_, [now](double begin) { return begin < now - crowd_seconds; });
+  return share_all_ || attachments_.owners() >= most_owners ||
+         owners_lately_.size() >= most_owners || windows_.groups() >= most_groups;
+}
+
+/// The group of a process that is new, which has probes of its own or shares them from here on.
+HeapWindows::Index Tracer::join_group(pid_t pid) {
+  if (!should_share()) {
+    owners_lately_.push_back(elapsed());
+    return windows_.add_group(pid);
+  }
+  attachments_.share(pid);
+  return windows_.sharing_group();
+}
+
+/// `named`: by its PID; else it belongs to a selection.
+Result<TargetState*> Tracer::follow(pid_t pid, bool named) {
+  auto process = inspect_process(proc_, pid);
+  if (!process)
+    return process.error();
+  auto mappings = proc_.mappings(pid);
+  if (!mappings)
+    return mappings.error();
+  unwind_->prepare(pid);
+  PythonSearch python;
+  if (options_.python)
+    python = find_python(proc_, pid, *mappings);
+  const HeapWindows::Index group = join_group(pid);
+  auto attached = attach_to(pid, *mappings, python);
+  // One that was not named by its PID may have only begun to map its files.
+  if (attached && named && !attachments_.has_probes(pid) && !options_.kernel.pages)
+    attached = no_allocator_error(*process, options_.kernel);
+  if (!attached) {
+    attachments_.detach(pid);
+    return attached.error();
+  }
+  auto id =
+      kernel_.start_target(pid, group, attachments_.is_sharing(pid),
+                           python.process ? &python.process->layout.walk : nullptr);
+  if (!id) {
+    attachments_.detach(pid);
+    return id.error();
+  }
+  unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
+  TargetState& target = add_target(*id, pid, group, std::move(python));
+  target.asked_for = true;
+  target.begin = fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
+                             target.process.comm, attached->probes, attached->files,
+                             backend_name(backend_.backend));
+  begin_.probes += attached->probes;
+  begin_.files += attached->files;
+  return &target;
+}
+
+void Tracer::attach_file(pid_t pid, const std::string& path) {
+  const auto attached = attachments_.attach_file(pid, path);
+  if (!attached)
+    options_.warn(attached.error().message);
+}
+
+/// What stacks will lack, before they do.
+void Tracer::inform_of_tables() {
+  const TableLoaderStats stats = unwind_->stats();
+  if (stats.files_without_table > 0 || stats.damaged_functions > 0)
+    options_.inform(fmt::format("{} of {} files have no unwind table, {} functions in the others "
+                                "have damaged entries: `leakbpf doctor -p PID` tells which",
+                                stats.files_without_table, stats.files, stats.damaged_functions));
+}
+
+TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
+                                PythonSearch python) {
+  TargetState& target = targets_[id];
+  target.id = id;
+  target.since = elapsed();
+  target.group = group;
+  target.before = kernel_.activity(id);
+  windows_.add(group, id, pid);
+  if (auto process = inspect_process(proc_, pid))
+    target.process = std::move(*process);
+  target.process.pid = pid;
+  if (auto resident = proc_.resident_bytes(pid))
+    target.rss_start = target.rss_now = *resident;
+  start_range_map(target);
+  if (python.version || python.only_named)
+    take_python(target, std::move(python));
+  refresh_mappings(target);
+  return target;
+}
+
+/// That of its parent, unless it is one of too many.
+HeapWindows::Index Tracer::group_of_child(pid_t pid, const TargetState* parent) {
+  if (!parent)
+    return windows_.sharing_group();
+  if (windows_.is_sharing(parent->group)) {
+    attachments_.share(pid); // as the kernel side has it
+    return parent->group;
+  }
+  if (!should_share() || !kernel_.share_target(pid, windows_.sharing_group())) {
+    owners_lately_.push_back(elapsed());
+    return parent->group;
+  }
+  attachments_.share(pid);
+  windows_.start(windows_.sharing_group());
+  return windows_.sharing_group();
+}
+
+void Tracer::on_fork(const leakbpf_event& event) {
+  const auto pid = static_cast<pid_t>(event.tgid);
+  const TargetState* parent = find_target(event.peer_target);
+  TargetState& child = add_target(event.target, pid, group_of_child(pid, parent),
+                                  parent ? parent->python : PythonSearch{});
+  if (parent && !child.mapped_by)
+    child.inherit_mappings(*parent);
+  unwind_->describe_space(event.target, pid);
+  await_mappings(pid);
+}
+
+void Tracer::on_exec(const leakbpf_event& event) {
+  const auto pid = static_cast<pid_t>(event.tgid);
+  TargetState* before = find_target(event.peer_target);
+  if (before) {
+    before->ended = TargetEnd{"ran another program (exec)", elapsed()};
+    keep_collections(*before);
+    windows_.remove(before->group, before->id);
+  }
+  add_target(event.target, pid, before ? before->group : windows_.sharing_group());
+  await_mappings(pid);
+}
+
+void Tracer::keep_collections(TargetState& target) {
+  target.collections = kernel_.collections(target.id);
+  if (target.collections)
+    kernel_.forget_collections(target.id);
+}
+
+void Tracer::on_exit(std::uint32_t id, std::string how) {
+  TargetState* target = find_target(id);
+  if (!target || !target->alive())
+    return;
+  target->ended = TargetEnd{std::move(how), elapsed()};
+  keep_collections(*target);
+  windows_.remove(target->group, id);
+  attachments_.detach(target->process.pid);
+}
+
+void Tracer::attach_pending() {
+  const double now = elapsed();
+  for (const Pending& pending : std::exchange(pending_, {})) {
+    if (pending.due > now) {
+      pending_.push_back(pending);
+      continue;
+    }
+    const auto id = kernel_.target_id(pending.pid);
+    TargetState* target = id ? find_target(*id) : nullptr;
+    if (target && target->alive())
+      refresh_mappings(*target);
+    else if (!id && options_.selection.matches(proc_, pending.pid))
+      take_selected(pending.pid); // else it had a short life
+  }
+}
+
+void Tracer::await_mappings(pid_t pid) {
+  for (const double delay : new_image_delays)
+    pending_.push_back({elapsed() + delay, pid});
+}
+
+/// A process that was selected, but not by its PID. One that cannot be traced is not asked again.
+void Tracer::take_selected(pid_t pid) {
+  const auto stat = proc_.stat(pid);
+  if (frozen_ || !stat || refused_.contains({pid, stat->start_ticks}))
+    return;
+  const auto followed = follow(pid, false);
+  if (followed) {
+    const TargetState& target = **followed;
+    windows_.start(target.group);
+    await_mappings(pid);
+    options_.inform(target.begin);
+    return;
+  }
+  refused_.emplace(pid, stat->start_ticks);
+  options_.inform(followed.error().message);
+}
+
+/// Processes that began before an event could tell, or match by now.
+void Tracer::look_for_targets() {
+  constexpr double scan_seconds = 2;
+  constexpr double scan_share = 0.01; // of one core
+  const double begin = elapsed();
+  if (!options_.selection.takes_new() || frozen_ || begin < next_target_scan_)
+    return;
+  for (const pid_t pid : options_.selection.matching(proc_))
+    if (!kernel_.target_id(pid))
+      take_selected(pid);
+  std::erase_if(refused_, [this](const auto& refused) {
+    const auto stat = proc_.stat(refused.first);
+    return !stat || stat->start_ticks != refused.second;
+  });
+  next_target_scan_ = elapsed() + std::max(scan_seconds, (elapsed() - begin) / scan_share);
+}
+
+/// Follows the interpreter that was found in the target.
+void Tracer::take_python(TargetState& target, PythonSearch search) {
+  const double age = elapsed() - target.since;
+  // A program that starts has not mapped all its libraries yet.
+  if (search.only_named && age < time_to_start)
+    search.problem.clear();
+  target.python = std::move(search);
+  const PythonSearch& found = target.python;
+  const pid_t pid = target.process.pid;
+  if (!found.problem.empty())
+    options_.warn(fmt::format("PID {} ({}): native stacks only: {}", pid, target.process.comm,
+                              found.problem));
+  if (found.pools && !target.python_pools) {
+    const auto attached = attachments_.attach(pid, *found.pools);
+    target.python_pools = static_cast<bool>(attached);
+    if (!attached)
+      options_.warn(attached.error().message);
+  }
+  if (!found.process)
+    return;
+  if (found.code_dealloc_offset &&
+      attachments_.attach_code_hook(pid, found.interpreter, *found.code_dealloc_offset)) {
+    leakbpf_python layout = found.process->layout.walk;
+    layout.deaths_told = 1; // what is known of code objects can be remembered
+    static_cast<void>(kernel_.put_python(target.id, layout));
+  }
+  target.python_collector =
+      found.collector_offset &&
+      attachments_.attach_collector(pid, found.interpreter, *found.collector_offset);
+}
+
+/// An interpreter that was not there, or not initialised, when the target began.
+void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappings) {
+  if (!options_.python || target.python.process || !target.python.problem.empty())
+    return;
+  if (target.python.version && elapsed() - target.since > time_to_initialise)
+    return; // it has the library, and does not use it
+  PythonSearch search = find_python(proc_, target.process.pid, mappings);
+  if (search.process && !kernel_.put_python(target.id, search.process->layout.walk)) {
+    search.process.reset();
+    search.problem = "too many Python processes at once";
+  }
+  take_python(target, std::move(search));
+}
+
+/// Reads the target's mappings; attaches to allocators that are new in it.
+void Tracer::refresh_mappings(TargetState& target) {
+  const pid_t pid = target.process.pid;
+  std::string text;
+  if (target.alive()) // else the PID may be another's by now
+    if (auto read = proc_.read(pid, "maps"))
+      text = std::move(*read);
+  if (text.empty()) // it is ending, or has ended
+    text = unwind_->maps_seen(target.id);
+  const std::size_t digest = std::hash<std::string>()(text);
+  if (text.empty() || (digest == target.maps_digest && !target.awaits_python()))
+    return;
+  target.maps_digest = digest;
+  target.mapped_by = pid;
+  const auto mappings = parse_mappings(text);
+  target.space.update(mappings);
+  if (!target.alive() || frozen_) // nothing is to be attached to any more
+    return;
+  look_for_python(target, mappings);
+  const auto attached = attachments_.attach(pid, mappings);
+  if (!attached)
+    options_.warn(attached.error().message);
+  else if (attached->probes > 0)
+    options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files", pid,
+                                target.process.comm, attached->probes, attached->files));
+}
+
+/// The process, whatever program it runs by now.
+bool Tracer::still_runs(const TargetState& target) const {
+  const auto stat = proc_.stat(target.process.pid);
+  return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+}
+
+/// Its memory, as it could be read until now, was that of the program that the target stands for.
+bool Tracer::is_same_image(const TargetState& target) const {
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  return still_runs(target) && image.value_or(target.id) == target.id;
+}
+
+/// Looks at the living targets, at some of them when they are many: each costs some reads of /proc.
+/// Ends of processes are events, and events can be dropped.
+void Tracer::look_at_targets() {
+  constexpr std::size_t most_looks = 64;
+  looked_at_.clear();
+  auto next = targets_.upper_bound(last_looked_at_);
+  for (std::size_t i = 0; i < targets_.size() && looked_at_.size() < most_looks; i++, next++) {
+    if (next == targets_.end())
+      next = targets_.begin();
+    auto& [id, target] = *next;
+    if (!target.alive())
+      continue;
+    last_looked_at_ = id;
+    looked_at_.push_back(id);
+    if (still_runs(target))
+      refresh_mappings(target);
+    else
+      on_exit(id, "ended");
+  }
+}
+
+bool Tracer::looks_at_all() const {
+  return looked_at_.size() >= living_targets();
+}
+
+std::size_t Tracer::living_targets() const {
+  return static_cast<std::size_t>(std::count_if(
+      targets_.begin(), targets_.end(), [](const auto& each) { return each.second.alive(); }));
+}
+
+} // namespace leakbpf
