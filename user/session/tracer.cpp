@@ -3,7 +3,6 @@
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"
-#include "target/descendants.h"
 #include "target/kernel_file.h"
 
 #include <algorithm>
@@ -13,7 +12,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 namespace leakbpf {
 
@@ -89,10 +87,6 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
   for (const pid_t pid : options.pids)
     if (std::find(asked.begin(), asked.end(), pid) == asked.end())
       asked.push_back(pid);
-  if (options.kernel.follow_forks) // those that were forked already are children, too
-    for (const pid_t pid : descendants(proc, asked))
-      if (std::find(asked.begin(), asked.end(), pid) == asked.end() && pid != getpid())
-        asked.push_back(pid);
   WantedProcesses wanted;
   std::optional<Error> first_error;
   for (const pid_t pid : asked) {
