@@ -83,19 +83,25 @@ void HeapWindows::share_budget() {
 /// What the members did since the last time.
 void HeapWindows::read(Group& group) const {
   ProbeWork work;
+  const CpuTimes taken_before = group.taken;
+  bool all_read = true;
   for (auto& [target, member] : group.members) {
     const leakbpf_activity now = kernel_.activity(target);
     work.hits += static_cast<double>(now.hits - member.activity.hits);
     work.following_seconds += static_cast<double>(now.work_ns - member.activity.work_ns) / 1e9;
     member.activity = now;
     const auto stat = proc_.stat(member.pid);
+    all_read = all_read && stat;
     if (!stat)
       continue;
     group.taken += cpu_times(*stat) - member.times;
     member.times = cpu_times(*stat);
   }
   group.work += work;
-  group.cost_seconds += group.meter.cost_seconds(work);
+  const double cost = group.meter.cost_seconds(work);
+  const CpuTimes taken = group.taken - taken_before;
+  // Of a process that has ended nobody knows what it took.
+  group.cost_seconds += all_read ? group.bound.bounded(cost, taken.user + taken.system) : cost;
   const double now = clock_();
   if (now - group.recent_from < recent_seconds)
     return;

@@ -93,6 +93,7 @@ private:
     CpuTimes taken;                                    ///< by all members since the start
     ProbeWork work;                                    ///< likewise
     double cost_seconds = 0;                           ///< likewise
+    CostBound bound;                                   ///< of it
     CpuTimes taken_at_change;                          ///< when a window was opened or closed last
     ProbeWork work_at_open;
     double closeness = 1;   ///< see choose_closeness
