@@ -8,7 +8,7 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t most_threads = 16;
+constexpr std::size_t most_threads = 64;
 
 } // namespace
 
