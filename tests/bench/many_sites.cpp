@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Allocates from 5,000 different call stacks: leaks one small block at each of them every two
-// seconds, and takes and gives back others meanwhile, 10,000 times a second.
+// many_sites [SITES]: allocates from 5,000 (at most 16,384) different call stacks: leaks 2,500
+// small blocks a second, at one after the other, and takes and gives back others meanwhile, 10,000
+// times a second.
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -9,13 +10,13 @@
 
 namespace {
 
-constexpr unsigned sites = 5000;
-constexpr int levels = 13; // 2^13 paths through two functions
+constexpr unsigned usual_sites = 5000;
+constexpr int levels = 14; // 2^14 paths through two functions
 constexpr long tick_ns = 10'000'000;
 constexpr unsigned leaks_per_tick = 25;
 constexpr unsigned churns_per_tick = 100;
 
-void* step(unsigned path, int level);
+void* step(unsigned long path, int level);
 
 /// Keeps the call that made `block` from being the caller's last action.
 void* keep(void* block) {
@@ -23,24 +24,24 @@ void* keep(void* block) {
   return block;
 }
 
-[[gnu::noinline]] void* left(unsigned path, int level) {
+[[gnu::noinline]] void* left(unsigned long path, int level) {
   return keep(step(path, level));
 }
 
-[[gnu::noinline]] void* right(unsigned path, int level) {
+[[gnu::noinline]] void* right(unsigned long path, int level) {
   return keep(step(path, level));
 }
 
 /// Bit `level` - 1 of `path` says which way to go.
-[[gnu::always_inline]] inline void* step(unsigned path, int level) {
+[[gnu::always_inline]] inline void* step(unsigned long path, int level) {
   if (level == 0)
     return std::malloc(32);
   const bool turn = (path >> (level - 1) & 1) != 0;
   return turn ? right(path, level - 1) : left(path, level - 1);
 }
 
-void* allocate_at(unsigned site) {
-  void* block = step(site % sites, levels);
+void* allocate_at(unsigned long site) {
+  void* block = step(site, levels);
   if (!block)
     std::exit(1);
   return block;
@@ -48,18 +49,21 @@ void* allocate_at(unsigned site) {
 
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const unsigned long sites = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : usual_sites;
+  if (sites == 0 || sites > 1UL << levels)
+    return 1;
   std::printf("ready\n");
   std::fflush(stdout);
   timespec due{};
   clock_gettime(CLOCK_MONOTONIC, &due);
-  unsigned leaking = 0;
-  unsigned churning = 0;
+  unsigned long leaking = 0;
+  unsigned long churning = 0;
   for (;;) {
     for (unsigned i = 0; i < leaks_per_tick; i++)
-      keep(allocate_at(leaking++));
+      keep(allocate_at(leaking++ % sites));
     for (unsigned i = 0; i < churns_per_tick; i++)
-      std::free(allocate_at(churning++));
+      std::free(allocate_at(churning++ % sites));
     due.tv_nsec += tick_ns;
     if (due.tv_nsec >= 1'000'000'000) {
       due.tv_nsec -= 1'000'000'000;

@@ -219,6 +219,41 @@ TEST_CASE("the part of a cost that is user time is a part of it", "[cost]") {
   CHECK(CostMeter::user_part(10) == Approx(10 * CostMeter::user_part(1)));
 }
 
+TEST_CASE("probes cost a process no more than the time that it took", "[cost]") {
+  // A loop that does nothing but allocate pays with nearly all of its time, and a model that adds
+  // user time for cold caches, which the loop does not have, would say 1.22 of it.
+  CostBound loop;
+  double sum = 0;
+  for (int i = 0; i < 100; i++)
+    sum += loop.bounded(0.122, 0.1);
+  CHECK(sum == Approx(10));
+  // Then it does other work, and owes hardly anything of before.
+  double later = 0;
+  for (int i = 0; i < 100; i++)
+    later += loop.bounded(0.01, 0.1);
+  CHECK(later == Approx(1).margin(0.021));
+}
+
+TEST_CASE("ticks do not take from a cost", "[cost]") {
+  CostBound bound;
+  double sum = 0;
+  double told = 0;
+  for (int i = 1; i <= 1000; i++) { // 4 ms of each 5 ms, told in ticks of 10 ms
+    const double now = std::floor(i * 0.005 / 0.01 + 1e-9) * 0.01;
+    sum += bound.bounded(0.004, now - told);
+    told = now;
+  }
+  CHECK(sum == Approx(4).margin(0.02));
+}
+
+TEST_CASE("idle time of before pays for no hits of now", "[cost]") {
+  CostBound bound;
+  CHECK(bound.bounded(0, 100) == 0);
+  CHECK(bound.bounded(5, 1) <= 1.021);
+  CHECK(bound.bounded(0, 0) == 0);
+  CHECK(bound.bounded(1, 3) == Approx(1).margin(0.021));
+}
+
 TEST_CASE("CPU times and work add and subtract by their parts", "[cost]") {
   CpuTimes times{1, 2};
   times += {10, 20};

@@ -104,7 +104,43 @@ TEST_CASE("a forgotten key is gone", "[history]") {
   Table table;
   fill(table, "key", 10, 1);
   table.forget("key");
-  CHECK(table.values("key") == nullptr);
+  CHECK_FALSE(table.values("key"));
+  // What comes in its place does not inherit from it.
+  table.begin_sample(10);
+  table.put("next", 5);
+  CHECK(table.values("next")->front() == 0);
+  CHECK(table.values("next")->back() == 5);
+}
+
+TEST_CASE("a key that is 0 all the time is known to be", "[history]") {
+  Table table(8);
+  for (int i = 0; i < 6; i++) {
+    table.begin_sample(i);
+    table.put("idle", 0);
+    table.put("late", i < 4 ? 0 : 7);
+  }
+  CHECK(*table.values("idle") == std::vector<double>(6, 0));
+  CHECK(table.value_at("idle", 5) == 0);
+  CHECK_FALSE(table.value_at("idle", 6));
+  CHECK_FALSE(table.value_at("nobody", 0));
+  CHECK(*table.values("late") == std::vector<double>{0, 0, 0, 0, 7, 7});
+  CHECK(table.value_at("late", 3) == 0);
+  CHECK(table.value_at("late", 4) == 7);
+}
+
+TEST_CASE("large values are kept to the unit", "[history]") {
+  constexpr double large = 5e12 + 3;
+  Table table;
+  table.begin_sample(0);
+  table.put("small", 1);
+  table.put("large", large);
+  table.begin_sample(1);
+  table.put("large", 2);
+  table.put("small", large);
+  table.put("more", 0xffffffff);
+  CHECK(*table.values("large") == std::vector<double>{large, 2});
+  CHECK(*table.values("small") == std::vector<double>{1, large});
+  CHECK(*table.values("more") == std::vector<double>{0, 0xffffffff});
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "module_fixture.h"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
@@ -145,6 +146,28 @@ TEST_CASE("inlined calls are frames of their own, each with its line", "[symbol]
     CHECK(is_this_file(frames[i].file));
     CHECK(frames[i].inlined == (i + 1 < frames.size()));
   }
+}
+
+TEST_CASE("a module that rested finds the same as before", "[symbol]") {
+  Module module = open_module("/proc/self/exe");
+  const std::uint64_t place = place_of(shapes::outer(1)).offset;
+  const std::uint64_t other = place_of(shapes::Box<int>::place(1, "")).offset;
+  const auto much_later = [] { return std::chrono::steady_clock::now() + std::chrono::hours(24); };
+  CHECK_FALSE(module.rest(much_later())); // nothing was asked for yet
+  const auto before = module.resolve(place, true);
+  REQUIRE(before.size() == 3);
+  CHECK_FALSE(module.rest(std::chrono::steady_clock::now())); // it was needed a moment ago
+  CHECK(module.rest(much_later()));
+  CHECK_FALSE(module.rest(much_later())); // it rests already
+  const auto after = module.resolve(place, true);
+  REQUIRE(after.size() == before.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(after[i].function == before[i].function);
+    CHECK(after[i].file == before[i].file);
+    CHECK(after[i].line == before[i].line);
+  }
+  CHECK(module.rest(much_later()));
+  CHECK(module.resolve(other, true).back().function == "shapes::Box<int>::place(int, char const*)");
 }
 
 TEST_CASE("overloads and templates are told apart", "[symbol]") {

@@ -18,6 +18,8 @@ constexpr double least_factor = 0.7;
 constexpr double most_factor = 5;
 // CPU times come in ticks of up to 10 ms: less than this tells nothing.
 constexpr double enough_seconds = 0.05;
+// Two ticks, one at each end of a stretch.
+constexpr double most_carried = 0.02;
 // With so much of it the process's own figure is taken alone.
 constexpr double plenty_seconds = 0.3;
 // Of probed CPU time: older than this counts half.
@@ -81,6 +83,16 @@ double CostMeter::user_part(double cost_seconds) {
 
 double CostMeter::cost_seconds(const ProbeWork& work) const {
   return work.hits * hit_seconds() + work.following_seconds;
+}
+
+double CostBound::bounded(double cost, double taken) {
+  cost_left_ += cost;
+  taken_left_ += taken;
+  const double possible = std::min(cost_left_, taken_left_);
+  // What was taken long ago has nothing to do with hits of now, nor the other way round.
+  cost_left_ = std::min(cost_left_ - possible, most_carried);
+  taken_left_ = std::min(taken_left_ - possible, most_carried);
+  return possible;
 }
 
 } // namespace leakbpf

@@ -38,6 +38,19 @@ struct ProbeWork {
   }
 };
 
+/// Bounds what a process is said to pay for probes by the CPU time that it took: nothing can cost
+/// more. CPU times come in ticks, so that a little is carried over from one stretch to the next.
+class CostBound {
+public:
+  /// `cost` seconds, by the model, of a stretch in which the process took `taken` (both kinds).
+  /// Returns what of it, and of what was carried over, can be.
+  [[nodiscard]] double bounded(double cost, double taken);
+
+private:
+  double cost_left_ = 0;  ///< not accounted for yet
+  double taken_left_ = 0; ///< nothing was accounted to it yet
+};
+
 class CostMeter {
 public:
   /// `loop_hit_seconds`: one hit in a loop.

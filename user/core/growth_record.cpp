@@ -13,13 +13,13 @@ constexpr double survival_seconds = 30;
 
 template <class Table, class Key>
 std::optional<Trend> trend_in(const Table& table, const Key& key, double since) {
-  const std::vector<double>* values = table.values(key);
-  if (!values || values->empty())
+  std::vector<double> values;
+  if (!table.read(key, values) || values.empty())
     return std::nullopt;
   // A target that has ended has a run of its own.
-  const double until = table.times()[std::min(table.times().size(), values->size()) - 1];
+  const double until = table.times()[std::min(table.times().size(), values.size()) - 1];
   const double from = since + warm_up_seconds(until - since);
-  return trend_of(table.times(), *values, from, least_rise_bytes);
+  return trend_of(table.times(), values, from, least_rise_bytes);
 }
 
 } // namespace
@@ -81,13 +81,12 @@ std::optional<SurvivalMark> GrowthRecord::survival_mark(double now) const {
 }
 
 double GrowthRecord::allocated_at(const SurvivalMark& mark, const SiteKey& key) const {
-  const std::vector<double>* values = allocated_.values(key);
-  return values && mark.index < values->size() ? (*values)[mark.index] : 0;
+  return allocated_.value_at(key, mark.index).value_or(0);
 }
 
 std::vector<std::uint64_t> GrowthRecord::site_series(const SiteKey& key) const {
   std::vector<std::uint64_t> series;
-  if (const std::vector<double>* values = outstanding_.values(key)) {
+  if (const auto values = outstanding_.values(key)) {
     series.reserve(outstanding_.times().size());
     for (const double value : *values)
       series.push_back(static_cast<std::uint64_t>(value));

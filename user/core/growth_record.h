@@ -45,7 +45,7 @@ public:
   /// It has ended, and was judged.
   void forget_target(std::uint32_t target);
 
-  /// Sites for whose entry `gone` is true.
+  /// Sites for which `gone` is true.
   template <class Predicate> void forget_sites(const Predicate& gone) {
     outstanding_.forget_if(gone);
     allocated_.forget_if(gone);

@@ -2,6 +2,7 @@
 // Reads a whole BPF hash map with few system calls.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <vector>
@@ -15,7 +16,10 @@ namespace leakbpf {
 /// Returns the number visited.
 template <class Key, class Visitor>
 std::size_t each_element(int map_fd, std::size_t value_bytes, const Visitor& visit) {
-  std::uint32_t capacity = 4096;
+  // Where there are many CPUs, the values of one element are some KB.
+  constexpr std::size_t most_bytes = 512 * 1024;
+  auto capacity = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(most_bytes / std::max<std::size_t>(value_bytes, 1), 128, 4096));
   std::vector<Key> keys(capacity);
   std::vector<std::uint8_t> values(capacity * value_bytes);
   std::uint32_t cursor = 0;

@@ -110,25 +110,33 @@ SharingBudget HeapWindows::sharing_budget() const {
 }
 
 /// What the members did since the last time.
-ProbeWork HeapWindows::read_members(Group& group) const {
+void HeapWindows::read_members(Group& group) const {
   ProbeWork work;
+  const CpuTimes taken_before = group.taken;
+  bool all_read = true;
   for (auto& [target, member] : group.members) {
     const leakbpf_activity now = kernel_.activity(target);
     work.hits += static_cast<double>(now.hits - member.activity.hits);
     work.following_seconds += static_cast<double>(now.work_ns - member.activity.work_ns) / 1e9;
     member.activity = now;
     const auto stat = proc_.stat(member.pid);
+    all_read = all_read && stat;
     if (!stat)
       continue;
     group.taken += cpu_times(*stat) - member.times;
     member.times = cpu_times(*stat);
   }
-  group.governed_seconds += group.meter.cost_seconds(work);
-  return work;
+  group.work += work;
+  const double cost = group.meter.cost_seconds(work);
+  const CpuTimes taken = group.taken - taken_before;
+  // Of a process that has ended nobody knows what it took.
+  const double paid = all_read ? group.bound.bounded(cost, taken.user + taken.system) : cost;
+  group.cost_seconds += paid;
+  group.governed_seconds += paid;
 }
 
 /// The same, by the slots of activity: members may be thousands. Who pays most decides.
-ProbeWork HeapWindows::read_sharing(Group& group) const {
+void HeapWindows::read_sharing(Group& group) const {
   std::vector<bool> is_member(LEAKBPF_ACTIVITY_SLOTS + 1, false);
   for (const auto& [target, member] : group.members)
     is_member[target % LEAKBPF_ACTIVITY_SLOTS] = true;
@@ -146,14 +154,16 @@ ProbeWork HeapWindows::read_sharing(Group& group) const {
     all += work;
   }
   group.slots = std::move(now);
+  group.work += all;
+  group.cost_seconds += group.meter.cost_seconds(all);
   group.governed_seconds += sharing_budget().governed_seconds(paid);
-  return all;
 }
 
 void HeapWindows::read(Group& group) const {
-  const ProbeWork work = group.sharing ? read_sharing(group) : read_members(group);
-  group.work += work;
-  group.cost_seconds += group.meter.cost_seconds(work);
+  if (group.sharing)
+    read_sharing(group);
+  else
+    read_members(group);
   const double now = clock_();
   if (now - group.recent_from < recent_seconds)
     return;

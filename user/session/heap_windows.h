@@ -105,6 +105,7 @@ private:
     double governed_seconds = 0;                       ///< the part that the budget is for
     bool sharing = false;                              ///< its members share probes
     std::vector<leakbpf_activity> slots;               ///< of sharing ones, as read last
+    CostBound bound;                                   ///< of it
     CpuTimes taken_at_change;                          ///< when a window was opened or closed last
     ProbeWork work_at_open;
     double closeness = 1;   ///< see choose_closeness
@@ -133,8 +134,8 @@ private:
   [[nodiscard]] SharingBudget sharing_budget() const;
   static std::vector<pid_t> owners_of(const Group& group);
   void read(Group& group) const;
-  ProbeWork read_members(Group& group) const;
-  ProbeWork read_sharing(Group& group) const;
+  void read_members(Group& group) const;
+  void read_sharing(Group& group) const;
   static double speed(const Group& group);
   static void meter(Group& group, bool probed);
   static void restart_meter(Group& group);

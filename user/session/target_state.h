@@ -7,6 +7,7 @@
 #include "core/report.h"
 #include "core/verdict.h"
 #include "python/python_process.h"
+#include "session/heap_windows.h"
 #include "symbol/address_space.h"
 #include "target/memory_limit.h"
 #include "target/process.h"
@@ -22,6 +23,7 @@ struct TargetState {
   std::string begin;             ///< what to tell when its blocks are followed
   bool asked_for = false;        ///< by its PID; else it is a child of such a one
   std::uint32_t group = 0;       ///< of HeapWindows
+  WindowState window;            ///< of its group, at the sample or the report that is being made
   std::uint64_t windows_put = 0; ///< windows that had ended at the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Start, the event loop, and the life of targets. Sampling and reporting are in tracer_report.cpp.
+// Start, the event loop, and the life of targets. Sampling, ages, rows and reports have files of
+// their own.
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"

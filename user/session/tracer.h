@@ -132,8 +132,22 @@ private:
   [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
   [[nodiscard]] bool is_news(const TargetState& target) const;
   void put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals);
+  /// A key that nothing counts for any more has totals of 0.
+  struct Site {
+    SiteTotals totals;
+    std::unique_ptr<Trend> trend;   ///< where there was anything outstanding
+    std::size_t trend_of = 0;       ///< what growth_.kept_samples() was when it was made
+    std::uint64_t trend_bytes = 0;  ///< that were outstanding then
+    std::unique_ptr<SiteAges> ages; ///< where blocks were found
+    bool grew = false;              ///< something was outstanding at some time
+
+    [[nodiscard]] bool is_known() const { return totals != SiteTotals{}; }
+  };
+  void note_windows();
   void read_sites();
-  void add_site(const SiteSample& sample, const SiteKey& place);
+  [[nodiscard]] Site& site_of(const SiteKey& kernel_key);
+  void add_sites(const std::vector<SiteSample>& samples);
+  void add_site(const SiteSample& sample, Site& site);
   [[nodiscard]] bool is_unfinished(const SiteKey& key) const;
   struct HeapBacking {
     bool serves_heap = false;
@@ -152,8 +166,10 @@ private:
     leakbpf_block_key place;
     leakbpf_block block;
   };
+  void begin_ages();
   void add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight);
-  SiteKey add_age_of(const OutstandingBlock& each, std::uint64_t now_ns);
+  void add_age(Site& site, std::uint64_t age_ns, std::uint64_t bytes, double weight) const;
+  void add_age_of(const OutstandingBlock& each, std::uint64_t now_ns);
   [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
   [[nodiscard]] bool is_limited(const leakbpf_block_key& place) const;
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
@@ -165,7 +181,10 @@ private:
   void sample_targets(double now);
   void look_at_memory(TargetState& target, MemoryLimitSample& limits, HistoryPoint& point);
   void thin_history();
-  [[nodiscard]] std::vector<SiteReport> site_rows();
+  [[nodiscard]] std::vector<SiteReport> site_rows(bool whole);
+  void renew_trend(const SiteKey& key, Site& site, const TargetState& target, bool whole);
+  [[nodiscard]] const Trend* trend_of_site(const SiteKey& key) const;
+  [[nodiscard]] const SiteAges* ages_of(const SiteKey& key, const Site& site) const;
   void suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed);
   [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
   [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
@@ -173,7 +192,7 @@ private:
   void weigh_memory(const TargetState& target, TargetEvidence& evidence) const;
   void judge_targets(const std::vector<SiteReport>& sites, std::vector<TargetReport>& rows);
   [[nodiscard]] SiteEvidence evidence_of(const SiteReport& site) const;
-  void judge_briefly(SiteReport& site) const;
+  static void judge_briefly(SiteReport& row, const Trend& trend);
   void judge(SiteReport& site) const;
   [[nodiscard]] Losses losses_for_verdict() const;
   void fill_host(Report& report) const;
@@ -210,9 +229,13 @@ private:
   std::vector<std::uint32_t> looked_at_; ///< targets whose /proc was read for the present sample
   std::uint32_t last_looked_at_ = 0;
   std::deque<Pending> pending_;
-  std::vector<leakbpf_event> new_stacks_;                      ///< to be looked at
-  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> sites_; ///< of all kinds, as sampled last
-  std::unordered_map<SiteKey, SiteAges, SiteKeyHash> ages_;
+  std::vector<leakbpf_event> new_stacks_;                ///< to be looked at
+  std::unordered_map<SiteKey, Site, SiteKeyHash> sites_; ///< of all kinds, as sampled last
+  /// By what the kernel calls them. Sites stay where they are until the end.
+  std::unordered_map<SiteKey, Site*, SiteKeyHash> site_of_;
+  /// What the kernel told last, in its order; null: it has to be looked up.
+  std::vector<std::pair<SiteKey, Site*>> last_read_;
+  bool any_unfinished_ = false;        ///< of the targets' windows
   std::optional<double> survival_age_; ///< seconds; of SiteAges::old_survival_percent
   /// What sites counted that the kernel side was told to forget.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> retired_;
@@ -224,11 +247,7 @@ private:
   double next_age_scan_ = 0;
   std::uint64_t scanned_windows_ = 0; ///< what windows_.ended() was at the last scan
   GrowthRecord growth_;
-  /// Trends of the sites, which are the same until the record has a new sample, and what targets
-  /// were judged by.
-  std::unordered_map<SiteKey, Trend, SiteKeyHash> trends_;
-  std::size_t trends_of_ = 0; ///< what growth_.kept_samples() was when they were made
-  std::unordered_map<std::uint32_t, TargetEvidence> evidence_;
+  std::unordered_map<std::uint32_t, TargetEvidence> evidence_; ///< what targets were judged by
   std::unordered_map<std::uint64_t, const Suppression*> suppressed_; ///< by the hash of the places
   std::unordered_map<std::uint64_t, bool> filtered_;                 ///< likewise
   std::unordered_map<std::uint32_t, double> suppressed_rates_;       ///< by target, bytes a second

@@ -49,10 +49,14 @@ void Tracer::retire_ended(const std::vector<SiteSample>& samples) {
     }
     const SiteKey place = by_place(key);
     if (kernel_.take_totals(sample.key) && targets_.contains(key.target))
-      retired_[place] += estimate_of(sample, windows_.state(targets_.at(key.target).group));
+      retired_[place] += estimate_of(sample, targets_.at(key.target).window);
     given_back_by_place(key, place);
+    site_of_.erase(key);
     free.push_back(key.stack_hash);
   }
+  if (free.empty())
+    return;
+  last_read_.clear();
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
       in_use.insert(key.stack_hash);
@@ -70,8 +74,8 @@ void Tracer::evict_targets() {
   if (ended.size() <= most_ended)
     return;
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  for (const auto& [key, totals] : sites_)
-    outstanding[key.target] += totals.outstanding_bytes();
+  for (const auto& [key, site] : sites_)
+    outstanding[key.target] += site.totals.outstanding_bytes();
   for (auto& [bytes, id] : ended)
     bytes = outstanding[id];
   std::sort(ended.begin(), ended.end());
@@ -84,14 +88,14 @@ void Tracer::evict_targets() {
 void Tracer::forget(std::uint32_t id) {
   own_losses_[LEAKBPF_LOSS_TARGETS_EVICTED]++;
   const auto of_it = [id](const auto& known) { return known.first.target == id; };
+  last_read_.clear();
+  std::erase_if(site_of_, of_it);
   std::erase_if(sites_, of_it);
   std::erase_if(retired_, of_it);
   std::erase_if(given_back_, of_it);
   std::erase_if(held_, of_it);
-  std::erase_if(ages_, of_it);
-  std::erase_if(trends_, of_it);
   growth_.forget_target(id);
-  growth_.forget_sites(of_it);
+  growth_.forget_sites([id](const SiteKey& key) { return key.target == id; });
   evidence_.erase(id);
   suppressed_rates_.erase(id);
   targets_.erase(id);
@@ -99,7 +103,7 @@ void Tracer::forget(std::uint32_t id) {
 
 void Tracer::forget_unused_stacks() {
   std::unordered_set<std::uint64_t> used; // hashes of places
-  for (const auto& [key, totals] : sites_)
+  for (const auto& [key, site] : sites_)
     used.insert(key.stack_hash);
   const auto is_unused = [&used](const auto& known) { return !used.contains(known.first); };
   std::erase_if(places_of_, [&used](const auto& known) { return !used.contains(known.second); });

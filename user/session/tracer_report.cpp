@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reporting of a Tracer: from what was sampled to named, judged, ranked rows.
+// Reporting of a Tracer: from rows of sites to a report, named, judged and ranked.
 #include "core/culprit.h"
 #include "core/losses.h"
 #include "core/ranking.h"
-#include "core/sampling.h"
 #include "core/suppress.h"
 #include "session/tracer.h"
 #include "version.h"
@@ -32,67 +31,6 @@ Overhead overhead_of(const TracingCost& cost) {
 }
 
 } // namespace
-
-std::vector<SiteReport> Tracer::site_rows() {
-  std::vector<SiteReport> rows;
-  rows.reserve(sites_.size());
-  const bool same = trends_of_ == growth_.kept_samples();
-  trends_of_ = growth_.kept_samples();
-  if (!same)
-    trends_.clear();
-  for (const auto& [key, totals] : sites_) {
-    const auto target = targets_.find(key.target);
-    if (target == targets_.end())
-      continue;
-    SiteReport& row = rows.emplace_back();
-    row.pid = target->second.process.pid;
-    row.key = key;
-    row.totals = totals;
-    estimate(row, target->second);
-    if (!same)
-      if (const auto trend = growth_.site_trend(key, target->second.since))
-        trends_.emplace(key, *trend);
-    if (const auto trend = trends_.find(key); trend != trends_.end())
-      row.growth_bytes_per_minute = trend->second.rate * 60;
-    auto ages = ages_.find(key);
-    if (ages == ages_.end() && key.kind == LEAKBPF_KIND_PYTHON) // what a heap block holds
-      ages = ages_.find({key.target, LEAKBPF_KIND_HEAP, key.stack_hash});
-    if (ages == ages_.end() || ages->second.histogram.empty())
-      continue;
-    row.oldest_age_seconds = ages->second.histogram.oldest_seconds();
-    row.median_age_seconds = ages->second.histogram.median_seconds();
-    if (row.standard_error_bytes && ages->second.old_survival_percent) {
-      row.old_survival_percent = ages->second.old_survival_percent;
-      row.survival_age_seconds = survival_age_;
-    }
-  }
-  return rows;
-}
-
-/// Mappings are followed one and all. Which small objects a Python site holds is inferred from
-/// pointers, with no known error.
-void Tracer::estimate(SiteReport& row, const TargetState& target) const {
-  row.standard_error_bytes = 0;
-  if (row.key.kind == LEAKBPF_KIND_PYTHON) {
-    row.estimated = true;
-    row.standard_error_bytes.reset();
-  } else if (row.key.kind == LEAKBPF_KIND_PAGES) {
-    row.estimated = true;
-    row.standard_error_bytes = page_sampling_error(
-        static_cast<double>(row.totals.outstanding_count()), LEAKBPF_PAGES_PER_SAMPLE);
-  } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
-    const WindowState window = windows_.state(target.group);
-    row.estimated = window.mean_bytes > 1 || window.limited;
-    const auto bytes = static_cast<double>(row.totals.outstanding_bytes());
-    const auto count = static_cast<double>(row.totals.outstanding_count());
-    // Blocks with mappings of their own are known all the time.
-    constexpr double mapped_bytes = 128 * 1024;
-    const bool mapped = bytes >= mapped_bytes * count && maps_blocks(target);
-    if (row.estimated && !mapped)
-      row.standard_error_bytes =
-          sampling_error(bytes, count, window.mean_bytes, 1.0 / window.scale);
-  }
-}
 
 Frames Tracer::frames_of(const SiteReport& site) {
   if (const auto known = stacks_.find(site.key.stack_hash); known != stacks_.end())
@@ -249,14 +187,14 @@ void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& su
   if (options_.suppressions.rules().empty())
     return; // to look at frames is to name them, of thousands of stacks
   std::erase_if(sites, [&](const SiteReport& site) {
-    const auto trend = trends_.find(site.key);
-    const bool grows = trend != trends_.end() && trend->second.sustained();
+    const Trend* trend = trend_of_site(site.key);
+    const bool grows = trend && trend->sustained();
     const Suppression* rule = suppressed_by(site);
     if (!rule || (rule->is_builtin() && (whole || grows))) // what is taken once does not grow
       return false;
     count_suppressed(suppressed, *rule, site.totals);
     if (grows && is_summed(site.key))
-      suppressed_rates_[site.key.target] += trend->second.projected;
+      suppressed_rates_[site.key.target] += trend->projected;
     return true;
   });
 }
@@ -280,8 +218,8 @@ Losses Tracer::losses_for_verdict() const {
     if (const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss); count > 0)
       losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
   double seen = 0;
-  for (const auto& [key, totals] : sites_)
-    seen += static_cast<double>(totals.allocated_count);
+  for (const auto& [key, site] : sites_)
+    seen += static_cast<double>(site.totals.allocated_count);
   losses.share = lost > 0 ? lost / (lost + seen) : 0;
   return losses;
 }
@@ -290,8 +228,9 @@ Losses Tracer::losses_for_verdict() const {
 void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
   evidence_.clear();
   for (const SiteReport& site : sites)
-    if (is_summed(site.key))
-      weigh_site(evidence_[site.key.target], evidence_of(site), site.key.kind,
+    if (TargetEvidence& evidence = evidence_[site.key.target];
+        is_summed(site.key) && !site.verdict.severity) // else it does not grow
+      weigh_site(evidence, evidence_of(site), site.key.kind,
                  static_cast<double>(site.totals.outstanding_count()));
   // Else a block that is not known when it is freed may be one that was never followed.
   const bool all_followed = options_.kernel.min_size == 0 && options_.kernel.max_size == ~0ULL &&
@@ -305,7 +244,7 @@ void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
     }
     if (growing <= 0 || !all_followed || target == targets_.end())
       continue;
-    if (windows_.state(target->second.group).limited)
+    if (target->second.window.limited)
       continue; // of a part of the time no sum can be made
     const leakbpf_activity now = kernel_.activity(id);
     const leakbpf_activity& before = target->second.before;
@@ -368,24 +307,13 @@ void Tracer::judge_targets(const std::vector<SiteReport>& sites, std::vector<Tar
 
 SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
   SiteEvidence evidence;
-  if (const auto trend = trends_.find(site.key); trend != trends_.end())
-    evidence.trend = trend->second;
+  if (const Trend* trend = trend_of_site(site.key))
+    evidence.trend = *trend;
   evidence.old_survival_percent = site.old_survival_percent;
   evidence.survival_age_seconds = site.survival_age_seconds;
   if (const auto target = evidence_.find(site.key.target); target != evidence_.end())
     evidence.target = &target->second;
   return evidence;
-}
-
-/// Most sites do not grow, and of those that are not shown nobody asks why.
-void Tracer::judge_briefly(SiteReport& site) const {
-  const auto trend = trends_.find(site.key);
-  if (trend == trends_.end() || trend->second.shape == TrendShape::too_short)
-    return;
-  if (trend->second.sustained())
-    judge(site);
-  else
-    site.verdict.severity = Severity::none;
 }
 
 void Tracer::judge(SiteReport& site) const {
@@ -418,7 +346,8 @@ void Tracer::drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) co
 Report Tracer::report(std::size_t rows, const SiteOrder& order) {
   Report report;
   fill_host(report);
-  std::vector<SiteReport> sites = site_rows();
+  note_windows();
+  std::vector<SiteReport> sites = site_rows(rows == 0 || frozen_);
   std::unordered_map<std::uint32_t, std::size_t> target_index;
   report.targets = target_rows(sites, target_index);
   suppress(sites, rows == 0, report.suppressed);
@@ -426,7 +355,9 @@ Report Tracer::report(std::size_t rows, const SiteOrder& order) {
   std::erase_if(sites, [this](const SiteReport& site) { return filtered_out(site); });
   drop_rows(sites, rows != 0);
   for (SiteReport& site : sites)
-    judge_briefly(site);
+    if (const Trend* trend = site.verdict.severity ? nullptr : trend_of_site(site.key);
+        trend && trend->sustained())
+      judge(site);
   if (options_.group_by != GroupBy::stack)
     sites = merge_sites(std::move(sites), options_.group_by,
                         [this](const SiteReport& site) { return group_of(site); });
@@ -446,6 +377,7 @@ Report Tracer::report(std::size_t rows, const SiteOrder& order) {
     name_frames(sites[i]);
   }
   report.sites = std::move(sites);
+  namer_.rest();
   if (rows == 0) { // no table shows them
     report.history = history_;
     report.series_times = growth_.site_times();

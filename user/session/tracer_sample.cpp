@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling of a Tracer: what is outstanding now, how old it is, what it grew from.
-#include "python/pools.h"
+// Sampling of a Tracer: what is outstanding now, and what it grew from.
 #include "session/site_estimate.h"
 #include "session/tracer.h"
-#include "target/glibc_chunk.h"
 #include "target/memory_usage.h"
-#include "target/page_presence.h"
 
 #include <algorithm>
-#include <ctime>
 #include <unordered_set>
+#include <utility>
 
 namespace leakbpf {
 
 namespace {
 
-// Reading every outstanding block may take this share of one core.
-constexpr double age_scan_share = 0.01;
 constexpr std::size_t max_history_points = 4096;
 constexpr std::size_t most_histories = 16;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
-  return now_ns > time_ns ? now_ns - time_ns : 0;
-}
 
 } // namespace
 
@@ -37,29 +21,43 @@ void Tracer::sample() {
   follow_events();
   take_finished_stacks();
   look_at_targets();
+  note_windows();
   read_ages(); // first: it says what Python's pools hold
   read_sites();
   const double now = elapsed();
   growth_.begin_sample(now);
-  for (const auto& [key, totals] : sites_)
+  for (auto& [key, site] : sites_) {
+    site.grew = site.grew || site.totals.outstanding_bytes() > 0;
+    if (!site.is_known())
+      continue;
     if (const TargetState* target = find_target(key.target); target && target->alive())
-      put_site(*target, key, totals);
+      put_site(*target, key, site.totals);
+  }
   sample_targets(now);
   if (growth_.keeps_sites())
     for (auto& [id, target] : targets_)
-      target.windows_put = windows_.state(target.group).ended;
+      target.windows_put = target.window.ended;
   attachments_.drop_unused();
   evict_targets();
 }
 
+/// They stay as they are while a sample or a report is made: there are thousands of sites to a
+/// target.
+void Tracer::note_windows() {
+  any_unfinished_ = false;
+  for (auto& [id, target] : targets_) {
+    target.window = windows_.state(target.group);
+    any_unfinished_ = any_unfinished_ || target.window.unfinished;
+  }
+}
+
 /// What windows tell is known at their ends.
 bool Tracer::is_news(const TargetState& target) const {
-  const WindowState window = windows_.state(target.group);
-  return !window.unfinished && window.ended != target.windows_put;
+  return !target.window.unfinished && target.window.ended != target.windows_put;
 }
 
 void Tracer::put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals) {
-  if (key.kind != LEAKBPF_KIND_HEAP || !windows_.state(target.group).limited)
+  if (key.kind != LEAKBPF_KIND_HEAP || !target.window.limited)
     growth_.put_site(key, totals);
   else if (is_news(target))
     growth_.put_site_after_gap(key, totals);
@@ -85,6 +83,8 @@ void Tracer::make_room(const std::vector<SiteSample>& samples) {
       retired_[place] += totals_of(*taken);
     given_back_by_place(key_of(sample), place);
     places_of_.erase(sample.key.stack_hash);
+    site_of_.erase(key_of(sample));
+    last_read_.clear();
   }
 }
 
@@ -107,18 +107,48 @@ void Tracer::given_back_by_place(const SiteKey& key, const SiteKey& place) {
 
 /// Its sums mean something at the end of the window that is open, not yet now.
 bool Tracer::is_unfinished(const SiteKey& key) const {
-  if (key.kind != LEAKBPF_KIND_HEAP)
+  if (!any_unfinished_ || key.kind != LEAKBPF_KIND_HEAP)
     return false;
   const auto target = targets_.find(key.target);
-  return target != targets_.end() && windows_.state(target->second.group).unfinished;
+  return target != targets_.end() && target->second.window.unfinished;
 }
 
-void Tracer::add_site(const SiteSample& sample, const SiteKey& place) {
+/// Looked up by place once, when the stack is known.
+Tracer::Site& Tracer::site_of(const SiteKey& kernel_key) {
+  if (const auto known = site_of_.find(kernel_key); known != site_of_.end())
+    return *known->second;
+  Site& site = sites_[by_place(kernel_key)];
+  if (places_of_.contains(kernel_key.stack_hash))
+    site_of_.emplace(kernel_key, &site);
+  return site;
+}
+
+/// The kernel tells its sites in the same order each time, but for those that came and went: most
+/// are found where they were before.
+void Tracer::add_sites(const std::vector<SiteSample>& samples) {
+  const auto before = std::exchange(last_read_, {});
+  last_read_.reserve(samples.size());
+  auto next = before.begin();
+  for (const SiteSample& sample : samples) {
+    const SiteKey key = key_of(sample);
+    if (before.end() - next > 1 && !(next->first == key) && next[1].first == key)
+      ++next;
+    Site* site = nullptr;
+    if (next != before.end() && next->first == key)
+      site = (next++)->second;
+    Site& found = site ? *site : site_of(key);
+    const bool is_final = site || site_of_.contains(key);
+    last_read_.emplace_back(key, is_final ? &found : nullptr);
+    add_site(sample, found);
+  }
+}
+
+void Tracer::add_site(const SiteSample& sample, Site& site) {
   const auto target = targets_.find(sample.key.target);
   if (target == targets_.end())
-    sites_[place] += totals_of(sample);
-  else if (!is_unfinished(place))
-    sites_[place] += estimate_of(sample, windows_.state(target->second.group));
+    site.totals += totals_of(sample);
+  else if (!is_unfinished(key_of(sample))) // of the target and the kind, as that of its place
+    site.totals += estimate_of(sample, target->second.window);
 }
 
 /// Does the memory that is mapped or broken off here serve blocks that a heap function hands out?
@@ -169,22 +199,23 @@ bool Tracer::is_summed(const SiteKey& key) const {
 }
 
 void Tracer::read_sites() {
-  std::erase_if(sites_, [this](const auto& known) { return !is_unfinished(known.first); });
+  for (auto& [key, site] : sites_)
+    if (!is_unfinished(key))
+      site.totals = {};
   const std::vector<SiteSample> samples = kernel_.read_sites();
-  for (const SiteSample& sample : samples)
-    add_site(sample, by_place(key_of(sample)));
+  add_sites(samples);
   for (const auto& [key, totals] : retired_)
     if (!is_unfinished(key))
-      sites_[key] += totals;
+      sites_[key].totals += totals;
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
       if (const auto site = site_of_range(target, key); site && !is_unfinished(*site))
-        sites_[*site] += totals;
+        sites_[*site].totals += totals;
   for (const auto& [key, totals] : given_back_)
     if (!is_unfinished(key))
-      sites_[by_place(key)] += totals;
+      sites_[by_place(key)].totals += totals;
   for (const auto& [key, totals] : held_)
-    sites_[key] += totals;
+    sites_[key].totals += totals;
   retire_ended(samples);
   make_room(samples);
 }
@@ -194,205 +225,11 @@ void Tracer::sample_whole() {
   sample();
 }
 
-void Tracer::read_ages() {
-  const double begin = elapsed();
-  // After each window, what was freed before it is to be found.
-  const std::uint64_t ended = windows_.ended();
-  if (begin < next_age_scan_ && ended == scanned_windows_)
-    return;
-  scanned_windows_ = ended;
-  scan_ages();
-  const double end = elapsed();
-  next_age_scan_ = end + (end - begin) / age_scan_share;
-}
-
-void Tracer::add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight) {
-  SiteAges& ages = ages_[key];
-  ages.histogram.add(age_ns, weight);
-  if (survival_age_ && static_cast<double>(age_ns) / 1e9 >= *survival_age_)
-    ages.old_bytes += static_cast<double>(bytes) * weight;
-}
-
-/// Returns its site.
-SiteKey Tracer::add_age_of(const OutstandingBlock& each, std::uint64_t now_ns) {
-  const SiteKey key = by_place(
-      {each.place.target, static_cast<leakbpf_kind>(each.place.kind), each.block.stack_hash});
-  add_age(key, age_at(now_ns, each.block.time_ns), each.block.size,
-          double(each.block.weight) / LEAKBPF_WEIGHT_ONE);
-  return key;
-}
-
-void Tracer::scan_ages() {
-  std::erase_if(ages_, [this](const auto& known) { return !has_last_ages(known.first.target); });
-  const std::uint64_t now = monotonic_ns();
-  const auto mark = growth_.survival_mark(elapsed());
-  survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
-  std::unordered_map<std::uint32_t, PythonHeap> pythons;
-  std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> old;
-  std::unordered_map<std::uint32_t, std::vector<OutstandingBlock>> pages;
-  std::vector<leakbpf_block_key> ended;
-  for (const auto& [id, target] : targets_) {
-    if (target.python_pools && target.alive())
-      pythons.try_emplace(id, windows_.state(target.group).limited);
-    if (options_.kernel.pages && target.alive())
-      pages[id];
-    if (target.alive() && maps_blocks(target))
-      old[id];
-  }
-  kernel_.each_block([&](const leakbpf_block_key& place, const leakbpf_block& block) {
-    if (const auto of = pages.find(place.target);
-        of != pages.end() && place.kind == LEAKBPF_KIND_PAGES) {
-      of->second.push_back({place, block});
-      return;
-    }
-    const SiteKey key = add_age_of({place, block}, now);
-    if (has_ended(place.target)) {
-      ended.push_back(place);
-      return;
-    }
-    const bool settled = is_old(place, block);
-    if (const auto blocks = old.find(place.target); blocks != old.end() && settled)
-      blocks->second.push_back({place, block});
-    // Of the last window most are in use for a moment only.
-    if (const auto python = pythons.find(place.target);
-        python != pythons.end() &&
-        (settled || place.kind != LEAKBPF_KIND_HEAP || !is_limited(place)))
-      python->second.add(key, place, block);
-  });
-  for (const auto& [id, target] : targets_)
-    target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
-                                                       std::uint64_t address, std::uint64_t bytes) {
-      const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
-      if (!site || target.ages_are_last)
-        return;
-      add_age(*site, age_at(now, owner.time_ns), bytes, 1);
-      const auto python = pythons.find(id);
-      if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
-        python->second.add_mapped(*site, address, bytes);
-    });
-  forget_blocks_of_ended(ended);
-  for (auto& [id, sampled] : pages) {
-    forget_lost_pages(targets_.at(id), sampled);
-    for (const OutstandingBlock& page : sampled)
-      add_age_of(page, now);
-  }
-  for (const auto& [id, blocks] : old)
-    forget_given_back(targets_.at(id), blocks);
-  for (auto& [id, heap] : pythons)
-    look_at_python(targets_.at(id), heap);
-  if (mark)
-    find_survivors(*mark);
-}
-
-/// How much of what was taken by then is still there.
-void Tracer::find_survivors(const SurvivalMark& mark) {
-  for (auto& [key, ages] : ages_) {
-    const double taken = growth_.allocated_at(mark, key);
-    if (taken > 0 && !has_last_ages(key.target))
-      ages.old_survival_percent = std::min(100 * ages.old_bytes / taken, 100.0);
-  }
-}
-
-/// Taken in a window before the open or the last one.
-bool Tracer::is_old(const leakbpf_block_key& place, const leakbpf_block& block) const {
-  const auto target = targets_.find(place.target);
-  return place.kind == LEAKBPF_KIND_HEAP && target != targets_.end() &&
-         block.window != windows_.state(target->second.group).number;
-}
-
-/// Blocks that were freed while no window was open, as far as the heap itself shows it.
-void Tracer::forget_given_back(const TargetState& target,
-                               const std::vector<OutstandingBlock>& blocks) {
-  std::vector<GlibcBlock> asked;
-  asked.reserve(blocks.size());
-  for (const OutstandingBlock& each : blocks)
-    asked.push_back({each.place.address, each.block.size});
-  const auto gone = given_back(LiveMemory(target.process.pid), asked);
-  if (!gone || !still_runs(target))
-    return;
-  for (std::size_t i = 0; i < blocks.size(); i++)
-    if ((*gone)[i])
-      give_back(blocks[i]);
-}
-
-/// The kernel side did not see that the block was freed.
-void Tracer::give_back(const OutstandingBlock& each) {
-  const auto block = kernel_.take_block(each.place, each.block.time_ns);
-  if (!block) // another is there meanwhile, and the kernel side knew
-    return;
-  SiteTotals& totals = given_back_[{each.place.target, static_cast<leakbpf_kind>(each.place.kind),
-                                    block->stack_hash}];
-  totals.freed_bytes += block->size * block->weight >> LEAKBPF_WEIGHT_BITS;
-  totals.freed_count += block->weight >> LEAKBPF_WEIGHT_BITS;
-}
-
-bool Tracer::is_limited(const leakbpf_block_key& place) const {
-  const auto target = targets_.find(place.target);
-  return target != targets_.end() && windows_.state(target->second.group).limited;
-}
-
-/// The kernel gives no sign when pages go. Files' pages are forgotten too. What is left in `pages`
-/// is still there.
-void Tracer::forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages) {
-  constexpr std::uint64_t fault_ns = 10'000'000; // may last so long, and the page is not there yet
-  const std::uint64_t now = monotonic_ns();
-  std::vector<std::uint64_t> addresses;
-  addresses.reserve(pages.size());
-  for (const OutstandingBlock& page : pages)
-    addresses.push_back(page.place.address);
-  const auto own = own_pages(proc_.path(target.process.pid, "pagemap"), addresses);
-  if (!own || !is_same_image(target))
-    return;
-  std::vector<OutstandingBlock> there;
-  for (std::size_t i = 0; i < pages.size(); i++) {
-    if ((*own)[i] || age_at(now, pages[i].block.time_ns) < fault_ns)
-      there.push_back(pages[i]);
-    else
-      give_back(pages[i]);
-  }
-  pages = std::move(there);
-}
-
-/// Python gives no sign when a pool becomes empty, but its header says so.
-void Tracer::forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use) {
-  for (std::size_t i = 0; i < use.size(); i++) {
-    const PythonHeap::Pool& pool = heap.pools()[i];
-    if (use[i] == PoolUse::in_use)
-      continue;
-    give_back({pool.place, pool.block});
-  }
-}
-
-void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
-  const LiveMemory memory(target.process.pid);
-  std::vector<std::uint64_t> addresses;
-  for (const PythonHeap::Pool& pool : heap.pools())
-    addresses.push_back(pool.place.address);
-  const auto use = pool_use(memory, addresses);
-  const auto growth = [this, &target](const SiteKey& key) {
-    return growth_.site_trend(key, target.since).value_or(Trend{}).rate;
-  };
-  const auto held = heap.held(memory, growth);
-  std::optional<ArenaList> arenas = target.python.arenas;
-  if (const auto state = kernel_.python_heap(target.id); !arenas && state)
-    arenas = arena_list_of(*state, target.python.pool_bytes);
-  const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
-  // What was read is another program's, or none's, when the target ended meanwhile: what was known
-  // before stays.
-  if (!use || !is_same_image(target))
-    return;
-  forget_empty_pools(heap, *use);
-  target.small_objects = small_objects;
-  std::erase_if(held_, [&](const auto& known) { return known.first.target == target.id; });
-  for (const auto& [key, totals] : held)
-    held_[key] += totals;
-}
-
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  for (const auto& [key, totals] : sites_)
+  for (const auto& [key, site] : sites_)
     if (is_summed(key))
-      outstanding[key.target] += totals.outstanding_bytes();
+      outstanding[key.target] += site.totals.outstanding_bytes();
   const bool keep_point = samples_++ % history_stride_ == 0;
   MemoryLimitSample limits(limits_);
   const bool all = looks_at_all();
@@ -408,7 +245,7 @@ void Tracer::sample_targets(double now) {
     if (looked)
       look_at_memory(target, limits, point);
     const auto bytes = static_cast<double>(outstanding[id]);
-    if (!windows_.state(target.group).limited)
+    if (!target.window.limited)
       growth_.put_target(id, TargetSeries::outstanding, bytes);
     else if (is_news(target))
       growth_.put_target_after_gap(id, TargetSeries::outstanding, bytes);

@@ -4,6 +4,7 @@
 #include "symbol/debug_file.h"
 #include "symbol/dwarf_walk.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -74,25 +75,46 @@ void set_line_of_call(SourceFrame& frame, Dwarf_Die& unit, Dwarf_Die& call) {
 } // namespace
 
 std::unique_ptr<DwarfLines> DwarfLines::open(const ElfFile& file, const std::string& root) {
-  std::unique_ptr<DwarfLines> lines(new DwarfLines);
-  lines->dwarf_.reset(dwarf_begin_elf(file.elf(), DWARF_C_READ, nullptr));
-  if (lines->dwarf_ == nullptr)
+  const Clock::time_point begin = Clock::now();
+  std::unique_ptr<DwarfLines> lines(new DwarfLines(file));
+  if (!lines->begin_handles())
     return nullptr;
-  lines->link_alternate(file, root);
+  lines->find_alternate(root);
+  lines->link_alternate();
   lines->index_units();
+  lines->begin_time_ = Clock::now() - begin;
   return lines;
 }
 
+bool DwarfLines::begin_handles() {
+  dwarf_.reset(dwarf_begin_elf(file_.elf(), DWARF_C_READ, nullptr));
+  return dwarf_ != nullptr;
+}
+
 // libdw would find the file by itself, but neither below `root` nor with our checks on opening.
-void DwarfLines::link_alternate(const ElfFile& file, const std::string& root) {
+void DwarfLines::find_alternate(const std::string& root) {
   const char* name = nullptr;
   const void* id = nullptr;
   const ssize_t size = dwelf_dwarf_gnu_debugaltlink(dwarf_.get(), &name, &id);
   if (size > 0 && name != nullptr)
-    alternate_file_ = find_alternate_file(file, name, build_id_hex(id, size), root);
+    alternate_file_ = find_alternate_file(file_, name, build_id_hex(id, size), root);
+}
+
+void DwarfLines::link_alternate() {
   if (alternate_file_)
     alternate_.reset(dwarf_begin_elf(alternate_file_->elf(), DWARF_C_READ, nullptr));
   dwarf_setalt(dwarf_.get(), alternate_.get()); // null: do not look any further
+}
+
+bool DwarfLines::rest(Clock::time_point now) {
+  // What is begun again and again takes no more than half a percent of the time.
+  constexpr int idle_times = 200;
+  constexpr std::chrono::seconds least_idle(5);
+  if (!dwarf_ || now - used_ < std::max<Clock::duration>(least_idle, idle_times * begin_time_))
+    return false;
+  dwarf_.reset();
+  alternate_.reset();
+  return true;
 }
 
 void DwarfLines::index_units() {
@@ -118,9 +140,13 @@ const DwarfLines::DieIndex& DwarfLines::functions_of(Dwarf_Off unit_offset, Dwar
 
 DwarfPlace DwarfLines::find(std::uint64_t address) {
   DwarfPlace place;
+  used_ = Clock::now();
   const auto* covering = units_.find(address);
   Dwarf_Die unit{};
-  if (covering == nullptr || dwarf_offdie(dwarf_.get(), covering->value, &unit) == nullptr)
+  if (covering != nullptr && !dwarf_ && begin_handles())
+    link_alternate();
+  if (covering == nullptr || !dwarf_ ||
+      dwarf_offdie(dwarf_.get(), covering->value, &unit) == nullptr)
     return place;
   SourceFrame frame;
   set_line_of_address(frame, unit, address);

@@ -6,6 +6,7 @@
 #include "symbol/interval_index.h"
 #include "symbol/module.h"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,9 @@ public:
   /// Nothing when `file` has no DWARF. `file` must outlive the result.
   static std::unique_ptr<DwarfLines> open(const ElfFile& file, const std::string& root);
   [[nodiscard]] DwarfPlace find(std::uint64_t address);
+  /// Ends the handles that were not used for some time: libdw keeps all that it was ever asked for,
+  /// for glibc alone 10 MB. `find` begins them again. True when there were any.
+  bool rest(std::chrono::steady_clock::time_point now);
   /// As ElfFile::unchanged, for the file that `open` found in addition.
   [[nodiscard]] bool unchanged() const { return !alternate_file_ || alternate_file_->unchanged(); }
 
@@ -40,18 +44,24 @@ private:
     void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }
   };
   using DwarfHandle = std::unique_ptr<Dwarf, DwarfEnd>;
+  using Clock = std::chrono::steady_clock;
   /// Functions and units are kept as offsets into .debug_info.
   using DieIndex = IntervalIndex<Dwarf_Off>;
 
-  DwarfLines() = default;
-  void link_alternate(const ElfFile& file, const std::string& root);
+  explicit DwarfLines(const ElfFile& file) : file_(file) {}
+  bool begin_handles();
+  void find_alternate(const std::string& root);
+  void link_alternate();
   void index_units();
   const DieIndex& functions_of(Dwarf_Off unit_offset, Dwarf_Die& unit);
 
+  const ElfFile& file_;
   // In this order, so that the main handle ends before the alternate one it points to.
   std::optional<ElfFile> alternate_file_;
   DwarfHandle alternate_;
   DwarfHandle dwarf_;
+  Clock::duration begin_time_{}; ///< what it takes to begin the handles and find a first unit
+  Clock::time_point used_;
   DieIndex units_;
   std::unordered_map<Dwarf_Off, DieIndex> functions_; ///< by unit; made when a unit is first asked
 };

@@ -89,6 +89,10 @@ std::vector<SourceFrame> Module::resolve(std::uint64_t file_offset, bool return_
   return std::move(place.frames);
 }
 
+bool Module::rest(std::chrono::steady_clock::time_point now) {
+  return impl_->lines && impl_->lines->rest(now);
+}
+
 const std::string& Module::build_id() const {
   return impl_->main.build_id();
 }

@@ -4,6 +4,7 @@
 
 #include <leakbpf/result.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -41,6 +42,10 @@ public:
   /// (a symbol covers only [value, value + size), never the gap after it).
   [[nodiscard]] std::vector<SourceFrame> resolve(std::uint64_t file_offset,
                                                  bool return_address) const;
+
+  /// Lets go of the memory that debug information takes when `resolve` has not needed it for so
+  /// long that to take it apart again is no matter. True when there was some.
+  bool rest(std::chrono::steady_clock::time_point now);
 
   /// Lower-case hex; empty when the file has none.
   [[nodiscard]] const std::string& build_id() const;

@@ -7,6 +7,8 @@
 
 #include <leakbpf/stack_hash.h>
 
+#include <malloc.h>
+
 namespace leakbpf {
 
 namespace {
@@ -68,6 +70,7 @@ LocatedStack Namer::locate(pid_t pid, std::uint32_t target, const AddressSpace& 
                            const PythonProcess* python, const leakbpf_stack& stack) {
   LocatedStack located;
   located.end = static_cast<leakbpf_stack_end>(stack.end);
+  located.places.reserve(stack.depth); // there are thousands of stacks, and they are kept
   for (std::uint32_t i = 0; i < stack.depth; i++) {
     if ((stack.pc[i] & LEAKBPF_PC_PYTHON) != 0) {
       i++;
@@ -117,6 +120,17 @@ const Frames& Namer::frames_at(const CodePlace& place) {
   if (frames.empty())
     frames.emplace_back(std::move(unnamed));
   return file.named.emplace(key, std::move(frames)).first->second;
+}
+
+void Namer::rest() {
+  const auto now = std::chrono::steady_clock::now();
+  bool any = false;
+  for (OpenedFile& file : files_)
+    any = (file.module && file.module->rest(now)) || any;
+#ifdef __GLIBC__
+  if (any) // many small pieces, most of which lie below others
+    malloc_trim(0);
+#endif
 }
 
 FrameRef Namer::python_frame(std::uint64_t place) {

@@ -52,6 +52,8 @@ public:
   /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
   /// a note that says why.
   [[nodiscard]] Frames name(const LocatedStack& stack);
+  /// Names stay; what they were found in is let go of when nothing new was looked up for a while.
+  void rest();
   /// To be told before the stacks that were taken before it.
   void python_code_died(std::uint32_t target, const PythonProcess& python,
                         const leakbpf_dead_code& record) {

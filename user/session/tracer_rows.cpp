@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of a Tracer: a site each, with its trend, its ages and how sure its numbers are. There are
+// tens of thousands of sites, and a table is made each second: what cannot be in it is left out
+// here.
+#include "core/sampling.h"
+#include "session/tracer.h"
+
+#include <algorithm>
+
+namespace leakbpf {
+
+/// The site's trend, once the record has a new sample. In a table that is made each second, that of
+/// a site which neither grows for sure nor moved much may be that of some samples ago.
+void Tracer::renew_trend(const SiteKey& key, Site& site, const TargetState& target, bool whole) {
+  constexpr std::size_t most_samples = 8;
+  const std::uint64_t bytes = site.totals.outstanding_bytes();
+  const std::size_t age = growth_.kept_samples() - site.trend_of;
+  if (site.trend_of != 0 && age == 0)
+    return;
+  const std::uint64_t moved = std::max(bytes, site.trend_bytes) - std::min(bytes, site.trend_bytes);
+  if (!whole && site.trend && !site.trend->sustained() && age < most_samples &&
+      static_cast<double>(moved) < least_rise_bytes / most_samples)
+    return;
+  site.trend_of = growth_.kept_samples();
+  site.trend_bytes = bytes;
+  const auto trend = growth_.site_trend(key, target.since);
+  if (!trend)
+    site.trend.reset();
+  else if (site.trend)
+    *site.trend = *trend;
+  else
+    site.trend = std::make_unique<Trend>(*trend);
+}
+
+/// Most sites do not grow, and of those that are not shown nobody asks why.
+void Tracer::judge_briefly(SiteReport& row, const Trend& trend) {
+  if (trend.shape != TrendShape::too_short && !trend.sustained())
+    row.verdict.severity = Severity::none;
+}
+
+const Trend* Tracer::trend_of_site(const SiteKey& key) const {
+  const auto site = sites_.find(key);
+  return site == sites_.end() ? nullptr : site->second.trend.get();
+}
+
+/// Of what a heap block holds in Python's pools, those of the block.
+const SiteAges* Tracer::ages_of(const SiteKey& key, const Site& site) const {
+  if (site.ages || key.kind != LEAKBPF_KIND_PYTHON)
+    return site.ages.get();
+  const auto holder = sites_.find({key.target, LEAKBPF_KIND_HEAP, key.stack_hash});
+  return holder == sites_.end() ? nullptr : holder->second.ages.get();
+}
+
+/// `whole`: not only what can be in a table, and nothing that is not of this moment.
+std::vector<SiteReport> Tracer::site_rows(bool whole) {
+  std::vector<SiteReport> rows;
+  const bool all = whole || !options_.suppressions.rules().empty(); // these are counted
+  const auto has_row = [&](const Site& site) {
+    return site.is_known() &&
+           (all || site.totals.outstanding_count() > 0 || (site.trend && site.trend->sustained()));
+  };
+  rows.reserve(static_cast<std::size_t>(std::count_if(
+      sites_.begin(), sites_.end(), [&](const auto& each) { return has_row(each.second); })));
+  for (auto& [key, site] : sites_) {
+    const auto target = targets_.find(key.target);
+    if (target == targets_.end() || !site.is_known())
+      continue;
+    if (whole || site.grew)
+      renew_trend(key, site, target->second, whole);
+    if (!has_row(site))
+      continue;
+    SiteReport& row = rows.emplace_back();
+    row.pid = target->second.process.pid;
+    row.key = key;
+    row.totals = site.totals;
+    estimate(row, target->second);
+    if (site.trend) {
+      row.growth_bytes_per_minute = site.trend->rate * 60;
+      judge_briefly(row, *site.trend);
+    }
+    const SiteAges* ages = ages_of(key, site);
+    if (!ages || ages->histogram.empty())
+      continue;
+    row.oldest_age_seconds = ages->histogram.oldest_seconds();
+    row.median_age_seconds = ages->histogram.median_seconds();
+    if (row.standard_error_bytes && ages->old_survival_percent) {
+      row.old_survival_percent = ages->old_survival_percent;
+      row.survival_age_seconds = survival_age_;
+    }
+  }
+  return rows;
+}
+
+/// Mappings are followed one and all. Which small objects a Python site holds is inferred from
+/// pointers, with no known error.
+void Tracer::estimate(SiteReport& row, const TargetState& target) const {
+  row.standard_error_bytes = 0;
+  if (row.key.kind == LEAKBPF_KIND_PYTHON) {
+    row.estimated = true;
+    row.standard_error_bytes.reset();
+  } else if (row.key.kind == LEAKBPF_KIND_PAGES) {
+    row.estimated = true;
+    row.standard_error_bytes = page_sampling_error(
+        static_cast<double>(row.totals.outstanding_count()), LEAKBPF_PAGES_PER_SAMPLE);
+  } else if (row.key.kind == LEAKBPF_KIND_HEAP) {
+    const WindowState& window = target.window;
+    row.estimated = window.mean_bytes > 1 || window.limited;
+    const auto bytes = static_cast<double>(row.totals.outstanding_bytes());
+    const auto count = static_cast<double>(row.totals.outstanding_count());
+    // Blocks with mappings of their own are known all the time.
+    constexpr double mapped_bytes = 128 * 1024;
+    const bool mapped = bytes >= mapped_bytes * count && maps_blocks(target);
+    if (row.estimated && !mapped)
+      row.standard_error_bytes =
+          sampling_error(bytes, count, window.mean_bytes, 1.0 / window.scale);
+  }
+}
+
+} // namespace leakbpf
