@@ -41,6 +41,7 @@ struct TargetState {
   std::optional<std::uint64_t> rss_now;
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
+  std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }
   /// It has an interpreter that was not initialised, or not mapped, when it was looked at.

@@ -122,6 +122,7 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
       attachments_(proc_, kernel_, options_.hints),
+      seccomp_(proc_, backend_.backend, options_.check_seccomp),
       windows_(
           proc_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
           [this] { return elapsed(); }, options_.warn),
@@ -204,6 +205,8 @@ Result<void> Tracer::follow(pid_t pid) {
   auto process = inspect_process(proc_, pid);
   if (!process)
     return process.error();
+  if (auto allowed = allow_probes(*process); !allowed)
+    return allowed.error();
   auto mappings = proc_.mappings(pid);
   if (!mappings)
     return mappings.error();
@@ -518,7 +521,7 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
   if (found.code_dealloc_offset)
     attachments_.attach_code_hook(pid, found.open_path, *found.code_dealloc_offset);
   target.python_collector =
-      found.collector_offset &&
+      found.collector_offset && seccomp_.allow_returns(target.process) &&
       attachments_.attach_collector(pid, found.open_path, *found.collector_offset);
 }
 
@@ -551,7 +554,8 @@ void Tracer::refresh_mappings(TargetState& target) {
   target.mapped_by = pid;
   const auto mappings = parse_mappings(target.maps_text);
   target.space.update(mappings);
-  if (!target.alive() || frozen_) // nothing is to be attached to any more
+  // Nothing is to be attached to any more, or ever.
+  if (!target.alive() || frozen_ || !may_be_probed(target))
     return;
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
@@ -560,6 +564,25 @@ void Tracer::refresh_mappings(TargetState& target) {
   else if (attached->probes > 0)
     options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files", pid,
                                 target.process.comm, attached->probes, attached->files));
+}
+
+/// Page faults are followed without a probe in the process.
+Result<void> Tracer::allow_probes(const ProcessInfo& process) {
+  const KernelConfig& kinds = options_.kernel;
+  if (!kinds.heap && !kinds.mmap && !kinds.brk && !kinds.python)
+    return {};
+  return seccomp_.allow_returns(process);
+}
+
+/// Asked once: a child has its parent's filter, and a program that of the one before it.
+bool Tracer::may_be_probed(TargetState& target) {
+  if (!target.may_be_probed) {
+    const auto allowed = allow_probes(target.process);
+    target.may_be_probed = static_cast<bool>(allowed);
+    if (!allowed)
+      options_.warn(allowed.error().message);
+  }
+  return *target.may_be_probed;
 }
 
 /// The process, whatever program it runs by now.

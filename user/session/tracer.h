@@ -13,6 +13,7 @@
 #include "session/attachments.h"
 #include "session/heap_windows.h"
 #include "session/python_heap.h"
+#include "session/seccomp_guard.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
@@ -41,6 +42,7 @@ struct TraceOptions {
   GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
   Suppressions suppressions;         ///< stacks that are counted, and not shown
   std::optional<std::regex> filter;  ///< rows whose stack matches; none: all
+  SeccompGuard::Check check_seccomp = leakbpf::check_seccomp;
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
@@ -107,6 +109,8 @@ private:
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void notice_vanished();
   void refresh_mappings(TargetState& target);
+  Result<void> allow_probes(const ProcessInfo& process);
+  bool may_be_probed(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
   [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
@@ -175,6 +179,7 @@ private:
   KernelSide kernel_;
   std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
+  SeccompGuard seccomp_;
   HeapWindows windows_;
   Namer namer_;
   SourceLines sources_;
