@@ -42,6 +42,7 @@ struct TargetState {
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
   std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
+  bool blocks_forgotten = false;     ///< its rows, and their ages, are as they will stay
 
   [[nodiscard]] bool alive() const { return !ended; }
   /// It has an interpreter that was not initialised, or not mapped, when it was looked at.

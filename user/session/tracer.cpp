@@ -588,7 +588,7 @@ bool Tracer::may_be_probed(TargetState& target) {
 /// The process, whatever program it runs by now.
 bool Tracer::still_runs(const TargetState& target) const {
   const auto stat = proc_.stat(target.process.pid);
-  return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
 }
 
 /// Its memory, as it could be read until now, was that of the program that the target stands for.

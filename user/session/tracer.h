@@ -132,6 +132,8 @@ private:
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
   void scan_ages();
+  void forget_blocks_of_ended();
+  [[nodiscard]] bool has_last_ages(const SiteKey& key) const;
   struct OutstandingBlock {
     leakbpf_block_key place;
     leakbpf_block block;

@@ -248,8 +248,24 @@ SiteKey Tracer::add_age_of(const OutstandingBlock& each, std::uint64_t now_ns) {
   return key;
 }
 
+/// What a target that has ended kept stays in its rows. In the kernel's table it would take the
+/// room of others' blocks, the more the more processes come and go.
+void Tracer::forget_blocks_of_ended() {
+  std::unordered_set<std::uint32_t> ended;
+  for (auto& [id, target] : targets_)
+    if (!target.alive() && !std::exchange(target.blocks_forgotten, true))
+      ended.insert(id);
+  if (!ended.empty())
+    kernel_.forget_blocks([&](std::uint32_t id) { return ended.contains(id); });
+}
+
+bool Tracer::has_last_ages(const SiteKey& key) const {
+  const auto target = targets_.find(key.target);
+  return target != targets_.end() && target->second.blocks_forgotten;
+}
+
 void Tracer::scan_ages() {
-  ages_.clear();
+  std::erase_if(ages_, [this](const auto& known) { return !has_last_ages(known.first); });
   const std::uint64_t now = monotonic_ns();
   const auto mark = growth_.survival_mark(elapsed());
   survival_age_ = mark ? std::optional(elapsed() - mark->t_seconds) : std::nullopt;
@@ -280,7 +296,9 @@ void Tracer::scan_ages() {
         (settled || place.kind != LEAKBPF_KIND_HEAP || !is_limited(place)))
       python->second.add(key, place, block);
   });
-  for (const auto& [id, target] : targets_)
+  for (const auto& [id, target] : targets_) {
+    if (target.blocks_forgotten)
+      continue;
     target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
                                                        std::uint64_t address, std::uint64_t bytes) {
       const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
@@ -291,6 +309,7 @@ void Tracer::scan_ages() {
       if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
         python->second.add_mapped(*site, address, bytes);
     });
+  }
   for (auto& [id, sampled] : pages) {
     forget_lost_pages(targets_.at(id), sampled);
     for (const OutstandingBlock& page : sampled)
@@ -302,12 +321,13 @@ void Tracer::scan_ages() {
     look_at_python(targets_.at(id), heap);
   if (mark)
     find_survivors(*mark);
+  forget_blocks_of_ended();
 }
 
 /// How much of what was taken by then is still there.
 void Tracer::find_survivors(const SurvivalMark& mark) {
   for (auto& [key, ages] : ages_)
-    if (const double taken = growth_.allocated_at(mark, key); taken > 0)
+    if (const double taken = has_last_ages(key) ? 0 : growth_.allocated_at(mark, key); taken > 0)
       ages.old_survival_percent = std::min(100 * ages.old_bytes / taken, 100.0);
 }
 
