@@ -3,6 +3,7 @@
 #include "session/tracer.h"
 
 #include "kernel/libbpf_log.h"
+#include "session/follow_changing.h"
 #include "target/kernel_file.h"
 
 #include <algorithm>
@@ -141,7 +142,8 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   for (const pid_t pid : options.pids) {
     if (auto process = inspect_process(proc, pid); process) {
       pids.push_back(pid);
-      resident += proc.resident_bytes(pid) ? *proc.resident_bytes(pid) : 0;
+      if (const auto bytes = proc.resident_bytes(pid))
+        resident += *bytes;
     } else {
       first_error = first_error.value_or(process.error());
       if (options.pids.size() > 1)
@@ -174,7 +176,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   tracer->started_ = Clock::now();
   tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
   for (const pid_t pid : pids) {
-    auto followed = tracer->follow(pid);
+    auto followed = follow_changing(proc, pid, [&] { return tracer->follow(pid); });
     if (followed)
       continue;
     first_error = first_error.value_or(followed.error());
@@ -597,11 +599,15 @@ bool Tracer::is_same_image(const TargetState& target) const {
   return still_runs(target) && image.value_or(target.id) == target.id;
 }
 
-/// Ends of processes are events, and events can be dropped.
+/// Ends of processes are events, and events can be dropped; and a process can end in the moment in
+/// which it becomes a target. Its PID may be another's next.
 void Tracer::notice_vanished() {
   for (auto& [id, target] : targets_)
-    if (target.alive() && !still_runs(target))
+    if (target.alive() && !still_runs(target)) {
+      if (kernel_.target_id(target.process.pid) == id)
+        kernel_.stop_target(target.process.pid);
       on_exit(id, "ended");
+    }
 }
 
 void Tracer::freeze() {
