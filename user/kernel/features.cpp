@@ -85,6 +85,23 @@ std::string try_backend(Backend backend, double& hit_ns) {
   return "";
 }
 
+const char* hint_without_backend(std::optional<Backend> forced) {
+  if (forced.value_or(Backend::perf) == Backend::perf && !has_capability(CAP_SYS_ADMIN))
+    return "perf events, all that there is before Linux 6.6, may need CAP_SYS_ADMIN besides";
+  return forced ? "leave --backend out to use what works here"
+                : "leakbpf needs Linux 6.1 or later with CONFIG_UPROBE_EVENTS";
+}
+
+std::string missing_capabilities() {
+  std::string missing;
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
+                                     {cap_perfmon, "CAP_PERFMON"},
+                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
+    if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
+      missing += fmt::format("{}{}", missing.empty() ? "" : ", ", name);
+  return missing;
+}
+
 } // namespace
 
 BackendCheck check_backend(Backend backend) {
@@ -107,17 +124,15 @@ Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
         fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
   }
   return Error{ExitCode::cannot_trace, "this kernel attaches no uprobes (" + reasons + ")",
-               forced ? "leave --backend out to use what works here"
-                      : "leakbpf needs Linux 6.1 or later with CONFIG_UPROBE_EVENTS"};
+               hint_without_backend(forced)};
 }
 
 Result<void> check_preconditions() {
-  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
-                                     {cap_perfmon, "CAP_PERFMON"},
-                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
-    if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
-      return Error{ExitCode::cannot_trace, fmt::format("{} is missing", name),
-                   "run as root (sudo leakbpf ...)"};
+  if (const std::string missing = missing_capabilities(); !missing.empty())
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("{} {} missing", missing,
+                             missing.find(',') == std::string::npos ? "is" : "are"),
+                 "run as root (sudo leakbpf ...), or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE"};
   if (lockdown_mode() == "confidentiality")
     return Error{ExitCode::cannot_trace,
                  "the kernel is locked down (confidentiality): BPF may not read memory",

@@ -126,9 +126,10 @@ Result<std::vector<ElfFunction>>
 find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted) {
   elf_version(EV_CURRENT);
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd)
+  if (const int error = errno; !fd)
     return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot open {}: {}", path, std::strerror(errno)), ""};
+                 fmt::format("cannot open {}: {}", path, std::strerror(error)),
+                 error == EACCES ? "run as root, or with CAP_DAC_READ_SEARCH besides" : ""};
   Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
   const ElfReader reader(std::move(fd), elf);
   std::vector<ElfFunction> functions;
