@@ -149,6 +149,21 @@ TEST_CASE("a target that ends while leakbpf attaches is no such target", "[robus
   CHECK((status == 4 || status == 5)); // before, or after the attach was done
 }
 
+TEST_CASE("a target that runs another program while leakbpf attaches is traced", "[robustness]") {
+  require_tracing();
+  const std::string delay = GENERATE("0.02", "0.06", "0.1", "0.14", "0.18", "0.25");
+  CAPTURE(delay);
+  Child program({"sh", "-c", "sleep " + delay + "; exec " + built("leakbpf-demo")});
+  const TemporaryFile output;
+  const Finished finished = run_program({built("leakbpf"), "snapshot", "-o", output.path(), "-d",
+                                         "2", "-p", std::to_string(program.pid())});
+  INFO(finished.output);
+  REQUIRE(finished.status == 0);
+  const Json snapshot = Json::parse(output.text());
+  CHECK(snapshot.at("targets").back().at("comm") == "leakbpf-demo");
+  CHECK(snapshot.at("sites").dump().find("remember_session") != std::string::npos);
+}
+
 TEST_CASE("a library that is opened late is named, even after it was closed", "[robustness]") {
   require_tracing();
   Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so")});

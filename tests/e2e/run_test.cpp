@@ -5,6 +5,9 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_all.hpp>
@@ -80,6 +83,123 @@ TEST_CASE("run passes signals on, and reports then", "[run]") {
   tracer.signal(SIGTERM);
   CHECK(tracer.wait_end() == 7);
   CHECK_FALSE(Json::parse(output.text(), nullptr, false).is_discarded());
+}
+
+TEST_CASE("run follows a script through exec to the program", "[run]") {
+  require_tracing();
+  const TemporaryFile script;
+  std::ofstream(script.path()) << "#!/bin/sh\nset -e\n: some work of its own\nexec " +
+                                      built("tests/programs/leaks_at_once") + "\n";
+  std::filesystem::permissions(script.path(), std::filesystem::perms::owner_all);
+  const Ran ran = run({}, {script.path()});
+  CHECK(ran.finished.status == 3);
+  CHECK(outstanding_at(ran.snapshot, "main") ==
+        std::pair<std::uint64_t, std::uint64_t>{100000, 100});
+  const Json& targets = ran.snapshot.at("targets");
+  CHECK(targets.back().at("comm") == "leaks_at_once");
+  CHECK(targets.back().at("ended").at("how") == "exited with 3");
+}
+
+TEST_CASE("run sees a stripped program's every allocation", "[run]") {
+  require_tracing();
+  const std::string kind = GENERATE("", "_musl");
+  const std::string program = built("tests/programs/leaks_at_once" + kind);
+  if (!std::filesystem::exists(program))
+    SKIP(program << " was not built: it needs the package musl-tools");
+  CAPTURE(kind);
+  const TemporaryFile stripped;
+  REQUIRE(run_program({"strip", "-o", stripped.path(), program}).status == 0);
+  std::filesystem::permissions(stripped.path(), std::filesystem::perms::owner_all);
+  const Ran ran = run({}, {stripped.path()});
+  CHECK(ran.finished.status == 3);
+  std::uint64_t bytes = 0;
+  for (const Json& site : ran.snapshot.at("sites"))
+    if (site.at("frames").dump().find(stripped.path()) != std::string::npos)
+      bytes += site.at("outstanding_bytes").get<std::uint64_t>();
+  CHECK(bytes == 100000);
+}
+
+TEST_CASE("run says so of a stripped static program, and how to help", "[run]") {
+  require_tracing();
+  const TemporaryFile stripped;
+  REQUIRE(
+      run_program({"strip", "-o", stripped.path(), built("tests/programs/leaks_at_once_static")})
+          .status == 0);
+  std::filesystem::permissions(stripped.path(), std::filesystem::perms::owner_all);
+  const Finished finished = run_program({built("leakbpf"), "run", "--", stripped.path()});
+  INFO(finished.output);
+  CHECK(finished.status == 3);
+  CHECK(finished.output.find("warning: no call of malloc or mmap was seen") != std::string::npos);
+  CHECK(finished.output.find("--symbol-prefix") != std::string::npos);
+}
+
+TEST_CASE("run follows a prefork program's workers, each with what is its own", "[run]") {
+  require_tracing();
+  const TemporaryFile output;
+  Child tracer({built("leakbpf"), "run", "-o", output.path(), "--", built("tests/programs/storms"),
+                "workers", "3"});
+  tracer.wait_for_prefix("ready");
+  tracer.write_line("go");
+  std::set<std::string> traced;
+  bool forked = false;
+  tracer.wait_for([&](const std::string& line) {
+    forked = forked || line == "forked";
+    if (line.starts_with("leakbpf: tracing PID"))
+      traced.insert(line.substr(0, line.find('(')));
+    return forked && traced.size() == 4; // the parent, too
+  });
+  for (const std::string word : {"kept", "done"}) {
+    tracer.write_line("go");
+    tracer.wait_for_prefix(word);
+  }
+  tracer.write_line("end");
+  CHECK(tracer.wait_end() == 3);
+  const Json snapshot = Json::parse(output.text());
+  std::map<std::size_t, std::uint64_t> kept;
+  for (const Json& site : snapshot.at("sites"))
+    if (site.at("frames").dump().find("\"keep_blocks\"") != std::string::npos)
+      kept[site.at("target").get<std::size_t>()] +=
+          site.at("outstanding_bytes").get<std::uint64_t>();
+  CHECK(kept.size() == 3);
+  for (const auto& [target, bytes] : kept)
+    CHECK(bytes == 7 * 1001);
+}
+
+TEST_CASE("run reports on a command that a signal ends", "[run]") {
+  require_tracing();
+  const auto [name, number] =
+      GENERATE(std::pair{"KILL", SIGKILL}, std::pair{"SEGV", SIGSEGV}, std::pair{"TERM", SIGTERM});
+  CAPTURE(name);
+  const Ran ran = run({}, {"sh", "-c", std::string("kill -") + name + " $$"});
+  CHECK(ran.finished.status == 128 + number);
+  CHECK(ran.snapshot.at("targets").back().at("ended").at("how").get<std::string>().starts_with(
+      "killed by signal " + std::to_string(number)));
+}
+
+TEST_CASE("run ends with the command, whoever it leaves behind", "[run]") {
+  require_tracing();
+  const Ran ran = run({}, {"sh", "-c", "sleep 30 >/dev/null 2>&1 & exit 4"});
+  CHECK(ran.finished.status == 4);
+  CHECK_FALSE(ran.snapshot.is_discarded());
+}
+
+TEST_CASE("run hands the command its input", "[run]") {
+  require_tracing();
+  Child tracer({built("leakbpf"), "run", "-q", "-o", "/dev/null", "--", "sh", "-c",
+                "read word; echo got $word"});
+  tracer.write_line("this");
+  tracer.wait_for_prefix("got this");
+  CHECK(tracer.wait_end() == 0);
+}
+
+TEST_CASE("what cannot be run ends with 4", "[run]") {
+  require_tracing();
+  for (const char* command : {"/etc/passwd", "/tmp", "no-such-command-anywhere"}) {
+    const Finished finished = run_program({built("leakbpf"), "run", "--", command});
+    INFO(finished.output);
+    CHECK(finished.status == 4);
+    CHECK(finished.output.find("leakbpf: error: cannot run") != std::string::npos);
+  }
 }
 
 TEST_CASE("run --python-malloc traces every Python object", "[run][python]") {

@@ -34,9 +34,10 @@ public:
 
   /// As the kernel writes it, with state S, parent 17, 250 + 50 ticks used, started at tick 12345.
   static std::string stat_line(pid_t pid, const std::string& comm, char state = 'S',
-                               const std::string& flags = "4194560") {
+                               const std::string& flags = "4194560", int threads = 8) {
     return std::to_string(pid) + " (" + comm + ") " + state + " 17 42 42 0 -1 " + flags +
-           " 900 0 3 0 250 50 0 0 20 0 8 0 12345 123456789 4321 18446744073709551615 1 1 0\n";
+           " 900 0 3 0 250 50 0 0 20 0 " + std::to_string(threads) +
+           " 0 12345 123456789 4321 18446744073709551615 1 1 0\n";
   }
   /// The first bytes of an ELF file of class 1 (32 bits) or 2 (64 bits).
   static std::string elf_header(char elf_class) {

@@ -108,6 +108,7 @@ TEST_CASE("the fields of stat follow its last parenthesis", "[proc_fs]") {
     CHECK_FALSE(stat->kernel_thread);
     CHECK(stat->user_ticks == 250);
     CHECK(stat->system_ticks == 50);
+    CHECK(stat->threads == 8);
     CHECK(stat->start_ticks == 12345);
   }
 }

@@ -68,8 +68,12 @@ TEST_CASE("what cannot be traced is no target, and says why", "[process]") {
     check_no_target(proc, "PID 4242 (kthreadd) is a kernel thread");
   }
   SECTION("zombie") {
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z'));
-    check_no_target(proc, "has ended");
+    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 1));
+    check_no_target(proc, "PID 4242 (worker) has ended");
+  }
+  SECTION("main thread ended, others go on") {
+    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 2));
+    check_no_target(proc, "the main thread of PID 4242 (worker) has ended");
   }
   SECTION("dead") {
     proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'X'));

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/doctor_unwind.h"
 #include "kernel/features.h"
+#include "kernel/seccomp_check.h"
 #include "plan/probe_plan.h"
 #include "render/escape.h"
 #include "store/output_file.h"
@@ -17,18 +18,31 @@ std::string check_line(bool good, const std::string& name, const std::string& de
   return fmt::format("  {:<3} {:<24} {}\n", good ? "yes" : "NO", name, detail);
 }
 
+std::string describe_seccomp(Backend backend) {
+  const SeccompCheck check = check_seccomp(backend);
+  return check_line(check.harmless, "under seccomp",
+                    check.harmless
+                        ? "return probes do no harm to a filtered process"
+                        : "a filtered process is refused, since a return probe ends it: " +
+                              check.reason);
+}
+
 std::string describe_backends(std::string& chosen) {
   std::string text = "\nWays to attach\n";
+  std::string seccomp;
   for (const Backend backend : {Backend::session, Backend::multi, Backend::perf}) {
     const BackendCheck check = check_backend(backend);
-    if (check.works && chosen.empty())
+    if (check.works && chosen.empty()) {
       chosen = backend_name(backend);
+      seccomp = describe_seccomp(backend);
+    }
     text += check_line(check.works, std::string(backend_name(backend)),
                        check.works
                            ? fmt::format("{:.0f} ns for a call's entry and return", check.hit_ns)
                            : check.reason);
   }
-  return text + fmt::format("  leakbpf uses: {}\n", chosen.empty() ? "none of them" : chosen);
+  return text + seccomp +
+         fmt::format("  leakbpf uses: {}\n", chosen.empty() ? "none of them" : chosen);
 }
 
 std::string describe_probe(const PlannedProbe& probe, std::string_view backend) {

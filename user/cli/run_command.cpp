@@ -6,6 +6,8 @@
 #include "target/elf_file.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include <sys/wait.h>
 
@@ -40,6 +42,11 @@ void pass_on(Interrupts& interrupts, pid_t pid) {
       kill(pid, static_cast<int>(arrived->ssi_signo));
 }
 
+bool follows_heap(const Options& options) {
+  return options.kinds.empty() ||
+         std::find(options.kinds.begin(), options.kinds.end(), "heap") != options.kinds.end();
+}
+
 int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
                   double interval_seconds) {
   double next_sample = interval_seconds;
@@ -48,6 +55,8 @@ int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
     tracer.run_until(tracer.elapsed() + look_seconds, interrupts.fd());
     if (const auto status = command.ended())
       return exit_status(*status);
+    if (tracer.all_ended()) // what is left of it is taken down: its status comes soon
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     pass_on(interrupts, pid);
     if (tracer.elapsed() >= next_sample) {
       tracer.sample();
@@ -83,6 +92,9 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
       follow_to_end(tracer, *command, interrupts, options.interval_seconds.value_or(1));
   const Format otherwise = options.output.empty() ? Format::table : Format::json;
   const Report report = final_report(tracer, options, otherwise);
+  if (report.overhead.probe_hits == 0 && follows_heap(options))
+    console.warn("no call of malloc or mmap was seen; a static program without symbols? "
+                 "--object PATH and --symbol-prefix P name an allocator");
   if (auto written = write_result(report, options, otherwise); !written)
     return written.error();
   return status;

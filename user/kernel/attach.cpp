@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,9 +37,11 @@ struct UprobeMultiAttr {
 };
 static_assert(sizeof(UprobeMultiAttr) == 64);
 
-/// A process that has ended shows no file system any more.
+/// A process that has ended shows no file system any more. Not access(): without root that asks for
+/// another's right than the one by which we read.
 bool has_ended(pid_t pid) {
-  return pid != every_process && access(fmt::format("/proc/{}/root/", pid).c_str(), F_OK) != 0;
+  struct stat info {};
+  return pid != every_process && stat(fmt::format("/proc/{}/root/", pid).c_str(), &info) != 0;
 }
 
 Error attach_error(const std::string& path, pid_t pid, int error) {

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/features.h"
 
-#include "kernel/attach.h"
-#include "kernel/libbpf_log.h"
 #include "kernel/selftest.h"
-#include "selftest.skel.h"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
@@ -33,10 +27,6 @@ constexpr ino_t initial_pid_namespace = 0xEFFFFFFC; // PROC_PID_INIT_INO, linux/
 // Numbers newer than some distributions' linux/capability.h.
 constexpr int cap_perfmon = 38;
 constexpr int cap_bpf = 39;
-
-struct SelftestCloser {
-  void operator()(selftest_bpf* skeleton) const { selftest_bpf__destroy(skeleton); }
-};
 
 std::uint64_t effective_capabilities() {
   std::ifstream status("/proc/self/status");
@@ -75,38 +65,41 @@ double call_from_thread() {
   std::thread([&] {
     const auto start = std::chrono::steady_clock::now();
     for (std::uint64_t i = 0; i < selftest_calls; i++)
-      call_selftest_function();
+      call_selftest_function(i);
     elapsed = std::chrono::steady_clock::now() - start;
   }).join();
   return elapsed.count() / static_cast<double>(selftest_calls);
 }
 
 std::string try_backend(Backend backend, double& hit_ns) {
-  const QuietLibbpf quiet; // a failure here is an answer, not an error
-  const std::unique_ptr<selftest_bpf, SelftestCloser> skeleton(selftest_bpf__open());
-  if (!skeleton)
-    return "the test program cannot be opened";
-  bpf_program* program = skeleton->progs.on_selftest;
-  prepare_program(program, backend, backend == Backend::session);
-  if (const int error = selftest_bpf__load(skeleton.get()))
-    return fmt::format("the kernel refuses to load it ({})", std::strerror(-error));
-  const SelftestPlace place = selftest_place();
-  const ProgramSet programs{program, program, backend == Backend::session ? program : nullptr};
-  const std::array points{AttachPoint{place.file_offset, 0}};
-  std::vector<Link> links;
-  if (auto attached = attach(backend, programs, getpid(), place.path, points, links); !attached)
-    return attached.error().message;
+  const auto probe = SelftestProbe::attach(backend, getpid());
+  if (!probe)
+    return probe.error().message;
   // The quickest of some rounds: in the others something else ran meanwhile.
   hit_ns = call_from_thread();
   for (std::uint64_t round = 1; round < selftest_rounds; round++)
     hit_ns = std::min(hit_ns, call_from_thread());
-  const std::uint32_t zero = 0;
-  std::uint64_t hits = 0;
-  bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hits), &zero, &hits);
   constexpr std::uint64_t expected = 2 * selftest_calls * selftest_rounds;
-  if (hits != expected)
-    return fmt::format("saw {} of {} hits of another thread", hits, expected);
+  if (probe->hits() != expected)
+    return fmt::format("saw {} of {} hits of another thread", probe->hits(), expected);
   return "";
+}
+
+const char* hint_without_backend(std::optional<Backend> forced) {
+  if (forced.value_or(Backend::perf) == Backend::perf && !has_capability(CAP_SYS_ADMIN))
+    return "perf events, all that there is before Linux 6.6, may need CAP_SYS_ADMIN besides";
+  return forced ? "leave --backend out to use what works here"
+                : "leakbpf needs Linux 6.1 or later with CONFIG_UPROBE_EVENTS";
+}
+
+std::string missing_capabilities() {
+  std::string missing;
+  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
+                                     {cap_perfmon, "CAP_PERFMON"},
+                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
+    if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
+      missing += fmt::format("{}{}", missing.empty() ? "" : ", ", name);
+  return missing;
 }
 
 } // namespace
@@ -131,17 +124,15 @@ Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
         fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
   }
   return Error{ExitCode::cannot_trace, "this kernel attaches no uprobes (" + reasons + ")",
-               forced ? "leave --backend out to use what works here"
-                      : "leakbpf needs Linux 6.1 or later with CONFIG_UPROBE_EVENTS"};
+               hint_without_backend(forced)};
 }
 
 Result<void> check_preconditions() {
-  for (const auto& [number, name] : {std::pair{cap_bpf, "CAP_BPF"},
-                                     {cap_perfmon, "CAP_PERFMON"},
-                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}})
-    if (!has_capability(number) && !(number != CAP_SYS_PTRACE && has_capability(CAP_SYS_ADMIN)))
-      return Error{ExitCode::cannot_trace, fmt::format("{} is missing", name),
-                   "run as root (sudo leakbpf ...)"};
+  if (const std::string missing = missing_capabilities(); !missing.empty())
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("{} {} missing", missing,
+                             missing.find(',') == std::string::npos ? "is" : "are"),
+                 "run as root (sudo leakbpf ...), or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE"};
   if (lockdown_mode() == "confidentiality")
     return Error{ExitCode::cannot_trace,
                  "the kernel is locked down (confidentiality): BPF may not read memory",

@@ -2,19 +2,35 @@
 // A function of our own that a probe can be tried on.
 #pragma once
 
+#include "kernel/attach.h"
+
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <vector>
+
+struct selftest_bpf;
 
 namespace leakbpf {
 
-/// Does nothing. Begins with `push`, as most functions worth probing do.
-void call_selftest_function();
+/// Returns `value` + 1. Begins with `push`, as most functions worth probing do.
+std::uint64_t call_selftest_function(std::uint64_t value);
 
-/// Where its first instruction lies: this program's own file.
-struct SelftestPlace {
-  std::string path;
-  std::uint64_t file_offset = 0; ///< 0 when it could not be found
+/// Counts entries and returns of that function in one process, until it is destroyed.
+class SelftestProbe {
+public:
+  /// The error's message says what this kernel refuses.
+  [[nodiscard]] static Result<SelftestProbe> attach(Backend backend, pid_t pid);
+  [[nodiscard]] std::uint64_t hits() const;
+
+private:
+  struct Closer {
+    void operator()(selftest_bpf* skeleton) const;
+  };
+
+  SelftestProbe() = default;
+
+  std::unique_ptr<selftest_bpf, Closer> skeleton_;
+  std::vector<Link> links_;
 };
-[[nodiscard]] SelftestPlace selftest_place();
 
 } // namespace leakbpf

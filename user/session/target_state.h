@@ -44,6 +44,7 @@ struct TargetState {
   bool ages_are_last = false; ///< it has ended, and its blocks are no longer in the kernel's table
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
+  std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }
   /// It has an interpreter that was not initialised, or not mapped, when it was looked at.

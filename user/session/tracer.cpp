@@ -93,7 +93,8 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
   for (const pid_t pid : asked) {
     if (auto process = inspect_process(proc, pid); process) {
       wanted.pids.push_back(pid);
-      wanted.resident_bytes += proc.resident_bytes(pid) ? *proc.resident_bytes(pid) : 0;
+      if (const auto bytes = proc.resident_bytes(pid))
+        wanted.resident_bytes += *bytes;
       continue;
     } else if (asked.size() > 1 && !options.selection.takes_new()) {
       options.warn(process.error().message);
@@ -136,6 +137,7 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
     : proc_(proc), options_(std::move(options)), backend_(std::move(backend)),
       kernel_(std::move(kernel)), unwind_(std::move(unwind)),
       attachments_(proc_, kernel_, options_.hints),
+      seccomp_(proc_, backend_.backend, options_.check_seccomp),
       windows_(
           proc_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
           [this] { return elapsed(); }, options_.warn),

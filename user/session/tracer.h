@@ -13,6 +13,7 @@
 #include "session/attachments.h"
 #include "session/heap_windows.h"
 #include "session/python_heap.h"
+#include "session/seccomp_guard.h"
 #include "session/target_state.h"
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
@@ -44,6 +45,7 @@ struct TraceOptions {
   GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
   Suppressions suppressions;         ///< stacks that are counted, and not shown
   std::optional<std::regex> filter;  ///< rows whose stack matches; none: all
+  SeccompGuard::Check check_seccomp = leakbpf::check_seccomp;
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
@@ -92,7 +94,7 @@ private:
   [[nodiscard]] bool should_share();
   HeapWindows::Index join_group(pid_t pid);
   [[nodiscard]] HeapWindows::Index group_of_child(pid_t pid, const TargetState* parent);
-  Result<TargetState*> follow(pid_t pid, bool named);
+  Result<void> follow(pid_t pid, bool named);
   Result<AttachSummary> attach_to(pid_t pid, std::span<const Mapping> mappings,
                                   const PythonSearch& python);
   void inform_of_tables();
@@ -127,6 +129,8 @@ private:
   void forget(std::uint32_t target);
   void forget_unused_stacks();
   void refresh_mappings(TargetState& target);
+  Result<void> allow_probes(const ProcessInfo& process);
+  bool may_be_probed(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
   [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
@@ -214,6 +218,7 @@ private:
   KernelSide kernel_;
   std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
+  SeccompGuard seccomp_;
   HeapWindows windows_;
   Namer namer_;
   SourceLines sources_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The targets of a Tracer: how processes become targets, what becomes of them, what they have
 // mapped.
+#include "session/follow_changing.h"
 #include "session/tracer.h"
 
 #include <algorithm>
@@ -45,7 +46,7 @@ Result<void> Tracer::follow_all(const std::vector<pid_t>& pids) {
   for (const pid_t pid : pids) {
     const bool named = std::find(options_.pids.begin(), options_.pids.end(), pid) !=
                        options_.pids.end();
-    const auto followed = follow(pid, named);
+    const auto followed = follow_changing(proc_, pid, [&] { return follow(pid, named); });
     if (followed)
       continue;
     first_error = first_error.value_or(followed.error());
@@ -88,8 +89,10 @@ Result<AttachSummary> Tracer::attach_to(pid_t pid, std::span<const Mapping> mapp
 bool Tracer::should_share() {
   const double now = elapsed();
   std::erase_if(owners_lately_, [now](double begin) { return begin < now - crowd_seconds; });
-  return share_all_ || attachments_.owners() >= most_owners ||
-         owners_lately_.size() >= most_owners || windows_.groups() >= most_groups;
+  const bool crowded = share_all_ || attachments_.owners() >= most_owners ||
+                       owners_lately_.size() >= most_owners || windows_.groups() >= most_groups;
+  // Shared probes are hit by processes that nobody has looked at.
+  return crowded && seccomp_.are_harmless();
 }
 
 /// The group of a process that is new, which has probes of its own or shares them from here on.
@@ -103,10 +106,12 @@ HeapWindows::Index Tracer::join_group(pid_t pid) {
 }
 
 /// `named`: by its PID; else it belongs to a selection.
-Result<TargetState*> Tracer::follow(pid_t pid, bool named) {
+Result<void> Tracer::follow(pid_t pid, bool named) {
   auto process = inspect_process(proc_, pid);
   if (!process)
     return process.error();
+  if (auto allowed = allow_probes(*process); !allowed)
+    return allowed.error();
   auto mappings = proc_.mappings(pid);
   if (!mappings)
     return mappings.error();
@@ -138,7 +143,7 @@ Result<TargetState*> Tracer::follow(pid_t pid, bool named) {
                              backend_name(backend_.backend));
   begin_.probes += attached->probes;
   begin_.files += attached->files;
-  return &target;
+  return {};
 }
 
 void Tracer::attach_file(pid_t pid, const std::string& path) {
@@ -258,12 +263,15 @@ void Tracer::take_selected(pid_t pid) {
   const auto stat = proc_.stat(pid);
   if (frozen_ || !stat || refused_.contains({pid, stat->start_ticks}))
     return;
-  const auto followed = follow(pid, false);
+  const auto followed = follow_changing(proc_, pid, [&] { return follow(pid, false); });
   if (followed) {
-    const TargetState& target = **followed;
-    windows_.start(target.group);
+    const auto id = kernel_.target_id(pid);
+    const TargetState* target = id ? find_target(*id) : nullptr;
+    if (!target)
+      return; // it ended at once
+    windows_.start(target->group);
     await_mappings(pid);
-    options_.inform(target.begin);
+    options_.inform(target->begin);
     return;
   }
   refused_.emplace(pid, stat->start_ticks);
@@ -314,7 +322,7 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
     static_cast<void>(kernel_.put_python(target.id, layout));
   }
   target.python_collector =
-      found.collector_offset &&
+      found.collector_offset && seccomp_.allow_returns(target.process) &&
       attachments_.attach_collector(pid, found.interpreter, *found.collector_offset);
 }
 
@@ -348,7 +356,8 @@ void Tracer::refresh_mappings(TargetState& target) {
   target.mapped_by = pid;
   const auto mappings = parse_mappings(text);
   target.space.update(mappings);
-  if (!target.alive() || frozen_) // nothing is to be attached to any more
+  // Nothing is to be attached to any more, or ever.
+  if (!target.alive() || frozen_ || !may_be_probed(target))
     return;
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
@@ -359,10 +368,29 @@ void Tracer::refresh_mappings(TargetState& target) {
                                 target.process.comm, attached->probes, attached->files));
 }
 
+/// Page faults are followed without a probe in the process.
+Result<void> Tracer::allow_probes(const ProcessInfo& process) {
+  const KernelConfig& kinds = options_.kernel;
+  if (!kinds.heap && !kinds.mmap && !kinds.brk && !kinds.python)
+    return {};
+  return seccomp_.allow_returns(process);
+}
+
+/// Asked once: a child has its parent's filter, and a program that of the one before it.
+bool Tracer::may_be_probed(TargetState& target) {
+  if (!target.may_be_probed) {
+    const auto allowed = allow_probes(target.process);
+    target.may_be_probed = static_cast<bool>(allowed);
+    if (!allowed)
+      options_.warn(allowed.error().message);
+  }
+  return *target.may_be_probed;
+}
+
 /// The process, whatever program it runs by now.
 bool Tracer::still_runs(const TargetState& target) const {
   const auto stat = proc_.stat(target.process.pid);
-  return stat && stat->state != 'Z' && stat->start_ticks == target.process.start_ticks;
+  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
 }
 
 /// Its memory, as it could be read until now, was that of the program that the target stands for.
@@ -372,7 +400,8 @@ bool Tracer::is_same_image(const TargetState& target) const {
 }
 
 /// Looks at the living targets, at some of them when they are many: each costs some reads of /proc.
-/// Ends of processes are events, and events can be dropped.
+/// Ends of processes are events, and events can be dropped; and a process can end in the moment in
+/// which it becomes a target. Its PID may be another's next.
 void Tracer::look_at_targets() {
   constexpr std::size_t most_looks = 64;
   looked_at_.clear();
@@ -385,10 +414,13 @@ void Tracer::look_at_targets() {
       continue;
     last_looked_at_ = id;
     looked_at_.push_back(id);
-    if (still_runs(target))
+    if (still_runs(target)) {
       refresh_mappings(target);
-    else
-      on_exit(id, "ended");
+      continue;
+    }
+    if (kernel_.target_id(target.process.pid) == id)
+      kernel_.stop_target(target.process.pid);
+    on_exit(id, "ended");
   }
 }
 

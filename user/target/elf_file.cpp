@@ -131,7 +131,7 @@ find_functions(const std::string& path, const std::function<bool(std::string_vie
     const bool refused = error == EACCES || error == EPERM;
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot open {}: {}", path, std::strerror(error)),
-                 refused ? "run as root, or with CAP_DAC_READ_SEARCH" : ""};
+                 refused ? "run as root, or with CAP_DAC_READ_SEARCH besides" : ""};
   }
   Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
   const ElfReader reader(std::move(fd), elf);

@@ -136,9 +136,9 @@ Result<ProcessStat> ProcFs::stat(pid_t pid) const {
   for (int field = 10; field <= 13; field++) // faults
     rest >> ignored;
   rest >> stat.user_ticks >> stat.system_ticks;
-  for (int field = 16; field <= 21; field++) // children's time, priority, nice, threads, itreal
+  for (int field = 16; field <= 19; field++) // children's time, priority, nice
     rest >> signed_ignored;
-  rest >> stat.start_ticks;
+  rest >> stat.threads >> signed_ignored >> stat.start_ticks; // itreal between them
   if (!rest)
     return damaged;
   stat.kernel_thread = (flags & kernel_thread_flag) != 0;

@@ -35,7 +35,11 @@ struct ProcessStat {
   bool kernel_thread = false;
   std::uint64_t user_ticks = 0;
   std::uint64_t system_ticks = 0;
+  unsigned threads = 1;          ///< those that ended but were not collected count, too
   std::uint64_t start_ticks = 0; ///< clock ticks after boot; with the PID it names one process
+
+  /// The main thread can end before the others do: the process goes on, and shows state Z.
+  [[nodiscard]] bool has_ended() const { return state == 'X' || (state == 'Z' && threads <= 1); }
 };
 
 /// One line of /proc/PID/cgroup: where a process is in one hierarchy.

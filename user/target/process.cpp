@@ -89,7 +89,13 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
         ExitCode::no_target,
         fmt::format("PID {} ({}) is a kernel thread; it has no user-space heap", pid, stat->comm),
         ""};
-  if (stat->state == 'Z' || stat->state == 'X')
+  if (stat->state == 'Z' && !stat->has_ended())
+    return Error{ExitCode::no_target,
+                 fmt::format("the main thread of PID {} ({}) has ended, and only others go on: its "
+                             "memory cannot be reached",
+                             pid, stat->comm),
+                 "attach earlier, or use `leakbpf run -- COMMAND`"};
+  if (stat->has_ended())
     return Error{ExitCode::no_target, fmt::format("PID {} ({}) has ended", pid, stat->comm),
                  "its parent has not collected it yet"};
   const auto read_status = proc.read(pid, "status");

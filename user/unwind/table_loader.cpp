@@ -12,6 +12,7 @@
 #include <string_view>
 #include <tuple>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -117,7 +118,7 @@ Result<ElfFile> TableLoader::open(pid_t pid, const leakbpf_mapped_code& code) co
   // The kernel's own link to what is mapped: right in every mount namespace, and when deleted.
   const std::string link =
       proc_.path(pid, fmt::format("map_files/{:x}-{:x}", code.start, code.end));
-  if (::access(link.c_str(), R_OK) == 0)
+  if (::faccessat(AT_FDCWD, link.c_str(), R_OK, AT_EACCESS) == 0)
     return ElfFile::open(link);
   if (errno == ENOENT)
     return Error{ExitCode::no_target, "it is mapped no more", ""};
