@@ -27,13 +27,18 @@ CostLimits cost_limits(const Options& options) {
   return limits;
 }
 
+/// Every Python object has a stack: the import of a few modules has tens of thousands.
+std::uint32_t usual_stacks(const Options& options) {
+  if (options.python_malloc)
+    return 1U << 18;
+  return options.all ? 1U << 16 : 1U << 15;
+}
+
 } // namespace
 
 Result<TraceOptions> trace_options(const Options& options, const Console& console) {
   TraceOptions trace;
-  // Every Python object has a stack: the import of a few modules has tens of thousands.
-  trace.kernel.max_stacks =
-      options.max_stacks.value_or(options.python_malloc ? 1U << 18 : 1U << 15);
+  trace.kernel.max_stacks = options.max_stacks.value_or(usual_stacks(options));
   trace.kernel.max_frames = options.max_depth;
   trace.kernel.min_size = options.min_size;
   trace.kernel.max_size = options.max_size;

@@ -51,6 +51,8 @@ Report final_report(Tracer& tracer, const Options& options, Format otherwise) {
 }
 
 ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds) {
+  if (!tracer.had_targets())
+    return ExitCode::no_target;
   const bool enough = traced_seconds >= std::min(wanted_seconds, enough_seconds);
   return tracer.all_ended() && !enough ? ExitCode::target_ended : ExitCode::ok;
 }

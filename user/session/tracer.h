@@ -69,6 +69,8 @@ public:
   /// or until the last target ended. True when the deadline was reached.
   bool run_until(double deadline, int interrupt_fd);
   [[nodiscard]] bool all_ended() const;
+  /// False: no process that is wanted came.
+  [[nodiscard]] bool had_targets() const { return !targets_.empty(); }
   /// Reads what is outstanding now and adds it to the histories.
   void sample();
   /// The same with the ages of all blocks, however long that takes.

@@ -19,14 +19,15 @@ constexpr std::size_t few_stacks = 100'000;
 
 } // namespace
 
+/// One that is not known may be a child whose event is still to come.
 bool Tracer::has_ended(std::uint32_t target) const {
   const auto found = targets_.find(target);
-  return found == targets_.end() || !found->second.alive();
+  return found != targets_.end() && !found->second.alive();
 }
 
 bool Tracer::has_last_ages(std::uint32_t target) const {
   const auto found = targets_.find(target);
-  return found == targets_.end() || found->second.ages_are_last;
+  return found != targets_.end() && found->second.ages_are_last;
 }
 
 /// Nobody will free these blocks; how old they were is known by now.
@@ -48,7 +49,7 @@ void Tracer::retire_ended(const std::vector<SiteSample>& samples) {
       continue;
     }
     const SiteKey place = by_place(key);
-    if (kernel_.take_totals(sample.key) && targets_.contains(key.target))
+    if (kernel_.take_totals(sample.key))
       retired_[place] += estimate_of(sample, targets_.at(key.target).window);
     given_back_by_place(key, place);
     site_of_.erase(key);
@@ -69,7 +70,7 @@ void Tracer::retire_ended(const std::vector<SiteSample>& samples) {
 void Tracer::evict_targets() {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> ended; // bytes outstanding, target
   for (const auto& [id, target] : targets_)
-    if (!target.alive())
+    if (target.ages_are_last) // else its blocks are still in the kernel's table
       ended.emplace_back(0, id);
   if (ended.size() <= most_ended)
     return;

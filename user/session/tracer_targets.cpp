@@ -248,7 +248,8 @@ void Tracer::attach_pending() {
     TargetState* target = id ? find_target(*id) : nullptr;
     if (target && target->alive())
       refresh_mappings(*target);
-    else if (!id && options_.selection.matches(proc_, pending.pid))
+    else if (!id && options_.selection.takes_new() &&
+             options_.selection.matches(proc_, pending.pid))
       take_selected(pending.pid); // else it had a short life
   }
 }
