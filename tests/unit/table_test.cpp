@@ -116,6 +116,9 @@ TEST_CASE("rows of processes say where they are", "[table]") {
   CHECK_THAT(lines[2], EndsWith("      15.0 MB  7 in shop-5d9f"));
   CHECK_THAT(lines[3], EndsWith("      15.0 MB  12"));
   CHECK_THAT(lines[4], EndsWith("      15.0 MB"));
+  report.targets[1].container->pod_name = std::string(40, 'a') + "-7c9d8f6b5-x2k4q";
+  CHECK_THAT(lines_of(render_table(report, {}))[2],
+             EndsWith("      15.0 MB  7 in ..aaaaaaaaa-7c9d8f6b5-x2k4q"));
 }
 
 TEST_CASE("of very many processes some are left out, and counted", "[table]") {
@@ -123,7 +126,7 @@ TEST_CASE("of very many processes some are left out, and counted", "[table]") {
   report.targets[7].outstanding_bytes = 1 << 30;
   const auto lines = lines_of(render_table(report, {}));
   CHECK_THAT(lines[1], ContainsSubstring(" 107  shop"));
-  CHECK_THAT(lines[12], ContainsSubstring(" 110  shop"));
+  CHECK_THAT(lines[12], ContainsSubstring(" 111  shop"));
   CHECK_THAT(lines[13], ContainsSubstring("and 28 processes more"));
 }
 

@@ -112,6 +112,7 @@ void add_selectors(CLI::App& app, Options& options) {
   const auto add = [&app](const char* name, std::vector<std::string>& values, const char* what) {
     return app.add_option(name, values, what)
         ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group("Target");
   };

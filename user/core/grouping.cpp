@@ -188,6 +188,8 @@ std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
     }
     sums.push_back({sustained_growth(site), {site.pid}});
     site.series.clear();
+    if (by != GroupBy::line)
+      site.source.clear(); // of one of its lines
     site.frames = {std::move(group.frame)};
     site.culprit = 0;
     rows.push_back(std::move(site));

@@ -71,13 +71,23 @@ std::string remark_on(const TargetReport& target) {
   return grows && !target.verdict.reasons.empty() ? target.verdict.reasons.front() : "";
 }
 
+/// A pod's name tells most at its end: "7 in ..7c9d8f6b5-x2k4q".
+std::string place_of(const TargetReport& target) {
+  constexpr std::size_t longest = 32;
+  std::string place = describe_place(target);
+  if (place.size() <= longest)
+    return place;
+  const std::size_t name = target.namespaced_pid ? place.find(" in ") + 4 : 0;
+  return place.replace(name, place.size() - longest + 2, "..");
+}
+
 /// Places of processes in a table, by `order`: as wide as the widest, when there is one at all.
 std::size_t place_width(const std::vector<TargetReport>& targets,
                         const std::vector<std::size_t>& order) {
   constexpr std::size_t header = 9;
   std::size_t width = 0;
   for (const std::size_t index : order)
-    if (const std::size_t size = describe_place(targets[index]).size(); size > 0)
+    if (const std::size_t size = place_of(targets[index]).size(); size > 0)
       width = std::max({width, size, header});
   return width;
 }
@@ -90,7 +100,7 @@ void paint_row(Painter& painter, const TargetReport& target, std::size_t place) 
                                 format_change(target.rss_growth_bytes_per_minute),
                                 format_bytes(static_cast<double>(target.outstanding_bytes)));
   if (place > 0)
-    row += fmt::format("  {:<{}}", describe_place(target), place);
+    row += fmt::format("  {:<{}}", place_of(target), place);
   if (const std::string remark = remark_on(target); !remark.empty())
     row += "  " + remark;
   row.erase(row.find_last_not_of(' ') + 1);
