@@ -38,13 +38,25 @@ std::string ledger_of(Child& program) {
   return heap;
 }
 
-/// The same as leakbpf counted it; empty when it is no target.
+/// Of a program that was followed before its threads began.
+bool is_of_thread_start(const Json& site) {
+  for (const Json& frame : site.at("frames"))
+    if (frame.at("function") == "pthread_create")
+      return true;
+  return false;
+}
+
+/// The same as leakbpf counted it.
 std::string counted(const Json& snapshot, pid_t pid) {
-  for (const Json& target : snapshot.at("targets"))
-    if (target.at("pid") == pid)
-      return "heap " + target.at("outstanding_bytes").dump() + " " +
-             target.at("outstanding_count").dump();
-  return "";
+  std::uint64_t bytes = 0;
+  std::uint64_t count = 0;
+  for (const Json& site : snapshot.at("sites")) {
+    if (site.at("pid") != pid || site.at("kind") != "heap" || is_of_thread_start(site))
+      continue;
+    bytes += site.at("outstanding_bytes").get<std::uint64_t>();
+    count += site.at("outstanding_count").get<std::uint64_t>();
+  }
+  return fmt::format("heap {} {}", bytes, count);
 }
 
 std::string joined_pids(const Programs& programs) {

@@ -147,7 +147,7 @@ void* churn(void* seed) {
   resting++;
   for (;;) {
     while (!churning)
-      usleep(200);
+      usleep(5000); // there may be dozens of such programs
     resting--;
     while (churning) {
       churn_once(slots, random);
