@@ -17,10 +17,13 @@ constexpr double default_interval_seconds = 1;
 // A person who has just started it wants to see that it works.
 constexpr double first_table_seconds = 0.5;
 
-/// Between samples: at first a verdict wants points more often than a person wants tables.
-double sample_seconds(double elapsed) {
+/// Between samples: at first a verdict wants points more often than a person wants tables. Where
+/// there are thousands of sites, so that a sample takes `cost` seconds, they are not worth half a
+/// percent of a core.
+double sample_seconds(double elapsed, double cost) {
   constexpr double begin_seconds = 20;
-  return elapsed < begin_seconds ? 0.5 : 1e9;
+  constexpr double most_share = 0.005;
+  return elapsed < begin_seconds ? std::max(0.5, cost / most_share) : 1e9;
 }
 
 } // namespace
@@ -35,10 +38,14 @@ Result<ExitCode> run_top(const Options& options, const Interrupts& interrupts,
   const double interval = options.interval_seconds.value_or(default_interval_seconds);
   const double end = options.duration_seconds.value_or(1e18);
   double table_due = std::min({interval, first_table_seconds, end});
+  double sample_cost = 0;
   for (bool going = true; going;) {
-    const double next = std::min(table_due, tracer.elapsed() + sample_seconds(tracer.elapsed()));
+    const double sampled = tracer.elapsed();
+    const double next = std::min(table_due, sampled + sample_seconds(sampled, sample_cost));
     going = tracer.run_until(next, interrupts.fd()) && next < end;
+    const double begin = tracer.elapsed();
     tracer.sample();
+    sample_cost = tracer.elapsed() - begin;
     if (going && next < table_due)
       continue;
     const std::string table =
