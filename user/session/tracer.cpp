@@ -450,8 +450,8 @@ void Tracer::on_fork(const leakbpf_event& event) {
   const TargetState* parent = find_target(event.peer_target);
   TargetState& child = add_target(event.target, pid, parent ? parent->group : 0,
                                   parent ? parent->python : PythonSearch{});
-  if (parent && !child.mapped_by)
-    child.inherit_mappings(*parent);
+  if (parent)
+    child.inherit(*parent);
   unwind_->describe_space(event.target, pid);
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
@@ -465,7 +465,9 @@ void Tracer::on_exec(const leakbpf_event& event) {
     keep_collections(*before);
     windows_.remove(before->group, before->id);
   }
-  add_target(event.target, pid, before ? before->group : 0);
+  TargetState& image = add_target(event.target, pid, before ? before->group : 0);
+  if (before && image.process.ppid == 0) // it has ended by now
+    image.process.ppid = before->process.ppid;
   for (const double delay : new_image_delays)
     pending_.push_back({elapsed() + delay, pid});
 }
@@ -602,12 +604,24 @@ bool Tracer::is_same_image(const TargetState& target) const {
 /// Ends of processes are events, and events can be dropped; and a process can end in the moment in
 /// which it becomes a target. Its PID may be another's next.
 void Tracer::notice_vanished() {
-  for (auto& [id, target] : targets_)
-    if (target.alive() && !still_runs(target)) {
-      if (kernel_.target_id(target.process.pid) == id)
-        kernel_.stop_target(target.process.pid);
-      on_exit(id, "ended");
-    }
+  for (auto& [id, target] : targets_) {
+    if (!target.alive())
+      continue;
+    const bool runs = still_runs(target);
+    if (runs && !lost_probes(target))
+      continue;
+    if (kernel_.target_id(target.process.pid) == id)
+      kernel_.stop_target(target.process.pid);
+    on_exit(id, runs ? "its main thread ended, and with it the probes (perf events)" : "ended");
+  }
+}
+
+/// Perf events belong to the main thread, which can end before the others do.
+bool Tracer::lost_probes(const TargetState& target) const {
+  if (backend_.backend != Backend::perf || !attachments_.has_probes(target.process.pid))
+    return false;
+  const auto stat = proc_.stat(target.process.pid);
+  return stat && stat->state == 'Z';
 }
 
 void Tracer::freeze() {

@@ -108,6 +108,7 @@ private:
   [[nodiscard]] bool still_runs(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void notice_vanished();
+  [[nodiscard]] bool lost_probes(const TargetState& target) const;
   void refresh_mappings(TargetState& target);
   Result<void> allow_probes(const ProcessInfo& process);
   bool may_be_probed(TargetState& target);
