@@ -46,8 +46,8 @@ enum leakbpf_operation {
 /* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
  * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
  * result is stored where argument 0 points and the function returns an error number; bit 21: the
- * function may call another that is probed; bit 22: the probe is one for every process that maps the
- * file, and counts for targets that share such probes. */
+ * function may call another that is probed; bit 22: the probe is one for every process that maps
+ * the file, and counts for targets that share such probes. */
 #define LEAKBPF_NO_ARGUMENT 15ULL
 #define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
   ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \

@@ -62,6 +62,14 @@ void check_finds_the_leak(const Finished& traced) {
   }
 }
 
+/// Users without rights must be able to start what was built.
+void require_reachable_build() {
+  require_tracing();
+  if (run_program(as_user(nobody) + std::vector<std::string>{built("leakbpf"), "--version"})
+          .status != 0)
+    SKIP("other users cannot reach " << built("leakbpf"));
+}
+
 bool has_multi_links() {
   return check_backend(Backend::multi).works;
 }
@@ -102,7 +110,7 @@ exec chroot "$root" /leakbpf "$@"
 } // namespace
 
 TEST_CASE("three capabilities are enough for anybody's process", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   if (!has_multi_links())
     SKIP("without uprobe multi links there is no way but perf events");
   const int owner = GENERATE(nobody, somebody, 0);
@@ -114,7 +122,7 @@ TEST_CASE("three capabilities are enough for anybody's process", "[rights]") {
 }
 
 TEST_CASE("three capabilities are enough for page faults", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   Child program({built("leakbpf-demo")});
   usleep(300'000);
   const Finished traced = trace(needed, program.pid(), {"--kinds", "pages"});
@@ -125,7 +133,7 @@ TEST_CASE("three capabilities are enough for page faults", "[rights]") {
 }
 
 TEST_CASE("each right that is missing is named", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   Child program(as_user(nobody) + std::vector<std::string>{built("leakbpf-demo")});
   usleep(300'000);
   const auto missing = GENERATE(std::pair{"+perfmon,+sys_ptrace", "CAP_BPF is missing"},
@@ -139,7 +147,7 @@ TEST_CASE("each right that is missing is named", "[rights]") {
 }
 
 TEST_CASE("without CAP_SYS_PTRACE another's process is refused, and says so", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   Child program({built("leakbpf-demo")});
   usleep(300'000);
   const Finished refused = trace("+bpf,+perfmon", program.pid());
@@ -148,7 +156,7 @@ TEST_CASE("without CAP_SYS_PTRACE another's process is refused, and says so", "[
 }
 
 TEST_CASE("perf events need CAP_SYS_ADMIN where the kernel asks for it", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   Child program(as_user(somebody) + std::vector<std::string>{built("leakbpf-demo")});
   usleep(300'000);
   const std::vector<std::string> by_perf{"--backend", "perf"};
@@ -161,7 +169,7 @@ TEST_CASE("perf events need CAP_SYS_ADMIN where the kernel asks for it", "[right
 }
 
 TEST_CASE("a program in a private folder needs CAP_DAC_READ_SEARCH", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   if (!has_multi_links())
     SKIP("without uprobe multi links there is no way but perf events");
   const PrivateFolder folder(somebody);
@@ -174,7 +182,7 @@ TEST_CASE("a program in a private folder needs CAP_DAC_READ_SEARCH", "[rights]")
 }
 
 TEST_CASE("leakbpf works in a container that sees the host's processes", "[rights]") {
-  require_tracing();
+  require_reachable_build();
   const PrivateFolder folder(0);
   const std::string mount_point = folder.program() + ".root";
   std::filesystem::create_directory(mount_point);

@@ -27,8 +27,8 @@ std::string culprit_of(const Json& site) {
 /// The rows, by `grouping`, of a snapshot of the workers under load.
 Json rows_by(const std::string& grouping, const std::vector<std::string>& targets) {
   const TemporaryFile output;
-  std::vector<std::string> command{built("leakbpf"), "snapshot", "--exact", "--by", grouping,
-                                   "-d",             "12",       "-o",      output.path()};
+  std::vector<std::string> command{
+      built("leakbpf"), "snapshot", "--exact", "--by", grouping, "-d", "12", "-o", output.path()};
   command.insert(command.end(), targets.begin(), targets.end());
   Child tracer(command);
   tracer.wait_for_prefix("leakbpf: tracing");

@@ -182,7 +182,8 @@ void add_resource_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(1U, 1U << 30))
       ->type_name("N")
       ->group("Tracking");
-  app.add_option("--max-stacks", options.max_stacks, "different stacks that can be kept (32768; with -a 65536)")
+  app.add_option("--max-stacks", options.max_stacks,
+                 "different stacks that can be kept (32768; with -a 65536)")
       ->transform(size_value())
       ->check(CLI::Range(1U, 1U << 24))
       ->type_name("N")

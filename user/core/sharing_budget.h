@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The budget of processes that share probes: these are in or out for all of them at once, so the one
-// that pays most decides.
+// The budget of processes that share probes: these are in or out for all of them at once, so the
+// one that pays most decides.
 #pragma once
 
 #include <span>

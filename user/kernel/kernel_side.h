@@ -50,8 +50,8 @@ public:
   [[nodiscard]] Result<void> follow_page_faults();
 
   /// Attaches to every heap function of `plan` in process `pid`, or, with every_process, wherever
-  /// the file is mapped: then targets that share probes hit them, and no others. What frees memory is attached
-  /// before what takes it, so that no block is seen to be born whose end is missed.
+  /// the file is mapped: then targets that share probes hit them, and no others. What frees memory
+  /// is attached before what takes it, so that no block is seen to be born whose end is missed.
   [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) const;
   /// The same for what maps memory, and for new pools of Python's.
   [[nodiscard]] Result<std::vector<Link>> attach_mapping_calls(const ProbePlan& plan,

@@ -218,10 +218,9 @@ void Attachments::attach_mappings_hook(pid_t pid, FileProbes& probes, const Prob
                                                      owner_of(pid)));
 }
 
-bool Attachments::attach_python_hook(
-    pid_t pid, const MappedFile& file, std::uint64_t file_offset,
-    Result<std::vector<Link>> (KernelSide::*attach)(const std::string&, std::uint64_t, pid_t)
-        const) {
+bool Attachments::attach_python_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset,
+                                     Result<std::vector<Link>> (KernelSide::*attach)(
+                                         const std::string&, std::uint64_t, pid_t) const) {
   FileProbes& probes = probes_in(pid, file);
   // A program that runs itself again has them already.
   return !probes.python_hooks.insert(file_offset).second ||

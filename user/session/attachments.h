@@ -91,8 +91,9 @@ private:
   [[nodiscard]] Result<void> attach_probes(pid_t pid, FileProbes& probes, ProbePlan plan);
   [[nodiscard]] Result<void> attach_heap(pid_t owner, FileProbes& probes, const ProbePlan& plan);
   bool attach_python_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset,
-                          Result<std::vector<Link>> (KernelSide::*attach)(
-                              const std::string& path, std::uint64_t file_offset, pid_t pid) const);
+                          Result<std::vector<Link>> (KernelSide::*attach)(const std::string& path,
+                                                                          std::uint64_t file_offset,
+                                                                          pid_t pid) const);
   static bool keep_hooks(FileProbes& probes, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, FileProbes& probes, const ProbePlan& plan);
   void release(FileProbes& probes);

@@ -147,9 +147,8 @@ void HeapWindows::read_sharing(Group& group) const {
   for (std::size_t slot = 0; slot < now.size(); slot++) {
     if (!is_member[slot])
       continue;
-    const ProbeWork work{
-        static_cast<double>(now[slot].hits - group.slots[slot].hits),
-        static_cast<double>(now[slot].work_ns - group.slots[slot].work_ns) / 1e9};
+    const ProbeWork work{static_cast<double>(now[slot].hits - group.slots[slot].hits),
+                         static_cast<double>(now[slot].work_ns - group.slots[slot].work_ns) / 1e9};
     paid.push_back(group.meter.cost_seconds(work));
     all += work;
   }

@@ -13,8 +13,8 @@ namespace leakbpf {
 /// In whole bytes and blocks.
 [[nodiscard]] SiteTotals totals_of(const SiteSample& sample);
 
-/// The same at the end of `window`. Of its young blocks all are known then, not one in `scale`: they
-/// stand for themselves until the next window.
+/// The same at the end of `window`. Of its young blocks all are known then, not one in `scale`:
+/// they stand for themselves until the next window.
 [[nodiscard]] SiteTotals estimate_of(const SiteSample& sample, const WindowState& window);
 
 } // namespace leakbpf

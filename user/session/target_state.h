@@ -52,9 +52,18 @@ struct TargetState {
     return (python.version || python.only_named) && !python.process && python.problem.empty();
   }
   /// A forked child begins with what its parent has mapped, and may have ended before we look.
-  void inherit_mappings(const TargetState& parent) {
-    space = parent.space;
-    mapped_by = parent.mapped_by;
+  void inherit(const TargetState& parent) {
+    if (!mapped_by) {
+      space = parent.space;
+      mapped_by = parent.mapped_by;
+    }
+    if (process.comm.empty()) {
+      const pid_t pid = process.pid;
+      process = parent.process;
+      process.pid = pid;
+      process.ppid = parent.process.pid;
+      process.start_ticks = 0; // unknown, and never that of a process which has its PID
+    }
   }
 };
 

@@ -121,6 +121,7 @@ private:
   [[nodiscard]] bool still_runs(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void look_at_targets();
+  [[nodiscard]] bool lost_probes(const TargetState& target) const;
   [[nodiscard]] bool looks_at_all() const;
   [[nodiscard]] std::size_t living_targets() const;
   [[nodiscard]] bool has_ended(std::uint32_t target) const;
@@ -227,10 +228,10 @@ private:
   std::unordered_map<std::uint64_t, GroupFrame> groups_; ///< by the hash of a stack's places
   Clock::time_point started_;
   std::string started_at_;
-  std::map<std::uint32_t, TargetState> targets_; ///< by id, those that ended too
-  AttachSummary begin_;                          ///< of all targets there were at first
-  bool share_all_ = false;                       ///< no target has probes of its own
-  std::vector<double> owners_lately_;            ///< when targets with such began
+  std::map<std::uint32_t, TargetState> targets_;      ///< by id, those that ended too
+  AttachSummary begin_;                               ///< of all targets there were at first
+  bool share_all_ = false;                            ///< no target has probes of its own
+  std::vector<double> owners_lately_;                 ///< when targets with such began
   std::set<std::pair<pid_t, std::uint64_t>> refused_; ///< PID and start of who cannot be traced
   double next_target_scan_ = 0;
   std::vector<std::uint32_t> looked_at_; ///< targets whose /proc was read for the present sample

@@ -266,8 +266,8 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
   evidence.swapped = trend(TargetSeries::swapped);
   evidence.outstanding = trend(TargetSeries::outstanding);
   constexpr double grown_up_seconds = 60;
-  evidence.young =
-      !(target.asked_for && target.since < 1) && evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
+  evidence.young = !(target.asked_for && target.since < 1) &&
+                   evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
   if (!target.limit)
     return;
   // What others use of the machine is not the target's doing.

@@ -44,8 +44,8 @@ Result<void> Tracer::follow_all(const std::vector<pid_t>& pids) {
   share_all_ = pids.size() > most_owners;
   std::optional<Error> first_error;
   for (const pid_t pid : pids) {
-    const bool named = std::find(options_.pids.begin(), options_.pids.end(), pid) !=
-                       options_.pids.end();
+    const bool named =
+        std::find(options_.pids.begin(), options_.pids.end(), pid) != options_.pids.end();
     const auto followed = follow_changing(proc_, pid, [&] { return follow(pid, named); });
     if (followed)
       continue;
@@ -128,9 +128,8 @@ Result<void> Tracer::follow(pid_t pid, bool named) {
     attachments_.detach(pid);
     return attached.error();
   }
-  auto id =
-      kernel_.start_target(pid, group, attachments_.is_sharing(pid),
-                           python.process ? &python.process->layout.walk : nullptr);
+  auto id = kernel_.start_target(pid, group, attachments_.is_sharing(pid),
+                                 python.process ? &python.process->layout.walk : nullptr);
   if (!id) {
     attachments_.detach(pid);
     return id.error();
@@ -203,8 +202,8 @@ void Tracer::on_fork(const leakbpf_event& event) {
   const TargetState* parent = find_target(event.peer_target);
   TargetState& child = add_target(event.target, pid, group_of_child(pid, parent),
                                   parent ? parent->python : PythonSearch{});
-  if (parent && !child.mapped_by)
-    child.inherit_mappings(*parent);
+  if (parent)
+    child.inherit(*parent);
   unwind_->describe_space(event.target, pid);
   await_mappings(pid);
 }
@@ -217,7 +216,10 @@ void Tracer::on_exec(const leakbpf_event& event) {
     keep_collections(*before);
     windows_.remove(before->group, before->id);
   }
-  add_target(event.target, pid, before ? before->group : windows_.sharing_group());
+  TargetState& image =
+      add_target(event.target, pid, before ? before->group : windows_.sharing_group());
+  if (before && image.process.ppid == 0) // it has ended by now
+    image.process.ppid = before->process.ppid;
   await_mappings(pid);
 }
 
@@ -415,14 +417,25 @@ void Tracer::look_at_targets() {
       continue;
     last_looked_at_ = id;
     looked_at_.push_back(id);
-    if (still_runs(target)) {
+    const bool runs = still_runs(target);
+    if (runs && !lost_probes(target)) {
       refresh_mappings(target);
       continue;
     }
     if (kernel_.target_id(target.process.pid) == id)
       kernel_.stop_target(target.process.pid);
-    on_exit(id, "ended");
+    on_exit(id, runs ? "its main thread ended, and with it the probes (perf events)" : "ended");
   }
+}
+
+/// Perf events of one process belong to its main thread, which can end before the others do.
+bool Tracer::lost_probes(const TargetState& target) const {
+  const pid_t pid = target.process.pid;
+  if (backend_.backend != Backend::perf || attachments_.is_sharing(pid) ||
+      !attachments_.has_probes(pid))
+    return false;
+  const auto stat = proc_.stat(pid);
+  return stat && stat->state == 'Z';
 }
 
 bool Tracer::looks_at_all() const {
