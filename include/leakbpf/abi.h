@@ -47,7 +47,8 @@ enum leakbpf_operation {
  * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
  * result is stored where argument 0 points and the function returns an error number; bit 21: the
  * function may call another that is probed; bit 22: the probe is one for every process that maps
- * the file, and counts for targets that share such probes. */
+ * the file, and counts for targets that share such probes; bit 23: of a null pointer the function
+ * does nothing but call another that is probed. */
 #define LEAKBPF_NO_ARGUMENT 15ULL
 #define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
   ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \
@@ -59,6 +60,7 @@ enum leakbpf_operation {
 #define LEAKBPF_COOKIE_RESULT_IN_MEMORY(cookie) ((__u32)(((cookie) >> 20) & 1))
 #define LEAKBPF_COOKIE_NESTS (1ULL << 21)
 #define LEAKBPF_COOKIE_SHARED (1ULL << 22)
+#define LEAKBPF_COOKIE_NULL_ALLOCATES (1ULL << 23)
 
 /* Everything that can be missed. One counter each; user/core/losses maps them to words. */
 enum leakbpf_loss {
