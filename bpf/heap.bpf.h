@@ -192,7 +192,7 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   struct arguments args = read_arguments(regs);
   __u64 pointer = argument(&args, LEAKBPF_COOKIE_POINTER_ARG(cookie));
   struct leakbpf_block_key place = heap_block(pointer, target->id);
-  if (!pointer && (cookie & LEAKBPF_COOKIE_NESTS)) {
+  if (!pointer && (cookie & LEAKBPF_COOKIE_NULL_ALLOCATES)) {
     count_hit(target->id);
     return 1; /* it calls malloc */
   }
@@ -203,7 +203,7 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   __u64 size = requested_size(&args, cookie);
   __u32 weight = weight_of(window, size);
   bool held = pointer && bpf_map_lookup_elem(&live, &place);
-  if (!weight && !held && !window->layered)
+  if (!weight && !held && !window->layered && !(cookie & LEAKBPF_COOKIE_NESTS))
     return 1;
   struct task_state* state = call_begin(regs, target, window, cookie);
   if (!state) {

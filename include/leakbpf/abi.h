@@ -46,7 +46,7 @@ enum leakbpf_operation {
 /* Attach cookie: bits 0-7 operation; 8-11 index of the size argument; 12-15 index of the argument
  * it is multiplied with (15: none); 16-19 index of the pointer argument (15: none); bit 20: the
  * result is stored where argument 0 points and the function returns an error number; bit 21: the
- * function may call another that is probed. */
+ * function may call another that is probed; bit 23: of a null pointer it does nothing else. */
 #define LEAKBPF_NO_ARGUMENT 15ULL
 #define LEAKBPF_COOKIE(operation, size_arg, count_arg, pointer_arg, result_in_memory)              \
   ((__u64)(operation) | ((__u64)(size_arg) << 8) | ((__u64)(count_arg) << 12) |                    \
@@ -57,6 +57,7 @@ enum leakbpf_operation {
 #define LEAKBPF_COOKIE_POINTER_ARG(cookie) ((__u32)(((cookie) >> 16) & 0xf))
 #define LEAKBPF_COOKIE_RESULT_IN_MEMORY(cookie) ((__u32)(((cookie) >> 20) & 1))
 #define LEAKBPF_COOKIE_NESTS (1ULL << 21)
+#define LEAKBPF_COOKIE_NULL_ALLOCATES (1ULL << 23)
 
 /* Everything that can be missed. One counter each; user/core/losses maps them to words. */
 enum leakbpf_loss {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What leakbpf counts is what the program itself counts, to the byte, for every allocation
 // function.
-#include "child.h"
+#include "ledger.h"
 #include "privileges.h"
 
-#include <csignal>
 #include <cstdlib>
-#include <map>
 #include <sstream>
 
 #include <catch2/catch_test_macros.hpp>
@@ -18,94 +16,15 @@ using Json = nlohmann::json;
 
 namespace {
 
-struct Account {
-  std::int64_t bytes = 0;
-  std::int64_t count = 0;
-  friend bool operator==(const Account&, const Account&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Account& account) {
-    return out << account.bytes << " bytes in " << account.count;
-  }
-};
-
-using Ledger = std::map<std::string, Account>;
-
-/// Lines "KIND BYTES COUNT" up to "done".
-Ledger read_ledger(Child& program) {
-  Ledger ledger;
-  program.wait_for([&](const std::string& line) {
-    std::istringstream words(line);
-    std::string kind;
-    Account account;
-    if (words >> kind >> account.bytes >> account.count)
-      ledger[kind] = account;
-    return line == "done";
-  });
-  return ledger;
-}
-
-/// Sums of the sites of `pid` by kind.
-Ledger sum_sites(const Json& snapshot, pid_t pid) {
-  Ledger sums{{"heap", {}}, {"mmap", {}}, {"brk", {}}};
-  for (const Json& site : snapshot.at("sites")) {
-    if (site.at("pid") != pid)
-      continue;
-    Account& sum = sums[site.at("kind")];
-    sum.bytes += site.at("outstanding_bytes").get<std::int64_t>();
-    sum.count += site.at("outstanding_count").get<std::int64_t>();
-  }
-  return sums;
-}
-
-const Json& target_of(const Json& snapshot, pid_t pid) {
-  for (const Json& target : snapshot.at("targets"))
-    if (target.at("pid") == pid)
-      return target;
-  FAIL("no target " << pid);
-  return snapshot;
-}
-
 /// How often each case repeats itself: LEAKBPF_TEST_ROUNDS, where that is slow.
 std::string rounds() {
   const char* chosen = std::getenv("LEAKBPF_TEST_ROUNDS");
   return chosen ? chosen : "500";
 }
 
-/// leakbpf tracing a ledger program, both ready to go.
-struct Session {
-  Session(const std::string& backend, const std::string& which)
-      : program({built("tests/programs/ledger"), which, rounds()}) {
-    program.wait_for_prefix("ready");
-    std::vector<std::string> arguments{built("leakbpf"),
-                                       "snapshot",
-                                       "--exact",
-                                       "-o",
-                                       output.path(),
-                                       "-p",
-                                       std::to_string(program.pid())};
-    if (backend != "auto")
-      arguments.insert(arguments.end(), {"--backend", backend});
-    tracer = std::make_unique<Child>(arguments);
-    tracer->wait_for_prefix("leakbpf: tracing");
-  }
-
-  Json finish() {
-    tracer->signal(SIGINT);
-    const int status = tracer->wait_end();
-    INFO(tracer->rest());
-    REQUIRE(status == 0);
-    return Json::parse(output.text());
-  }
-
-  TemporaryFile output;
-  Child program;
-  std::unique_ptr<Child> tracer;
-};
-
-void check_no_losses(const Json& snapshot) {
-  for (const auto& [name, value] : snapshot.at("losses").items()) {
-    INFO(name);
-    CHECK(value == 0);
-  }
+/// leakbpf tracing a ledger program that will run `which`.
+Session trace_ledger(const std::string& backend, const std::string& which) {
+  return {{built("tests/programs/ledger"), which, rounds()}, backend};
 }
 
 } // namespace
@@ -119,7 +38,7 @@ TEST_CASE("outstanding equals the program's own ledger", "[ledger]") {
                "valloc", "pvalloc", "cfree", "new-delete", "strdup", "cross-thread-free", "mmap",
                "munmap-part", "munmap-many", "mremap", "sbrk", "brk");
   CAPTURE(backend, which);
-  Session session(backend, which);
+  Session session = trace_ledger(backend, which);
   session.program.write_line("go");
   const Ledger ledger = read_ledger(session.program);
   const Json snapshot = session.finish();
@@ -136,7 +55,7 @@ TEST_CASE("a thread that dies inside a call harms nothing", "[ledger]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
-  Session session(backend, "thread-dies");
+  Session session = trace_ledger(backend, "thread-dies");
   session.program.write_line("go");
   const Ledger ledger = read_ledger(session.program);
   const Json snapshot = session.finish();
@@ -147,7 +66,7 @@ TEST_CASE("a forked child is a target of its own", "[ledger]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
-  Session session(backend, "fork");
+  Session session = trace_ledger(backend, "fork");
   session.program.write_line("go");
   const std::string forked = session.program.wait_for_prefix("forked ");
   const pid_t child = std::stoi(forked.substr(7));
@@ -177,7 +96,7 @@ TEST_CASE("exec begins with nothing outstanding", "[ledger]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
-  Session session(backend, "exec");
+  Session session = trace_ledger(backend, "exec");
   session.program.write_line("go");
   session.program.wait_for_prefix("ready");
   session.program.write_line("go");

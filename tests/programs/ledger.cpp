@@ -398,6 +398,14 @@ void case_cross_thread_free() {
     usleep(100);
 }
 
+/// What every allocator's family has.
+void case_family() {
+  for (const auto run : {case_malloc, case_calloc, case_realloc, case_realloc_null,
+                         case_posix_memalign, case_aligned_alloc, case_memalign, case_valloc,
+                         case_new_delete, case_strdup, case_cross_thread_free})
+    run();
+}
+
 // ---- ranges -------------------------------------------------------------------------------------
 
 char* map_pages(std::size_t pages) {
@@ -604,6 +612,7 @@ constexpr std::array cases{
     Case{"new-delete", case_new_delete},
     Case{"strdup", case_strdup},
     Case{"cross-thread-free", case_cross_thread_free},
+    Case{"family", case_family},
     Case{"mmap", case_mmap},
     Case{"munmap-part", case_munmap_part},
     Case{"munmap-many", case_munmap_many},

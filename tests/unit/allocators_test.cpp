@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/culprit.h"
+#include "elf_image.h"
 #include "fake_proc.h"
+#include "plan/probe_plan.h"
 #include "target/allocators.h"
 
 #include <filesystem>
@@ -141,6 +143,63 @@ TEST_CASE("an alias with the prefix is found once, under the usual name", "[allo
   const std::set<std::string> names = symbols(found_in(program, {{}, "leakbpf_test_"}));
   CHECK(names.contains("leakbpf_test_mmap"));
   CHECK_FALSE(names.contains("leakbpf_test_mmap64"));
+}
+
+/// A library with these functions, in a table that is exported or not.
+std::set<std::string> found_in_library(const std::vector<std::string>& names, bool exported,
+                                       const std::string& prefix = "") {
+  cfi::ElfImage image;
+  image.symbol_table = exported ? SHT_DYNSYM : SHT_SYMTAB;
+  for (std::uint64_t i = 0; i < names.size(); i++)
+    image.symbols.push_back({names[i], 0x100 * i, 0x80});
+  const cfi::Bytes bytes = image.build();
+  const TemporaryDirectory folder;
+  write_text(folder / "library.so", {bytes.begin(), bytes.end()});
+  return symbols(found_in({0, 0, "/library.so", folder / "library.so"}, {{}, prefix}));
+}
+
+using NameSet = std::set<std::string>;
+
+TEST_CASE("operators are an allocator's own only beside a malloc", "[allocators]") {
+  const std::vector<std::string> operators{"_Znwm", "_ZdlPvm", "free"};
+  CHECK(found_in_library(operators, true) == NameSet{"free"});
+  CHECK(found_in_library({"_Znwm", "_ZdlPvm", "malloc"}, true) ==
+        NameSet{"_Znwm", "_ZdlPvm", "malloc"});
+  // What is built for a program under other names leaves the program its operators.
+  CHECK(found_in_library({"_Znwm", "_rjem_malloc"}, true) == NameSet{"_rjem_malloc"});
+  const auto standard_library = own_file("libstdc++.so");
+  if (standard_library)
+    CHECK(found_in(*standard_library).functions.empty());
+}
+
+TEST_CASE("of names that a library keeps to itself only an allocator's count", "[allocators]") {
+  const std::vector<std::string> names{"malloc",    "free",    "_rjem_sdallocx", "je_malloc",
+                                       "mi_zalloc", "my_free", "_ZdlPv"};
+  CHECK(found_in_library(names, false) == NameSet{"_rjem_sdallocx", "je_malloc", "mi_zalloc"});
+  CHECK(found_in_library(names, false, "my_") ==
+        NameSet{"_rjem_sdallocx", "je_malloc", "mi_zalloc", "my_free"});
+  CHECK(found_in_library(names, true) ==
+        NameSet{"malloc", "free", "_rjem_sdallocx", "je_malloc", "mi_zalloc", "_ZdlPv"});
+}
+
+TEST_CASE("calls between a library's own functions are seen through its stubs", "[allocators]") {
+  const std::string musl = "/usr/lib/x86_64-linux-musl/libc.so";
+  if (!std::filesystem::exists(musl))
+    SKIP("musl is not installed");
+  const Allocator allocator = found_in({0, 0, musl, musl});
+  CHECK_FALSE(allocator.is_glibc);
+  CHECK_FALSE(allocator.stubs.empty());
+  bool calloc_nests = false;
+  std::set<std::string> probed;
+  for (const PlannedProbe& probe : plan_probes(allocator).probes) {
+    probed.insert(probe.symbol);
+    if (probe.symbol == "calloc")
+      calloc_nests = (probe.cookie & LEAKBPF_COOKIE_NESTS) != 0;
+  }
+  CHECK(calloc_nests);
+  CHECK(probed.contains("malloc"));
+  CHECK(probed.contains("aligned_alloc"));
+  CHECK_FALSE(probed.contains("memalign")); // jumps to aligned_alloc
 }
 
 TEST_CASE("a file that is no ELF file has no allocator", "[allocators]") {

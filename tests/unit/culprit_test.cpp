@@ -72,6 +72,8 @@ TEST_CASE("a template's return type is not its name", "[culprit]") {
 }
 
 TEST_CASE("in Rust the runtime's crates are passed over", "[culprit]") {
+  CHECK(find_culprit({frame("<tikv_jemallocator::Jemalloc as core::alloc::GlobalAlloc>::alloc"),
+                      frame("__rg_alloc"), frame("alloc::alloc::alloc"), frame("load")}) == 3);
   CHECK(find_culprit({frame("__rust_alloc"), frame("alloc::alloc::alloc"),
                       frame("<alloc::vec::Vec<T> as core::clone::Clone>::clone"),
                       frame("core::ops::function::FnOnce::call_once"), frame("std::thread::spawn"),

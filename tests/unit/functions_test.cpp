@@ -34,6 +34,21 @@ const std::vector<Expected> kHeap{
     {"memalign", LEAKBPF_OP_ALLOCATE, 1, kNone, kNone, false},
     {"valloc", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
     {"pvalloc", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
+    {"free_sized", LEAKBPF_OP_FREE, kNone, kNone, 0, false},
+    {"free_aligned_sized", LEAKBPF_OP_FREE, kNone, kNone, 0, false},
+    {"_Znwm", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
+    {"_ZnamSt11align_val_tRKSt9nothrow_t", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
+    {"_ZdlPvm", LEAKBPF_OP_FREE, kNone, kNone, 0, false},
+    {"_ZdaPvmSt11align_val_t", LEAKBPF_OP_FREE, kNone, kNone, 0, false},
+    {"mallocx", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
+    {"rallocx", LEAKBPF_OP_REALLOCATE, 1, kNone, 0, false},
+    {"sdallocx", LEAKBPF_OP_FREE, kNone, kNone, 0, false},
+    {"tc_new", LEAKBPF_OP_ALLOCATE, 0, kNone, kNone, false},
+    {"mi_calloc_aligned", LEAKBPF_OP_ALLOCATE, 1, 0, kNone, false},
+    {"mi_heap_malloc", LEAKBPF_OP_ALLOCATE, 1, kNone, kNone, false},
+    {"mi_heap_calloc", LEAKBPF_OP_ALLOCATE, 2, 1, kNone, false},
+    {"mi_heap_realloc", LEAKBPF_OP_REALLOCATE, 2, kNone, 1, false},
+    {"mi_heap_recalloc", LEAKBPF_OP_REALLOCATE, 3, 2, 1, false},
 };
 
 /// The argument numbers that a cookie refers to, as a mask.
@@ -105,16 +120,33 @@ TEST_CASE("every function has a name of its own and is found by it", "[functions
 }
 
 TEST_CASE("functions that call others are not probed", "[functions]") {
-  for (const std::string_view name :
-       {"", "strdup", "_Znwm", "_ZdlPv", "mallo", "malloc_usable_size"})
+  for (const std::string_view name : {"", "strdup", "mallo", "malloc_usable_size", "zzz"})
     CHECK(find_allocation_function(name) == nullptr);
+  // Placement new, and those for an arena of the program's own, take nothing from an allocator.
+  for (const std::string_view name : {"_ZnwmPv", "_ZnamPv", "_ZnwmR5Arena"})
+    CHECK(find_allocation_function(name) == nullptr);
+}
+
+TEST_CASE("allocators that are built for one program have names of their own", "[functions]") {
+  for (const std::string_view prefix : {"je_", "_rjem_", "tc_", "mi_"})
+    for (const std::string_view name : {"malloc", "calloc", "realloc", "free", "posix_memalign"}) {
+      const std::string whole = std::string(prefix).append(name);
+      CAPTURE(whole);
+      CHECK(find_prefixed_function(whole) == find_allocation_function(name));
+      CHECK(find_allocation_function(whole) == nullptr);
+      CHECK(find_prefixed_function(name) == nullptr);
+    }
+  CHECK(find_prefixed_function("_rjem_sdallocx") == find_allocation_function("sdallocx"));
+  CHECK(find_prefixed_function("mi_new") == find_allocation_function("mi_new"));
+  CHECK(find_prefixed_function("je_mmap") == nullptr);
+  CHECK(find_prefixed_function("je_arena_malloc_hard") == nullptr);
 }
 
 TEST_CASE("only free's return does not matter, and only for free null is nothing", "[functions]") {
   for (const AllocationFunction& function : allocation_functions()) {
-    const bool frees = function.name == "free" || function.name == "cfree";
     CAPTURE(function.name);
-    CHECK(function.has_return() == !frees);
+    CHECK(function.has_return() == (function.operation != LEAKBPF_OP_FREE));
+    CHECK(function.probe_need().null_first_argument_may_skip == !function.has_return());
   }
 }
 

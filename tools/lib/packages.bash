@@ -33,7 +33,7 @@ packages_of() {
     build)
       echo "clang $bpftool cmake ninja-build g++ pkg-config libbpf-dev libdw-dev libelf-dev" \
         "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev zlib1g-dev" \
-        "libprotozero-dev" \
+        "libprotozero-dev liblzma-dev" \
         "linux-libc-dev $catch2"
       ;;
     test) echo "binutils" ;;
@@ -45,8 +45,11 @@ packages_of() {
     bench) # servers, and what loads them; peers of leakbpf are measured if they are there
       echo "redis-server redis-tools uvicorn python3-fastapi wrk nodejs"
       ;;
-    languages) # compilers of test programs; a rustc that is not from a package will do
-      echo "musl-tools golang-go"
+    languages) # compilers of test programs, and allocators that they are linked with; a rustc and a
+      # JDK that are not from a package will do
+      echo "musl-tools golang-go nodejs libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev" \
+        "xz-utils"
+      command -v javac >/dev/null || echo "default-jdk-headless"
       command -v rustc >/dev/null || echo "rustc"
       ;;
     agreement) # tests/agreement: gdb, and what it is asked about

@@ -31,14 +31,21 @@ constexpr std::array<std::string_view, 16> runtime_modules{"libc",
                                                            "[vdso]",
                                                            "libdl"};
 
-constexpr std::array<std::string_view, 16> runtime_functions{
-    "operator new", "std::",   "__gnu_cxx::",    "__cxa_",  "alloc::",     "<alloc::",
-    "core::",       "<core::", "<std::",         "__rust_", "hashbrown::", "malloc",
-    "calloc",       "realloc", "posix_memalign", "strdup"};
+constexpr std::array<std::string_view, 20> runtime_functions{
+    "operator new",    "std::",
+    "__gnu_cxx::",     "__cxa_",
+    "alloc::",         "<alloc::",
+    "core::",          "<core::",
+    "<std::",          "__rust_",
+    "hashbrown::",     "malloc",
+    "calloc",          "realloc",
+    "posix_memalign",  "strdup",
+    "<jemallocator::", "<tikv_jemallocator::",
+    "<mimalloc::",     "__rg_"};
 
 // Beginnings of the names by which well-known programs and libraries wrap malloc: redis, GNU, GLib,
 // OpenSSL, nginx, PostgreSQL, SQLite, CPython; and allocators that are linked in.
-constexpr std::array<std::string_view, 36> allocator_wrappers{
+constexpr std::array<std::string_view, 37> allocator_wrappers{
     "zmalloc",         "zcalloc",         "zrealloc",           "ztry",
     "xmalloc",         "xcalloc",         "xrealloc",           "xzalloc",
     "g_malloc",        "g_realloc",       "g_try_malloc",       "CRYPTO_malloc",
@@ -47,7 +54,8 @@ constexpr std::array<std::string_view, 36> allocator_wrappers{
     "palloc",          "repalloc",        "MemoryContextAlloc", "AllocSetAlloc",
     "AllocSetRealloc", "sqlite3Malloc",   "sqlite3_malloc",     "PyMem_",
     "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",   "_PyObject_Malloc",
-    "je_malloc",       "je_calloc",       "je_realloc",         "mi_malloc"};
+    "je_malloc",       "je_calloc",       "je_realloc",         "mi_malloc",
+    "_rjem_"};
 
 bool is_runtime_module(std::string_view module) {
   const std::string_view name = base_name(module);

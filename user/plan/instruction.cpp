@@ -41,6 +41,11 @@ bool kernel_emulates(std::span<const std::uint8_t> bytes) {
   }
 }
 
+bool is_trap(const ZydisDecodedInstruction& insn) {
+  return insn.mnemonic == ZYDIS_MNEMONIC_UD0 || insn.mnemonic == ZYDIS_MNEMONIC_UD1 ||
+         insn.mnemonic == ZYDIS_MNEMONIC_UD2 || insn.mnemonic == ZYDIS_MNEMONIC_HLT;
+}
+
 Flow flow_of(const ZydisDecodedInstruction& insn, Operands operands) {
   switch (insn.meta.category) {
   case ZYDIS_CATEGORY_CALL:
@@ -57,8 +62,7 @@ Flow flow_of(const ZydisDecodedInstruction& insn, Operands operands) {
   default:
     break;
   }
-  if (insn.mnemonic == ZYDIS_MNEMONIC_UD0 || insn.mnemonic == ZYDIS_MNEMONIC_UD1 ||
-      insn.mnemonic == ZYDIS_MNEMONIC_UD2 || insn.mnemonic == ZYDIS_MNEMONIC_HLT) {
+  if (is_trap(insn)) {
     return Flow::leave;
   }
   // Whatever the categories miss still has to write the instruction pointer.
@@ -183,6 +187,10 @@ std::optional<Instruction> InstructionDecoder::decode(std::span<const std::uint8
   facts.tests_first_argument = compares_first_argument_with_zero(insn, operands);
   facts.writes_zero_flag = writes_zero_flag(insn);
   facts.jumps_if_zero = insn.mnemonic == ZYDIS_MNEMONIC_JZ;
+  facts.traps = is_trap(insn);
+  if (insn.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && insn.raw.imm[0].is_relative != 0) {
+    facts.target = insn.length + insn.raw.imm[0].value.s;
+  }
   for (const ZydisDecodedOperand& operand : operands) {
     if ((operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0) {
       note_write(operand, facts);

@@ -38,6 +38,9 @@ struct Instruction {
   bool tests_first_argument = false; ///< ZF after it means: rdi is zero
   bool writes_zero_flag = false;
   bool jumps_if_zero = false;
+  bool traps = false; ///< it leaves, but to nowhere: what follows it is not reached
+  /// Where a direct jump, branch or call goes, counted from this instruction's first byte.
+  std::optional<std::int64_t> target;
 };
 
 /// A decoder for 64-bit code. Reads no byte outside the spans it is given.

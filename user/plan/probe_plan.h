@@ -29,8 +29,9 @@ struct ProbePlan {
   std::optional<std::uint64_t> mappings_hook; ///< as of Allocator
 };
 
-/// A function that only hands its call on to another is left out (reallocarray to realloc), so that
-/// whether a block is followed is decided once.
+/// A function that only hands its call on to another is left out (reallocarray to realloc, operator
+/// new to malloc), so that each call costs one probe, and whether a block is followed is decided
+/// once.
 [[nodiscard]] ProbePlan plan_probes(const Allocator& allocator);
 
 } // namespace leakbpf

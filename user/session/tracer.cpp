@@ -110,9 +110,11 @@ Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted)
                  "--kinds heap,python follows what any program takes, too"};
   return Error{
       ExitCode::no_target,
-      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap",
+      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap by "
+                  "a name that is left",
                   process.pid, process.comm),
-      "a static program without symbols? --object PATH and --symbol-prefix P name an allocator"};
+      "stripped? install its debug file, or --kinds pages follows memory whatever the allocator; "
+      "an allocator of its own? --object PATH and --symbol-prefix P name it"};
 }
 
 } // namespace

@@ -49,36 +49,81 @@ std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
   return files;
 }
 
+namespace {
+
+/// Which names of a file are of allocation functions.
+class Names {
+public:
+  Names(const MappedFile& file, const AllocatorHints& hints) : prefix_(hints.symbol_prefix) {
+    const bool named =
+        std::find(hints.objects.begin(), hints.objects.end(), file.path) != hints.objects.end();
+    excluded_ = (!hints.objects.empty() && !named) || is_glibc_loader(file.path);
+  }
+
+  /// `own` as of ElfFunction: of other names only those count that nothing but an allocator has.
+  [[nodiscard]] const AllocationFunction* find(std::string_view name, bool own) const {
+    if (excluded_)
+      return nullptr;
+    if (!prefix_.empty() && name.starts_with(prefix_))
+      if (const auto* function = find_allocation_function(name.substr(prefix_.size())))
+        return function;
+    if (const auto* function = find_prefixed_function(name))
+      return function;
+    return own ? find_allocation_function(name) : nullptr;
+  }
+
+private:
+  const std::string& prefix_;
+  bool excluded_ = false;
+};
+
+/// The root directory that `file` was opened below.
+std::string root_of(const MappedFile& file) {
+  return file.open_path.ends_with(file.path)
+             ? file.open_path.substr(0, file.open_path.size() - file.path.size())
+             : "";
+}
+
+void leave_out_operators(std::vector<AllocatorFunction>& functions) {
+  const auto is_malloc = [](const AllocatorFunction& found) { return found.symbol == "malloc"; };
+  if (std::none_of(functions.begin(), functions.end(), is_malloc))
+    std::erase_if(functions,
+                  [](const AllocatorFunction& found) { return found.function->is_operator(); });
+}
+
+} // namespace
+
 Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints) {
   Allocator allocator{file, {}, false, {}};
-  const bool named =
-      std::find(hints.objects.begin(), hints.objects.end(), file.path) != hints.objects.end();
-  const bool excluded = (!hints.objects.empty() && !named) || is_glibc_loader(file.path);
-  const auto function_of = [&](std::string_view name) -> const AllocationFunction* {
-    if (excluded)
-      return nullptr;
-    if (!hints.symbol_prefix.empty() && name.starts_with(hints.symbol_prefix))
-      name.remove_prefix(hints.symbol_prefix.size());
-    return find_allocation_function(name);
-  };
-  auto found = find_functions(file.open_path, [&](std::string_view name) {
-    return function_of(name) || name == mappings_hook_name || name == glibc_only_name;
+  const Names names(file, hints);
+  auto found = find_functions(file.open_path, root_of(file), [&](std::string_view name, bool own) {
+    return names.find(name, own) ||
+           (own && (name == mappings_hook_name || name == glibc_only_name));
   });
   if (!found)
     return found.error();
   // Names in table order, so that aliases of one address keep the usual name.
-  std::stable_sort(found->begin(), found->end(), [&](const ElfFunction& a, const ElfFunction& b) {
-    return function_of(a.name) < function_of(b.name);
-  });
+  const auto place = [&](const ElfFunction& function) {
+    return std::pair(names.find(function.name, function.own), function.name.size());
+  };
+  std::stable_sort(found->functions.begin(), found->functions.end(),
+                   [&](const ElfFunction& a, const ElfFunction& b) { return place(a) < place(b); });
   std::set<std::uint64_t> offsets;
-  for (ElfFunction& function : *found)
+  std::map<std::string, std::uint64_t, std::less<>> by_name;
+  for (ElfFunction& function : found->functions) {
+    by_name.emplace(function.name, function.file_offset);
     if (function.name == mappings_hook_name)
       allocator.mappings_hook = function.file_offset;
     else if (function.name == glibc_only_name)
       allocator.is_glibc = true;
     else if (offsets.insert(function.file_offset).second)
-      allocator.functions.push_back({function_of(function.name), function.name,
+      allocator.functions.push_back({names.find(function.name, function.own), function.name,
                                      function.file_offset, std::move(function.code)});
+  }
+  for (const FunctionStub& stub : found->stubs)
+    if (const auto function = by_name.find(stub.name); function != by_name.end())
+      allocator.stubs.emplace(stub.file_offset, function->second);
+  leave_out_operators(allocator.functions);
   return allocator;
 }
 

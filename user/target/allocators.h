@@ -6,6 +6,7 @@
 #include "target/functions.h"
 #include "target/proc_fs.h"
 
+#include <map>
 #include <optional>
 #include <span>
 
@@ -33,19 +34,24 @@ struct Allocator {
   bool is_glibc = false; ///< blocks have glibc's headers (target/glibc_chunk.h)
   /// File offset of the function that a dynamic linker calls when it has mapped or unmapped a file.
   std::optional<std::uint64_t> mappings_hook;
+  /// By the file offset of a stub through which the file's code calls one of its own functions: the
+  /// function's. Another file's may be chosen, but that is one of the same name.
+  std::map<std::uint64_t, std::uint64_t> stubs{};
 };
 
 /// What the user said about allocators that are not found by themselves.
 struct AllocatorHints {
   std::vector<std::string> objects; ///< paths as the target sees them: only these are searched
-  std::string symbol_prefix;        ///< such as "je_": these names are searched too
+  std::string symbol_prefix;        ///< such as "my_": these names are searched too
 };
 
 /// The files of `mappings` that have code in them, each once.
 [[nodiscard]] std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
                                                        std::span<const Mapping> mappings);
 
-/// The allocation functions that `file` defines. A file without any is not an error.
+/// The allocation functions that `file` defines. C++'s operators new and delete are among them only
+/// beside a malloc: elsewhere, as in libstdc++, they are not the allocator's own and call malloc. A
+/// file without any is not an error.
 [[nodiscard]] Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints);
 
 } // namespace leakbpf

@@ -2,6 +2,9 @@
 #include "target/elf_file.h"
 
 #include "kernel/unique_fd.h"
+#include "symbol/debug_file.h"
+#include "target/elf_stubs.h"
+#include "target/mini_debug_info.h"
 
 #include <algorithm>
 #include <array>
@@ -47,23 +50,7 @@ public:
     return interpreter || fixed || (dynamic && !has_shared_object_name());
   }
 
-  template <class Visitor> void each_symbol(unsigned section_type, const Visitor& visit) const {
-    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf_.get(), section));) {
-      GElf_Shdr header;
-      if (!gelf_getshdr(section, &header) || header.sh_type != section_type || !header.sh_entsize)
-        continue;
-      Elf_Data* data = elf_getdata(section, nullptr);
-      const std::size_t count = data ? data->d_size / header.sh_entsize : 0;
-      for (std::size_t i = 0; i < count; i++) {
-        GElf_Sym symbol;
-        if (!gelf_getsym(data, static_cast<int>(i), &symbol))
-          break;
-        const char* name = elf_strptr(elf_.get(), header.sh_link, symbol.st_name);
-        if (name)
-          visit(symbol, std::string_view(name));
-      }
-    }
-  }
+  [[nodiscard]] Elf* elf() const { return elf_.get(); }
 
   /// File offset of a virtual address, with the bytes that follow it in the file; 0: not in a file.
   [[nodiscard]] std::uint64_t file_offset(std::uint64_t address) const {
@@ -115,15 +102,91 @@ private:
   std::unique_ptr<Elf, ElfCloser> elf_;
 };
 
+template <class Visitor> void each_symbol(Elf* elf, unsigned section_type, const Visitor& visit) {
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section));) {
+    GElf_Shdr header;
+    if (!gelf_getshdr(section, &header) || header.sh_type != section_type || !header.sh_entsize)
+      continue;
+    Elf_Data* data = elf_getdata(section, nullptr);
+    const std::size_t count = data ? data->d_size / header.sh_entsize : 0;
+    for (std::size_t i = 0; i < count; i++) {
+      GElf_Sym symbol;
+      if (!gelf_getsym(data, static_cast<int>(i), &symbol))
+        break;
+      const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
+      if (name)
+        visit(symbol, std::string_view(name));
+    }
+  }
+}
+
 bool is_defined_function(const GElf_Sym& symbol) {
   return GELF_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx != SHN_UNDEF &&
          symbol.st_value != 0;
 }
 
+bool has_symbol_table(Elf* elf) {
+  bool any = false;
+  each_symbol(elf, SHT_SYMTAB, [&](const GElf_Sym&, std::string_view) { any = true; });
+  return any;
+}
+
+/// Collects functions from the tables of one file, and from those that were kept elsewhere.
+class FunctionSearch {
+public:
+  FunctionSearch(const ElfReader& reader, const FunctionFilter& wanted)
+      : reader_(reader), wanted_(wanted) {}
+
+  ElfFunctions run(const std::string& path, const std::string& root) {
+    const bool program = reader_.is_program();
+    add(reader_.elf(), SHT_DYNSYM, true);
+    add(reader_.elf(), SHT_SYMTAB, program);
+    if (program && !has_symbol_table(reader_.elf()))
+      add_kept_elsewhere(path, root);
+    if (!found_.functions.empty())
+      for (const ElfStub& stub :
+           find_stubs(reader_.elf(), [this](std::string_view name) { return wanted_(name, true); }))
+        found_.stubs.push_back({stub.name, reader_.file_offset(stub.address)});
+    return std::move(found_);
+  }
+
+private:
+  void add(Elf* table, unsigned section_type, bool own) {
+    each_symbol(table, section_type, [&](const GElf_Sym& symbol, std::string_view name) {
+      name = name.substr(0, name.find('@'));
+      if (!is_defined_function(symbol) || !wanted_(name, own))
+        return;
+      const std::uint64_t offset = reader_.file_offset(symbol.st_value);
+      if (offset)
+        found_.functions.push_back(
+            {std::string(name), offset, reader_.bytes(offset, symbol.st_size), own});
+    });
+  }
+
+  void add_kept_elsewhere(const std::string& path, const std::string& root) {
+    if (const auto file = ElfFile::open(path))
+      if (const auto debug = find_debug_file(*file, root)) {
+        add(debug->elf(), SHT_SYMTAB, true);
+        return;
+      }
+    std::vector<std::uint8_t> inner = read_mini_debug_info(reader_.elf());
+    if (inner.empty())
+      return;
+    const std::unique_ptr<Elf, ElfCloser> elf(
+        elf_memory(reinterpret_cast<char*>(inner.data()), inner.size()));
+    if (elf && elf_kind(elf.get()) == ELF_K_ELF)
+      add(elf.get(), SHT_SYMTAB, true);
+  }
+
+  const ElfReader& reader_;
+  const FunctionFilter& wanted_;
+  ElfFunctions found_;
+};
+
 } // namespace
 
-Result<std::vector<ElfFunction>>
-find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted) {
+Result<ElfFunctions> find_functions(const std::string& path, const std::string& root,
+                                    const FunctionFilter& wanted) {
   elf_version(EV_CURRENT);
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd)
@@ -131,21 +194,9 @@ find_functions(const std::string& path, const std::function<bool(std::string_vie
                  fmt::format("cannot open {}: {}", path, std::strerror(errno)), ""};
   Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
   const ElfReader reader(std::move(fd), elf);
-  std::vector<ElfFunction> functions;
   if (!reader.is_64_bit_elf())
-    return functions; // a mapped data file
-  const auto collect = [&](const GElf_Sym& symbol, std::string_view name) {
-    name = name.substr(0, name.find('@'));
-    if (!is_defined_function(symbol) || !wanted(name))
-      return;
-    const std::uint64_t offset = reader.file_offset(symbol.st_value);
-    if (offset)
-      functions.push_back({std::string(name), offset, reader.bytes(offset, symbol.st_size)});
-  };
-  reader.each_symbol(SHT_DYNSYM, collect);
-  if (reader.is_program())
-    reader.each_symbol(SHT_SYMTAB, collect);
-  return functions;
+    return ElfFunctions{}; // a mapped data file
+  return FunctionSearch(reader, wanted).run(path, root);
 }
 
 std::string program_interpreter(const std::string& path) {

@@ -16,12 +16,29 @@ struct ElfFunction {
   std::string name;
   std::uint64_t file_offset = 0;
   std::vector<std::uint8_t> code;
+  /// Other files may call it by this name, or the file is a program: the name means what it says.
+  bool own = true;
 };
 
-/// The defined functions of `path` whose name passes `wanted`, from .dynsym, and from .symtab too
-/// when the file is a program (a static one exports nothing). A name is given without its version.
-[[nodiscard]] Result<std::vector<ElfFunction>>
-find_functions(const std::string& path, const std::function<bool(std::string_view)>& wanted);
+/// A stub in the file through which its code calls a function by name.
+struct FunctionStub {
+  std::string name;
+  std::uint64_t file_offset = 0;
+};
+
+struct ElfFunctions {
+  std::vector<ElfFunction> functions;
+  std::vector<FunctionStub> stubs; ///< a stub may be there more than once (find_stubs)
+};
+
+/// Whether a name is wanted; the second argument is ElfFunction::own.
+using FunctionFilter = std::function<bool(std::string_view, bool)>;
+
+/// The defined functions of `path` whose name passes `wanted`, without versions: from its symbol
+/// tables; of a program that was stripped, from what was kept of them elsewhere: a debug file on
+/// this machine, below `root` first, or the file's own compressed copy.
+[[nodiscard]] Result<ElfFunctions> find_functions(const std::string& path, const std::string& root,
+                                                  const FunctionFilter& wanted);
 
 /// What the kernel starts to run `path`: the dynamic linker of a program (PT_INTERP), or what a
 /// script's first line names. Empty: the program itself, or it cannot be read.

@@ -11,7 +11,7 @@
 
 namespace leakbpf {
 
-/// One allocation function of the libc family.
+/// One allocation function.
 struct AllocationFunction {
   std::string_view name;
   leakbpf_operation operation;
@@ -19,6 +19,8 @@ struct AllocationFunction {
   std::uint8_t arguments; ///< bit i: argument i is read at entry (ProbeNeed::arguments)
   leakbpf_kind kind;
 
+  /// One of C++'s operators new and delete, by its mangled name.
+  [[nodiscard]] constexpr bool is_operator() const { return name.starts_with("_Z"); }
   /// Its result matters, so its return is probed too.
   [[nodiscard]] constexpr bool has_return() const { return operation != LEAKBPF_OP_FREE; }
   [[nodiscard]] constexpr ProbeNeed probe_need() const {
@@ -26,8 +28,9 @@ struct AllocationFunction {
   }
 };
 
-/// Every function that is probed. C++ operator new and delete, strdup, asprintf and the like are
-/// not among them: they call these, and each allocation is counted once.
+/// Every function that may be probed. strdup, asprintf and the like are not among them: they call
+/// these, and each allocation is counted once. C++'s operators mostly do, too: find_allocator() has
+/// the exceptions.
 [[nodiscard]] std::span<const AllocationFunction> allocation_functions();
 
 /// CPython's allocate_from_new_pool, for pools of `pool_bytes`: 4 or 16 KiB.
@@ -35,5 +38,9 @@ struct AllocationFunction {
 
 /// nullptr when `name` is not one of them.
 [[nodiscard]] const AllocationFunction* find_allocation_function(std::string_view name);
+
+/// The same for a name by which an allocator can be told from others: of jemalloc ("je_malloc",
+/// "_rjem_malloc", as it is built for one program alone), of tcmalloc and of mimalloc.
+[[nodiscard]] const AllocationFunction* find_prefixed_function(std::string_view name);
 
 } // namespace leakbpf
