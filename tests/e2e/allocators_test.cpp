@@ -133,7 +133,7 @@ Account blocks_of_size(const Json& snapshot, std::int64_t size) {
 
 void check_runtime(const std::vector<std::string>& command) {
   require_tracing();
-  constexpr std::int64_t block_bytes = 12347;
+  constexpr std::int64_t block_bytes = 12360;
   Session session(command, "auto");
   session.program.write_line("go");
   const Ledger ledger = read_ledger(session.program);

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 class AllocatorJava {
-  static final int SIZE = 12347;
+  static final int SIZE = 12360;
 
   static void waitForLine() throws Exception {
     for (int c = System.in.read(); c != -1 && c != '\n'; c = System.in.read()) {

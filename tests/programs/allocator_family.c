@@ -47,7 +47,8 @@ static size_t size_of(int i) {
     }                                                                                              \
   } while (0)
 
-/* ---- C ---------------------------------------------------------------------------------------- */
+/* ---- C ----------------------------------------------------------------------------------------
+ */
 
 void* memalign(size_t alignment, size_t size);
 
@@ -86,13 +87,19 @@ static void case_c23(void) {
   for (int i = 0; i < rounds; i++) {
     const size_t size = size_of(i);
     KEEP_THIRD(i, malloc(size), size, free_sized(block_, size));
-    KEEP_THIRD(i, aligned_alloc(64, 64 * size), 64 * size, free_aligned_sized(block_, 64, 64 * size));
+    KEEP_THIRD(i, aligned_alloc(64, 64 * size), 64 * size,
+               free_aligned_sized(block_, 64, 64 * size));
   }
 }
 
-/* ---- jemalloc --------------------------------------------------------------------------------- */
+/* ---- jemalloc ---------------------------------------------------------------------------------
+ */
 
-#ifndef JEMALLOC
+#ifdef JEMALLOC_PREFIX
+#define JOINED(a, b) a##b
+#define PREFIXED(prefix, name) JOINED(prefix, name)
+#define JEMALLOC(name) PREFIXED(JEMALLOC_PREFIX, name)
+#else
 #define JEMALLOC(name) name
 #endif
 void* JEMALLOC(mallocx)(size_t size, int flags) __attribute__((weak));
@@ -116,7 +123,8 @@ static void case_jemalloc(void) {
   }
 }
 
-/* ---- tcmalloc --------------------------------------------------------------------------------- */
+/* ---- tcmalloc ---------------------------------------------------------------------------------
+ */
 
 void* tc_malloc(size_t size) __attribute__((weak));
 void* tc_calloc(size_t number, size_t size) __attribute__((weak));
@@ -140,7 +148,8 @@ static void case_tcmalloc(void) {
   }
 }
 
-/* ---- mimalloc --------------------------------------------------------------------------------- */
+/* ---- mimalloc ---------------------------------------------------------------------------------
+ */
 
 typedef struct mi_heap_s mi_heap_t;
 mi_heap_t* mi_heap_new(void) __attribute__((weak));
@@ -185,7 +194,8 @@ static void case_mimalloc(void) {
   }
 }
 
-/* ----------------------------------------------------------------------------------------------- */
+/* -----------------------------------------------------------------------------------------------
+ */
 
 static void wait_for_line(void) {
   char byte = 0;

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-const size = 12347
+const size = 12360
 
 func waitForLine() {
 	buffer := make([]byte, 1)

@@ -171,7 +171,7 @@ TEST_CASE("a call through a stub is one of the function that it goes to", "[plan
   allocator.stubs = {{stub_at, malloc_at}, {stub_at + 16, free_at}};
   const ProbePlan plan = plan_probes(allocator);
   CHECK(nests(plan, "calloc"));
-  CHECK(plan.probes.size() == 4); // cfree does something before it jumps
+  CHECK_FALSE(find(plan, "cfree"));
 }
 
 TEST_CASE("free does not nest, whatever it calls", "[plan]") {
