@@ -8,7 +8,7 @@
 const volatile __u64 config_min_size = 0;
 const volatile __u64 config_max_size = ~0ULL;
 const volatile __u32 config_max_frames = LEAKBPF_MAX_FRAMES;
-const volatile __u32 config_watch = 0; /* a flag: tell of every program that starts */
-const volatile __u32 config_own_tgid = 0; /* of leakbpf */
+const volatile __u32 config_watch = 0;        /* a flag: tell of every program that starts */
+const volatile __u32 config_own_tgid = 0;     /* of leakbpf */
 const volatile __u32 config_windows = 1;      /* a flag: windows may open and close */
 const volatile __u32 config_follow_forks = 1; /* a flag; C++ has no _Bool for the skeleton */

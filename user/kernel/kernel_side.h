@@ -64,7 +64,7 @@ public:
   [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window, bool shared,
                                                    const leakbpf_python* python);
   /// From here on a target shares probes, in the window `window`. False when it is none.
-  bool share_target(pid_t pid, std::uint32_t window) const;
+  [[nodiscard]] bool share_target(pid_t pid, std::uint32_t window) const;
   /// Opens or, with number 0, closes a window; `index` is below LEAKBPF_WINDOWS.
   void set_window(std::uint32_t index, const leakbpf_window& window) const;
   /// The target's present id, which exec changes; nothing when it is not traced (any more).

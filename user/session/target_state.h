@@ -19,31 +19,31 @@ namespace leakbpf {
 
 struct TargetState {
   std::uint32_t id = 0;
+  std::uint32_t group = 0;       ///< of HeapWindows
   double since = 0;              ///< seconds after tracing began that it was first seen
   std::string begin;             ///< what to tell when its blocks are followed
-  bool asked_for = false;        ///< by its PID; else it is a child of such a one
-  std::uint32_t group = 0;       ///< of HeapWindows
   WindowState window;            ///< of its group, at the sample or the report that is being made
   std::uint64_t windows_put = 0; ///< windows that had ended at the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
   ProcessInfo process;
   AddressSpace space;
-  pid_t mapped_by = 0;           ///< the process that `space` was read from: a parent's, at first
-  std::size_t maps_digest = 0;   ///< of the text read last: parsed only when it changed
-  std::uint32_t space_seen = 0;  ///< the kernel side's name for what `space` shows
-  PythonSearch python;           ///< what is known of its interpreter
-  bool python_pools = false;     ///< its small objects are followed, by pools
-  bool python_collector = false; ///< its garbage collector is followed
+  std::size_t maps_digest = 0;  ///< of the text read last: parsed only when it changed
+  pid_t mapped_by = 0;          ///< the process that `space` was read from: a parent's, at first
+  std::uint32_t space_seen = 0; ///< the kernel side's name for what `space` shows
+  PythonSearch python;          ///< what is known of its interpreter
   std::optional<SmallObjectHeap> small_objects;   ///< as seen last
   std::optional<leakbpf_collections> collections; ///< of a target that has ended
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
   std::optional<std::uint64_t> rss_now;
-  bool ages_are_last = false; ///< it has ended, and its blocks are no longer in the kernel's table
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
+  bool asked_for = false;            ///< by its PID or a selection; else it is a child
+  bool python_pools = false;         ///< its small objects are followed, by pools
+  bool python_collector = false;     ///< its garbage collector is followed
+  bool ages_are_last = false;        ///< it has ended, and the kernel's table has no block of it
   std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }
