@@ -19,12 +19,12 @@ namespace {
 
 using Programs = std::vector<std::unique_ptr<Child>>;
 
-/// That wait for a line before they allocate.
+/// That wait for a line before they allocate, each with one thread that does.
 Programs start_ledgers(std::size_t count, const std::string& calls) {
   Programs programs;
   for (std::size_t i = 0; i < count; i++) {
     programs.push_back(std::make_unique<Child>(
-        std::vector<std::string>{built("tests/programs/ledger"), "malloc", calls}));
+        std::vector<std::string>{built("tests/programs/ledger"), "malloc", calls, "alone"}));
     programs.back()->wait_for_prefix("ready");
   }
   return programs;
