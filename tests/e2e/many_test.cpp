@@ -93,7 +93,8 @@ TEST_CASE("many targets share probes, and each has its own ledger", "[many]") {
 
 TEST_CASE("probes of a process's own and shared ones count each call once", "[many]") {
   require_tracing();
-  const std::string backend = GENERATE(from_range(backends_to_test()));
+  // Perf events are opened one by one: those of sixteen processes take minutes.
+  const std::string backend = GENERATE("session", "multi");
   CAPTURE(backend);
   // By name, those of its own come first; when there are too many, what starts later shares.
   const std::string calls = fmt::format("10{}", 10 + static_cast<int>(backend.size()));
