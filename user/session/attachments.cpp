@@ -250,7 +250,12 @@ void Attachments::release(FileProbes& probes) {
 
 void Attachments::detach(pid_t pid) {
   if (is_sharing(pid))
-    return stop_sharing(pid);
+    stop_sharing(pid);
+  else
+    release_owner(pid);
+}
+
+void Attachments::release_owner(pid_t pid) {
   const auto found = owners_.find(pid);
   if (found == owners_.end())
     return;

@@ -28,6 +28,8 @@ public:
   /// From here on the process shares everyone's probes. To be called before it is attached to.
   void share(pid_t pid) { sharing_[pid]; }
   [[nodiscard]] bool is_sharing(pid_t pid) const { return sharing_.contains(pid); }
+  /// Takes out what a process that shares by now has of its own.
+  void drop_own(pid_t pid) { release_owner(pid); }
   /// Processes with probes of their own.
   [[nodiscard]] std::size_t owners() const { return owners_.size() - owners_.count(everyone); }
 
@@ -97,6 +99,7 @@ private:
   static bool keep_hooks(FileProbes& probes, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, FileProbes& probes, const ProbePlan& plan);
   void release(FileProbes& probes);
+  void release_owner(pid_t pid);
   void stop_sharing(pid_t pid);
 
   const ProcFs& proc_;

@@ -121,7 +121,10 @@ private:
   [[nodiscard]] bool still_runs(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void look_at_targets();
+  [[nodiscard]] bool has_lost_main_thread(const TargetState& target) const;
   [[nodiscard]] bool lost_probes(const TargetState& target) const;
+  void move_to_shared_probes(TargetState& target);
+  void attach_python_hooks(TargetState& target);
   [[nodiscard]] bool looks_at_all() const;
   [[nodiscard]] std::size_t living_targets() const;
   [[nodiscard]] bool has_ended(std::uint32_t target) const;

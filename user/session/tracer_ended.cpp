@@ -12,8 +12,8 @@ namespace leakbpf {
 namespace {
 
 // Rows of so many processes that ended are kept; then those with least outstanding go.
-constexpr std::size_t most_ended = 512;
-constexpr std::size_t kept_ended = 384;
+constexpr std::size_t most_ended = 6000;
+constexpr std::size_t kept_ended = 5000;
 // Below so many, stacks that nobody has any more do no harm.
 constexpr std::size_t few_stacks = 100'000;
 

@@ -318,8 +318,14 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
     if (!attached)
       options_.warn(attached.error().message);
   }
-  if (!found.process)
-    return;
+  if (found.process)
+    attach_python_hooks(target);
+}
+
+/// To what tells of code objects that die, and of the garbage collector.
+void Tracer::attach_python_hooks(TargetState& target) {
+  const PythonSearch& found = target.python;
+  const pid_t pid = target.process.pid;
   if (found.code_dealloc_offset &&
       attachments_.attach_code_hook(pid, found.interpreter, *found.code_dealloc_offset)) {
     leakbpf_python layout = found.process->layout.walk;
@@ -422,6 +428,8 @@ void Tracer::look_at_targets() {
     const bool runs = still_runs(target);
     if (runs && !lost_probes(target)) {
       refresh_mappings(target);
+      if (has_lost_main_thread(target))
+        move_to_shared_probes(target);
       continue;
     }
     if (kernel_.target_id(target.process.pid) == id)
@@ -430,14 +438,42 @@ void Tracer::look_at_targets() {
   }
 }
 
-/// Perf events of one process belong to its main thread, which can end before the others do.
-bool Tracer::lost_probes(const TargetState& target) const {
+/// It has probes of its own, and goes on without its main thread.
+bool Tracer::has_lost_main_thread(const TargetState& target) const {
   const pid_t pid = target.process.pid;
-  if (backend_.backend != Backend::perf || attachments_.is_sharing(pid) ||
-      !attachments_.has_probes(pid))
+  if (attachments_.is_sharing(pid) || !attachments_.has_probes(pid))
     return false;
   const auto stat = proc_.stat(pid);
   return stat && stat->state == 'Z';
+}
+
+/// Perf events of one process belong to its main thread, and end with it.
+bool Tracer::lost_probes(const TargetState& target) const {
+  return backend_.backend == Backend::perf && has_lost_main_thread(target);
+}
+
+/// Of a process that has no main thread the kernel takes the breakpoints out as soon as anybody's
+/// probes at the same places go (the filter of a multi link asks for the main thread's memory).
+/// Those that are for every process stay.
+void Tracer::move_to_shared_probes(TargetState& target) {
+  const pid_t pid = target.process.pid;
+  const auto mappings = proc_.mappings(pid);
+  if (!mappings || frozen_ || !seccomp_.are_harmless())
+    return;
+  attachments_.share(pid);
+  const auto attached = attach_to(pid, *mappings, target.python);
+  const HeapWindows::Index group = windows_.sharing_group();
+  if (!attached || !kernel_.share_target(pid, group)) {
+    attachments_.detach(pid); // what it has of its own stays
+    return;
+  }
+  attachments_.drop_own(pid);
+  windows_.remove(target.group, target.id);
+  target.group = group;
+  windows_.add(group, target.id, pid);
+  windows_.start(group);
+  if (target.python.process)
+    attach_python_hooks(target);
 }
 
 bool Tracer::looks_at_all() const {
