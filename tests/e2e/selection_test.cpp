@@ -102,7 +102,8 @@ TEST_CASE("workers are found by name; their leaks add up by line", "[selection]"
   CHECK(stopped.status == 0);
   CHECK(tracer.wait_end() == 0);
   std::set<pid_t> found;
-  for (const Json& target : Json::parse(file.text()).at("targets"))
+  const Json snapshot = Json::parse(file.text());
+  for (const Json& target : snapshot.at("targets"))
     found.insert(target.at("pid").get<pid_t>());
   CHECK(found == expected);
   std::set<std::pair<std::string, std::string>> lines;

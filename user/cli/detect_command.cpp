@@ -65,6 +65,8 @@ Result<ExitCode> run_detect(const Options& options, const Interrupts& interrupts
         progress.show(elapsed, so_far(tracer.report(no_rows, site_order(options.sort))));
       });
   progress.clear();
+  if (auto any = check_targets(tracer, options); !any)
+    return any.error();
   const Report report = final_report(tracer, options, Format::json);
   if (auto written = write_verdict(report, options); !written)
     return written.error();

@@ -54,6 +54,8 @@ Result<ExitCode> run_top(const Options& options, const Interrupts& interrupts,
       break; // the reader has gone (`| head`)
     table_due = std::min(std::max(table_due + interval, tracer.elapsed()), end);
   }
+  if (auto any = check_targets(tracer, options); !any)
+    return any.error();
   return ending(tracer, end, tracer.elapsed());
 }
 
@@ -72,6 +74,8 @@ Result<ExitCode> run_snapshot(const Options& options, const Interrupts& interrup
   const double traced = trace_for(tracer, end, sample_step(end, interval), interrupts,
                                   [&](double elapsed) { progress.show(elapsed, ""); });
   progress.clear();
+  if (auto any = check_targets(tracer, options); !any)
+    return any.error();
   const Report report = final_report(tracer, options, Format::json);
   if (auto written = write_result(report, options, Format::json); !written)
     return written.error();

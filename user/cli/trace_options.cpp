@@ -71,10 +71,13 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   return trace;
 }
 
+TargetRequest target_request(const Options& options) {
+  return {options.pids,       options.names, options.cgroups,
+          options.containers, options.all,   options.follow_forks};
+}
+
 Result<void> choose_targets(const ProcFs& proc, const Options& options, TraceOptions& trace) {
-  const TargetRequest request{options.pids,       options.names, options.cgroups,
-                              options.containers, options.all,   options.follow_forks};
-  auto selection = TargetSelection::resolve(proc, request);
+  auto selection = TargetSelection::resolve(proc, target_request(options));
   if (!selection)
     return selection.error();
   trace.pids = options.pids;

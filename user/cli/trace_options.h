@@ -11,8 +11,11 @@ namespace leakbpf {
 /// Fails when a file of suppressions cannot be read.
 [[nodiscard]] Result<TraceOptions> trace_options(const Options& options, const Console& console);
 
-/// Puts the processes that are wanted into `trace`. Fails with ExitCode::no_target when there are
-/// none.
+/// What the options ask for.
+[[nodiscard]] TargetRequest target_request(const Options& options);
+
+/// Puts the processes that are wanted into `trace`. Fails with ExitCode::no_target when there is no
+/// such cgroup or container.
 [[nodiscard]] Result<void> choose_targets(const ProcFs& proc, const Options& options,
                                           TraceOptions& trace);
 

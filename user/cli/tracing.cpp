@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace leakbpf {
 
 namespace {
@@ -50,9 +52,15 @@ Report final_report(Tracer& tracer, const Options& options, Format otherwise) {
   return tracer.report(table ? options.top : 0, site_order(options.sort));
 }
 
+Result<void> check_targets(const Tracer& tracer, const Options& options) {
+  if (tracer.had_targets())
+    return {};
+  return Error{ExitCode::no_target,
+               fmt::format("no process matches {}", describe_selectors(target_request(options))),
+               options.names.empty() ? "" : "`pgrep -af REGEX` shows command lines that match"};
+}
+
 ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds) {
-  if (!tracer.had_targets())
-    return ExitCode::no_target;
   const bool enough = traced_seconds >= std::min(wanted_seconds, enough_seconds);
   return tracer.all_ended() && !enough ? ExitCode::target_ended : ExitCode::ok;
 }

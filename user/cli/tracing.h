@@ -25,6 +25,9 @@ double trace_for(Tracer& tracer, double end, double step, const Interrupts& inte
 /// wanted for a table. `otherwise`: the format when none is asked for.
 [[nodiscard]] Report final_report(Tracer& tracer, const Options& options, Format otherwise);
 
+/// Fails with ExitCode::no_target when no process came that was selected.
+[[nodiscard]] Result<void> check_targets(const Tracer& tracer, const Options& options);
+
 /// target_ended when the targets ended before a trend is told from the working set becoming
 /// visible.
 [[nodiscard]] ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds);

@@ -17,7 +17,7 @@ namespace leakbpf {
 template <class Key, class Visitor>
 std::size_t each_element(int map_fd, std::size_t value_bytes, const Visitor& visit) {
   // Where there are many CPUs, the values of one element are some KB.
-  constexpr std::size_t most_bytes = 512 * 1024;
+  constexpr std::size_t most_bytes = 512UL * 1024;
   auto capacity = static_cast<std::uint32_t>(
       std::clamp<std::size_t>(most_bytes / std::max<std::size_t>(value_bytes, 1), 128, 4096));
   std::vector<Key> keys(capacity);

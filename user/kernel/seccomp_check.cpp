@@ -119,7 +119,7 @@ std::string try_one(Backend backend, Unknown unknown) {
   }
   if (!probe)
     return probe.error().message;
-  const std::string end = describe_end(status);
+  std::string end = describe_end(status);
   if (end.empty() && probe->hits() != 2 * calls)
     return fmt::format("{} of {} hits were seen", probe->hits(), 2 * calls);
   return end;
