@@ -19,7 +19,12 @@ struct Place {
   bool first_argument_kept = true;
   bool zero_flag_means_null = false;
   bool after_call = false; ///< which may not return
-  friend auto operator<=>(const Place&, const Place&) = default;
+  friend bool operator<(const Place& a, const Place& b) { return a.key() < b.key(); }
+
+private:
+  [[nodiscard]] std::tuple<std::size_t, bool, bool, bool> key() const {
+    return {offset, first_argument_kept, zero_flag_means_null, after_call};
+  }
 };
 
 /// All paths from the entry, each followed up to where it goes to what is wanted.
