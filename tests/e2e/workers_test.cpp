@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <set>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_all.hpp>
@@ -24,19 +25,25 @@ std::string culprit_of(const Json& site) {
   return function.is_string() ? function.get<std::string>() : "";
 }
 
-/// The rows, by `grouping`, of a snapshot of the workers under load.
-Json rows_by(const std::string& grouping, const std::vector<std::string>& targets) {
+/// The heap's rows, by `grouping`, of a snapshot of the workers under load.
+std::vector<Json> heap_rows_by(const std::string& grouping,
+                               const std::vector<std::string>& targets) {
   const TemporaryFile output;
   std::vector<std::string> command{
       built("leakbpf"), "snapshot", "--exact", "--by", grouping, "-d", "12", "-o", output.path()};
   command.insert(command.end(), targets.begin(), targets.end());
   Child tracer(command);
   tracer.wait_for_prefix("leakbpf: tracing");
-  const Finished load = run_program({"wrk", "-t1", "-c16", "-d10", address + "large"}, 60);
+  const Finished load = run_program({"wrk", "-t1", "-c64", "-d10", address + "large"}, 60);
   INFO(load.output);
   CHECK(load.output.find("Socket errors") == std::string::npos);
   REQUIRE(tracer.wait_end() == 0);
-  return Json::parse(output.text()).at("sites");
+  std::vector<Json> rows;
+  const Json snapshot = Json::parse(output.text());
+  for (const Json& row : snapshot.at("sites"))
+    if (row.at("kind") == "heap")
+      rows.push_back(row);
+  return rows;
 }
 
 } // namespace
@@ -53,14 +60,14 @@ TEST_CASE("one leak in four workers is one row by line, four by process", "[serv
   const auto targets = GENERATE_COPY(std::vector<std::string>{"-p", pid},
                                      std::vector<std::string>{"--name", "leaky_service:app"});
   CAPTURE(targets);
-  const Json lines = rows_by("line", targets);
+  const std::vector<Json> lines = heap_rows_by("line", targets);
   std::size_t leaks = 0;
   for (const Json& row : lines)
     leaks += culprit_of(row) == "remember_session" ? 1 : 0;
   CHECK(leaks == 1);
   CHECK(culprit_of(lines.at(0)) == "remember_session");
   std::set<int> workers;
-  const Json processes = rows_by("process", targets);
+  const std::vector<Json> processes = heap_rows_by("process", targets);
   for (std::size_t i = 0; i < 4; i++) {
     CHECK(processes.at(i).at("outstanding_bytes") > 20000);
     workers.insert(processes.at(i).at("pid").get<int>());

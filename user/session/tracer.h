@@ -123,6 +123,7 @@ private:
   void look_at_targets();
   [[nodiscard]] bool has_lost_main_thread(const TargetState& target) const;
   [[nodiscard]] bool lost_probes(const TargetState& target) const;
+  [[nodiscard]] std::vector<Mapping> mappings_of_threads(pid_t pid) const;
   void move_to_shared_probes(TargetState& target);
   void attach_python_hooks(TargetState& target);
   [[nodiscard]] bool looks_at_all() const;

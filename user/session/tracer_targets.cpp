@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -452,18 +454,32 @@ bool Tracer::lost_probes(const TargetState& target) const {
   return backend_.backend == Backend::perf && has_lost_main_thread(target);
 }
 
+/// What a process without its main thread has mapped, which its other threads show; nothing when
+/// none does.
+std::vector<Mapping> Tracer::mappings_of_threads(pid_t pid) const {
+  std::error_code problem;
+  for (std::filesystem::directory_iterator entry(proc_.path(pid, "task"), problem), end;
+       !problem && entry != end; entry.increment(problem)) {
+    const auto maps = proc_.read(pid, "task/" + entry->path().filename().string() + "/maps");
+    if (maps && !maps->empty())
+      return parse_mappings(*maps);
+  }
+  return {};
+}
+
 /// Of a process that has no main thread the kernel takes the breakpoints out as soon as anybody's
 /// probes at the same places go (the filter of a multi link asks for the main thread's memory).
 /// Those that are for every process stay.
 void Tracer::move_to_shared_probes(TargetState& target) {
   const pid_t pid = target.process.pid;
-  const auto mappings = proc_.mappings(pid);
-  if (!mappings || frozen_ || !seccomp_.are_harmless())
+  const auto mappings = mappings_of_threads(pid);
+  if (frozen_ || !seccomp_.are_harmless())
     return;
   attachments_.share(pid);
-  const auto attached = attach_to(pid, *mappings, target.python);
+  const auto attached = attach_to(pid, mappings, target.python);
   const HeapWindows::Index group = windows_.sharing_group();
-  if (!attached || !kernel_.share_target(pid, group)) {
+  // In a container its files cannot be opened through it any more.
+  if (!attached || !attachments_.has_probes(pid) || !kernel_.share_target(pid, group)) {
     attachments_.detach(pid); // what it has of its own stays
     return;
   }
