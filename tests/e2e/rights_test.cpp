@@ -10,6 +10,7 @@
 #include <catch2/generators/catch_generators_all.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace leakbpf;
@@ -41,10 +42,39 @@ std::vector<std::string> operator+(std::vector<std::string> first,
   return first;
 }
 
+/// A folder of copies that every user can reach, wherever the build is.
+class Copies {
+public:
+  Copies() {
+    std::filesystem::create_directories(folder_);
+    chmod(folder_.c_str(), 0755);
+  }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+  ~Copies() { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string of(const std::string& name) const {
+    const std::filesystem::path copy = folder_ / name;
+    if (!std::filesystem::exists(copy)) {
+      std::filesystem::copy_file(built(name), copy);
+      chmod(copy.c_str(), 0755);
+    }
+    return copy;
+  }
+
+private:
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("leakbpf-rights-" + std::to_string(getpid()));
+};
+
+std::string reachable(const std::string& name) {
+  static const Copies copies;
+  return copies.of(name);
+}
+
 Finished trace(const std::string& rights, pid_t pid, const std::vector<std::string>& options = {}) {
   return run_program(as_user(nobody, rights) +
-                     std::vector<std::string>{built("leakbpf"), "snapshot", "-q", "-d", "1", "-o",
-                                              "-", "-p", std::to_string(pid)} +
+                     std::vector<std::string>{reachable("leakbpf"), "snapshot", "-q", "-d", "1",
+                                              "-o", "-", "-p", std::to_string(pid)} +
                      options);
 }
 
@@ -65,9 +95,9 @@ void check_finds_the_leak(const Finished& traced) {
 /// Users without rights must be able to start what was built.
 void require_reachable_build() {
   require_tracing();
-  if (run_program(as_user(nobody) + std::vector<std::string>{built("leakbpf"), "--version"})
+  if (run_program(as_user(nobody) + std::vector<std::string>{reachable("leakbpf"), "--version"})
           .status != 0)
-    SKIP("other users cannot reach " << built("leakbpf"));
+    SKIP("other users cannot reach " << reachable("leakbpf"));
 }
 
 bool has_multi_links() {
@@ -81,7 +111,7 @@ public:
     std::string name = "/tmp/leakbpf-private.XXXXXX";
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
-    std::filesystem::copy_file(built("leakbpf-demo"), path_ / "demo");
+    std::filesystem::copy_file(reachable("leakbpf-demo"), path_ / "demo");
     REQUIRE(chown(path_.c_str(), user, user) == 0);
   }
   PrivateFolder(const PrivateFolder&) = delete;
@@ -115,15 +145,15 @@ TEST_CASE("three capabilities are enough for anybody's process", "[rights]") {
     SKIP("without uprobe multi links there is no way but perf events");
   const int owner = GENERATE(nobody, somebody, 0);
   CAPTURE(owner);
-  Child program(owner == 0 ? std::vector<std::string>{built("leakbpf-demo")}
-                           : as_user(owner) + std::vector<std::string>{built("leakbpf-demo")});
+  Child program(owner == 0 ? std::vector<std::string>{reachable("leakbpf-demo")}
+                           : as_user(owner) + std::vector<std::string>{reachable("leakbpf-demo")});
   usleep(300'000);
   check_finds_the_leak(trace(needed, program.pid()));
 }
 
 TEST_CASE("three capabilities are enough for page faults", "[rights]") {
   require_reachable_build();
-  Child program({built("leakbpf-demo")});
+  Child program({reachable("leakbpf-demo")});
   usleep(300'000);
   const Finished traced = trace(needed, program.pid(), {"--kinds", "pages"});
   INFO(traced.output);
@@ -134,7 +164,7 @@ TEST_CASE("three capabilities are enough for page faults", "[rights]") {
 
 TEST_CASE("each right that is missing is named", "[rights]") {
   require_reachable_build();
-  Child program(as_user(nobody) + std::vector<std::string>{built("leakbpf-demo")});
+  Child program(as_user(nobody) + std::vector<std::string>{reachable("leakbpf-demo")});
   usleep(300'000);
   const auto missing = GENERATE(std::pair{"+perfmon,+sys_ptrace", "CAP_BPF is missing"},
                                 std::pair{"+bpf,+sys_ptrace", "CAP_PERFMON is missing"},
@@ -148,7 +178,7 @@ TEST_CASE("each right that is missing is named", "[rights]") {
 
 TEST_CASE("without CAP_SYS_PTRACE another's process is refused, and says so", "[rights]") {
   require_reachable_build();
-  Child program({built("leakbpf-demo")});
+  Child program({reachable("leakbpf-demo")});
   usleep(300'000);
   const Finished refused = trace("+bpf,+perfmon", program.pid());
   CHECK(refused.status == 3);
@@ -157,7 +187,7 @@ TEST_CASE("without CAP_SYS_PTRACE another's process is refused, and says so", "[
 
 TEST_CASE("perf events need CAP_SYS_ADMIN where the kernel asks for it", "[rights]") {
   require_reachable_build();
-  Child program(as_user(somebody) + std::vector<std::string>{built("leakbpf-demo")});
+  Child program(as_user(somebody) + std::vector<std::string>{reachable("leakbpf-demo")});
   usleep(300'000);
   const std::vector<std::string> by_perf{"--backend", "perf"};
   const Finished without = trace(needed, program.pid(), by_perf);
@@ -189,7 +219,7 @@ TEST_CASE("leakbpf works in a container that sees the host's processes", "[right
   // The program's file is not in the container, at its path there is none.
   Child program({folder.program()});
   usleep(300'000);
-  check_finds_the_leak(
-      run_program({"unshare", "-m", "sh", "-c", in_container, "sh", mount_point, built("leakbpf"),
-                   "snapshot", "-q", "-d", "1", "-o", "-", "-p", std::to_string(program.pid())}));
+  check_finds_the_leak(run_program({"unshare", "-m", "sh", "-c", in_container, "sh", mount_point,
+                                    reachable("leakbpf"), "snapshot", "-q", "-d", "1", "-o", "-",
+                                    "-p", std::to_string(program.pid())}));
 }
