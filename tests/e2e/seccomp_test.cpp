@@ -124,7 +124,7 @@ TEST_CASE("its pages can be followed all the same", "[seccomp]") {
   CHECK(program.wait_end() == 3);
 }
 
-TEST_CASE("a filtered child is warned of and left alone, its parent traced", "[seccomp]") {
+TEST_CASE("a filtered child is warned of and left alone, its parent traced", "[seccomp][shell]") {
   require_tracing();
   Child program(
       {"sh", "-c",
