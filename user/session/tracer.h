@@ -173,6 +173,8 @@ private:
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
   void scan_ages();
+  void add_ages_of_ranges(std::uint64_t now,
+                          std::unordered_map<std::uint32_t, PythonHeap>& pythons);
   struct OutstandingBlock {
     leakbpf_block_key place;
     leakbpf_block block;

@@ -69,6 +69,22 @@ void Tracer::begin_ages() {
       *site.ages = {};
 }
 
+/// What the program mapped itself, and large blocks between windows.
+void Tracer::add_ages_of_ranges(std::uint64_t now,
+                                std::unordered_map<std::uint32_t, PythonHeap>& pythons) {
+  for (const auto& [id, target] : targets_)
+    target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
+                                                       std::uint64_t address, std::uint64_t bytes) {
+      const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
+      if (!site || target.ages_are_last)
+        return;
+      add_age(*site, age_at(now, owner.time_ns), bytes, 1);
+      const auto python = pythons.find(id);
+      if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
+        python->second.add_mapped(*site, address, bytes);
+    });
+}
+
 void Tracer::scan_ages() {
   begin_ages();
   const std::uint64_t now = monotonic_ns();
@@ -106,17 +122,7 @@ void Tracer::scan_ages() {
         (settled || place.kind != LEAKBPF_KIND_HEAP || !is_limited(place)))
       python->second.add(by_place(key_of(place, block.stack_hash)), place, block);
   });
-  for (const auto& [id, target] : targets_)
-    target.ranges->each([&, id = id, &target = target](const RangeOwner& owner,
-                                                       std::uint64_t address, std::uint64_t bytes) {
-      const auto site = site_of_range(target, {id, owner.kind, owner.stack_hash});
-      if (!site || target.ages_are_last)
-        return;
-      add_age(*site, age_at(now, owner.time_ns), bytes, 1);
-      const auto python = pythons.find(id);
-      if (python != pythons.end() && site->kind == LEAKBPF_KIND_HEAP)
-        python->second.add_mapped(*site, address, bytes);
-    });
+  add_ages_of_ranges(now, pythons);
   forget_blocks_of_ended(ended);
   for (auto& [id, sampled] : pages) {
     forget_lost_pages(targets_.at(id), sampled);
