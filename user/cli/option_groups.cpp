@@ -117,7 +117,9 @@ void add_selectors(CLI::App& app, Options& options) {
         ->group("Target");
   };
   add("--name", options.names,
-      "processes whose command line matches; it adds to what the other options select")
+      "processes whose command line matches, also those that start later; it adds to what the "
+      "other "
+      "options select")
       ->check(regular_expression())
       ->type_name("REGEX");
   add("--cgroup", options.cgroups,

@@ -2,10 +2,10 @@
 // run: a command from its first instruction to its end.
 #include "cli/held_command.h"
 #include "cli/results.h"
+#include "cli/trace_options.h"
 #include "cli/tracing.h"
 #include "target/elf_file.h"
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -40,11 +40,6 @@ void pass_on(Interrupts& interrupts, pid_t pid) {
   while (const auto arrived = interrupts.take())
     if (arrived->ssi_code == SI_USER)
       kill(pid, static_cast<int>(arrived->ssi_signo));
-}
-
-bool follows_heap(const Options& options) {
-  return options.kinds.empty() ||
-         std::find(options.kinds.begin(), options.kinds.end(), "heap") != options.kinds.end();
 }
 
 int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
@@ -92,7 +87,7 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
       follow_to_end(tracer, *command, interrupts, options.interval_seconds.value_or(1));
   const Format otherwise = options.output.empty() ? Format::table : Format::json;
   const Report report = final_report(tracer, options, otherwise);
-  if (report.overhead.probe_hits == 0 && follows_heap(options))
+  if (report.overhead.probe_hits == 0 && kind_wanted(options, "heap"))
     console.warn("no call of malloc or mmap was seen; a static program without symbols? "
                  "--object PATH and --symbol-prefix P name an allocator");
   if (auto written = write_result(report, options, otherwise); !written)

@@ -9,11 +9,6 @@ namespace leakbpf {
 
 namespace {
 
-bool kind_wanted(const Options& options, const char* kind) {
-  return options.kinds.empty() ||
-         std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
-}
-
 /// Whoever asks for everything does not ask for a limit; nor who runs a command to see what it
 /// never frees.
 CostLimits cost_limits(const Options& options) {
@@ -35,6 +30,11 @@ std::uint32_t usual_stacks(const Options& options) {
 }
 
 } // namespace
+
+bool kind_wanted(const Options& options, const char* kind) {
+  return options.kinds.empty() ||
+         std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
+}
 
 Result<TraceOptions> trace_options(const Options& options, const Console& console) {
   TraceOptions trace;

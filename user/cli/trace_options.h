@@ -11,6 +11,9 @@ namespace leakbpf {
 /// Fails when a file of suppressions cannot be read.
 [[nodiscard]] Result<TraceOptions> trace_options(const Options& options, const Console& console);
 
+/// Is `kind` among those of --kinds, or among the usual ones?
+[[nodiscard]] bool kind_wanted(const Options& options, const char* kind);
+
 /// What the options ask for.
 [[nodiscard]] TargetRequest target_request(const Options& options);
 

@@ -95,12 +95,10 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
       wanted.pids.push_back(pid);
       if (const auto bytes = proc.resident_bytes(pid))
         wanted.resident_bytes += *bytes;
-      continue;
-    } else if (asked.size() > 1 && !options.selection.takes_new()) {
-      options.warn(process.error().message);
-      first_error = first_error.value_or(process.error());
     } else {
       first_error = first_error.value_or(process.error());
+      if (asked.size() > 1 && !options.selection.takes_new())
+        options.warn(process.error().message);
     }
   }
   if (wanted.pids.empty() && !options.selection.takes_new())
