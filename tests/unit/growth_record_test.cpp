@@ -67,6 +67,34 @@ TEST_CASE("a series for a plot has a value for each time", "[growth]") {
   CHECK(record.site_series({2, LEAKBPF_KIND_HEAP, 7}).empty());
 }
 
+/// 3,000 bytes a second that Python's objects take, looked at each `every` seconds of 60.
+Trend trend_of_python(int every) {
+  const SiteKey held{1, LEAKBPF_KIND_PYTHON, 7};
+  GrowthRecord record;
+  std::uint64_t looks = 0;
+  for (int t = 0; t <= 60; t++) {
+    record.begin_sample(t);
+    if (t % every == 0) {
+      const auto n = static_cast<std::uint64_t>(t);
+      record.put_site_after_gap(held, {3000 * n, n, 0, 0});
+      looks++;
+    }
+    record.put_target(1, TargetSeries::looks, static_cast<double>(looks));
+  }
+  return record.site_trend(held, 0).value();
+}
+
+TEST_CASE("what is looked at now and then grows evenly, if there were looks enough to tell",
+          "[growth]") {
+  for (const int every : {1, 3, 5, 6}) {
+    CAPTURE(every);
+    const Trend trend = trend_of_python(every);
+    CHECK(trend.shape == TrendShape::growing);
+    CHECK(trend.rate == Approx(3000).epsilon(0.01));
+  }
+  CHECK(trend_of_python(12).shape == TrendShape::too_short);
+}
+
 TEST_CASE("days of samples stay bounded", "[growth]") {
   GrowthRecord record;
   for (int t = 0; t < 3 * 86400; t += 10) {

@@ -150,6 +150,20 @@ TEST_CASE("few points tell little, fewer than three nothing", "[trend]") {
   CHECK(moment->rate == 0);
 }
 
+TEST_CASE("points between those that were measured make nothing surer", "[trend]") {
+  const Series line = series_of(60, [](double t) { return 10 * t; });
+  const auto levels = [&line](std::size_t measured) {
+    return trend_of(line.times, line.values, 0, 1, measured);
+  };
+  CHECK(levels(12).value().shape == TrendShape::growing);
+  CHECK(levels(7).value().shape == TrendShape::growing);
+  CHECK(levels(7).value().intervals == 6);
+  CHECK(levels(6).value().shape == TrendShape::too_short);
+  CHECK(levels(6).value().rate == Approx(10));
+  CHECK_FALSE(levels(2));
+  CHECK_FALSE(levels(0));
+}
+
 TEST_CASE("values that end early are compared with their own times", "[trend]") {
   CHECK(trend_of({0, 1, 2, 3, 4}, {0, 3, 6}, 0, 1).value().rate == Approx(3));
 }

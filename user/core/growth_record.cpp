@@ -11,15 +11,11 @@ namespace {
 
 constexpr double survival_seconds = 30;
 
-template <class Table, class Key>
-std::optional<Trend> trend_in(const Table& table, const Key& key, double since) {
-  std::vector<double> values;
-  if (!table.read(key, values) || values.empty())
-    return std::nullopt;
+/// The end of the warm-up of what is known at the first `known` of `times`.
+double end_of_warm_up(const std::vector<double>& times, std::size_t known, double since) {
   // A target that has ended has a run of its own.
-  const double until = table.times()[std::min(table.times().size(), values.size()) - 1];
-  const double from = since + warm_up_seconds(until - since);
-  return trend_of(table.times(), values, from, least_rise_bytes);
+  const double until = times[std::min(times.size(), known) - 1];
+  return since + warm_up_seconds(until - since);
 }
 
 } // namespace
@@ -56,18 +52,40 @@ void GrowthRecord::put_target_after_gap(std::uint32_t target, TargetSeries which
 }
 
 void GrowthRecord::forget_target(std::uint32_t target) {
-  for (const auto which : {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file,
-                           TargetSeries::shared, TargetSeries::swapped, TargetSeries::outstanding})
+  for (const auto which :
+       {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file, TargetSeries::shared,
+        TargetSeries::swapped, TargetSeries::outstanding, TargetSeries::looks})
     parts_.forget({target, which});
 }
 
 std::optional<Trend> GrowthRecord::site_trend(const SiteKey& key, double since) const {
-  return trend_in(outstanding_, key, since);
+  std::vector<double> values;
+  if (!outstanding_.read(key, values) || values.empty())
+    return std::nullopt;
+  const std::vector<double>& times = outstanding_.times();
+  const double from = end_of_warm_up(times, values.size(), since);
+  if (key.kind != LEAKBPF_KIND_PYTHON)
+    return trend_of(times, values, from, least_rise_bytes);
+  return trend_of(times, values, from, least_rise_bytes, looks_after(key.target, from));
+}
+
+std::size_t GrowthRecord::looks_after(std::uint32_t target, double from) const {
+  std::vector<double> looks;
+  if (!parts_.read({target, TargetSeries::looks}, looks) || looks.empty())
+    return 0;
+  const auto& times = parts_.times();
+  const auto first = std::lower_bound(times.begin(), times.end(), from) - times.begin();
+  const std::size_t before = std::min(static_cast<std::size_t>(first), looks.size() - 1);
+  return static_cast<std::size_t>(looks.back() - looks[before]) + 1;
 }
 
 std::optional<Trend> GrowthRecord::target_trend(std::uint32_t target, TargetSeries which,
                                                 double since) const {
-  return trend_in(parts_, PartKey{target, which}, since);
+  std::vector<double> values;
+  if (!parts_.read(PartKey{target, which}, values) || values.empty())
+    return std::nullopt;
+  const double from = end_of_warm_up(parts_.times(), values.size(), since);
+  return trend_of(parts_.times(), values, from, least_rise_bytes);
 }
 
 std::optional<SurvivalMark> GrowthRecord::survival_mark(double now) const {

@@ -22,6 +22,7 @@ enum class TargetSeries : std::uint8_t {
   shared,
   swapped,
   outstanding, ///< of all kinds: what a new pool of Python's maps is not counted beside it
+  looks,       ///< no bytes: how often it was looked which sites hold Python's objects
 };
 
 /// A moment at which it is known what each site had taken.
@@ -52,7 +53,7 @@ public:
   }
 
   /// Of a target that is watched since `since` seconds, after its warm-up; nothing while there are
-  /// too few points.
+  /// too few points. A site of Python's is known as often as TargetSeries::looks says.
   [[nodiscard]] std::optional<Trend> site_trend(const SiteKey& key, double since) const;
   [[nodiscard]] std::optional<Trend> target_trend(std::uint32_t target, TargetSeries which,
                                                   double since) const;
@@ -71,6 +72,8 @@ public:
   [[nodiscard]] std::vector<std::uint64_t> site_series(const SiteKey& key) const;
 
 private:
+  [[nodiscard]] std::size_t looks_after(std::uint32_t target, double from) const;
+
   struct PartKey {
     std::uint32_t target = 0;
     TargetSeries which = TargetSeries::memory;

@@ -62,16 +62,17 @@ double lower_quartile(std::vector<double>& numbers) {
   return *quarter;
 }
 
-/// The points from `from` on, as they are when there are few.
-std::vector<Level> levels_of(const Points& points, std::size_t blocks) {
+/// The points, as they are when there are few.
+std::vector<Level> levels_of(const Points& points, std::size_t blocks, std::size_t most_levels) {
   std::vector<Level> levels;
   const std::size_t count = points.times.size();
-  if (count < fewest_blocks * 2) {
+  if (count < fewest_blocks * 2 && count <= most_levels) {
     for (std::size_t i = 0; i < count; i++)
       levels.push_back({points.times[i], points.values[i]});
     return levels;
   }
-  blocks = std::min(blocks, std::clamp(count / points_per_block, fewest_blocks, most_blocks));
+  blocks = std::min(
+      {blocks, most_levels, std::clamp(count / points_per_block, fewest_blocks, most_blocks)});
   const double begin = points.times.front();
   const double length = (points.times.back() - begin) / static_cast<double>(blocks);
   std::vector<double> block;
@@ -238,14 +239,15 @@ double warm_up_seconds(double run_seconds) {
 }
 
 std::optional<Trend> trend_of(const std::vector<double>& times, const std::vector<double>& values,
-                              double from, double least_rise) {
+                              double from, double least_rise, std::size_t most_levels) {
   const Points points = points_from(times, values, from);
   if (points.times.size() < 3)
     return std::nullopt;
   // Of thousands of sites most hold too little, or too steadily, to be looked at more closely.
   const auto [least, most] = std::minmax_element(points.values.begin(), points.values.end());
   const bool small = *most - *least < least_rise;
-  const std::vector<Level> all = levels_of(points, small ? fewest_blocks : most_blocks);
+  const std::vector<Level> all =
+      levels_of(points, small ? fewest_blocks : most_blocks, most_levels);
   const Levels levels(all);
   if (levels.size() < 3)
     return std::nullopt;

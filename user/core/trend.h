@@ -54,9 +54,11 @@ struct Trend {
 
 /// The trend of (times[i], values[i]) from `from` seconds on. A rise of less than `least_rise` is
 /// no growth. Times ascend; points without a time are ignored. Nothing with fewer than three
-/// points.
+/// points. `most_levels`: so many of the points were measured, if not all were; those between them
+/// make nothing surer.
 [[nodiscard]] std::optional<Trend> trend_of(const std::vector<double>& times,
                                             const std::vector<double>& values, double from,
-                                            double least_rise);
+                                            double least_rise,
+                                            std::size_t most_levels = std::size_t(-1));
 
 } // namespace leakbpf

@@ -24,6 +24,8 @@ struct TargetState {
   std::string begin;             ///< what to tell when its blocks are followed
   WindowState window;            ///< of its group, at the sample or the report that is being made
   std::uint64_t windows_put = 0; ///< windows that had ended at the last sample that was kept
+  std::uint64_t looks = 0;       ///< at what its sites hold of Python's objects
+  std::uint64_t looks_put = 0;   ///< those before the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
   ProcessInfo process;

@@ -172,6 +172,7 @@ private:
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
+  [[nodiscard]] double scan_interval(double cost) const;
   void scan_ages();
   void add_ages_of_ranges(std::uint64_t now,
                           std::unordered_map<std::uint32_t, PythonHeap>& pythons);

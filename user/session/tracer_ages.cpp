@@ -13,8 +13,19 @@ namespace leakbpf {
 
 namespace {
 
-// Reading every outstanding block may take this share of one core.
+// Reading every outstanding block may take this share of one core;
 constexpr double age_scan_share = 0.005;
+// this one at the start of a run, where only that tells which site grows, as far as it takes
+constexpr double hurried_scan_share = 0.02;
+// so many in all.
+constexpr double hurried_scans = 16;
+
+/// That this thread has had. Unlike those of the clock they do not grow when others want the CPUs.
+double cpu_seconds() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
 
 std::uint64_t monotonic_ns() {
   timespec now{};
@@ -34,15 +45,24 @@ SiteKey key_of(const leakbpf_block_key& place, std::uint64_t stack_hash) {
 } // namespace
 
 void Tracer::read_ages() {
-  const double begin = elapsed();
   // After each window, what was freed before it is to be found.
   const std::uint64_t ended = windows_.ended();
-  if (begin < next_age_scan_ && ended == scanned_windows_)
+  if (elapsed() < next_age_scan_ && ended == scanned_windows_)
     return;
   scanned_windows_ = ended;
+  const double begin = cpu_seconds();
   scan_ages();
-  const double end = elapsed();
-  next_age_scan_ = end + (end - begin) / age_scan_share;
+  next_age_scan_ = elapsed() + scan_interval(cpu_seconds() - begin);
+}
+
+double Tracer::scan_interval(double cost) const {
+  const double leisurely = cost / age_scan_share;
+  const bool tells_growth = std::any_of(targets_.begin(), targets_.end(), [](const auto& each) {
+    return each.second.python_pools && each.second.alive();
+  });
+  if (!tells_growth)
+    return leisurely;
+  return std::clamp(elapsed() / hurried_scans, cost / hurried_scan_share, leisurely);
 }
 
 void Tracer::add_age(const SiteKey& key, std::uint64_t age_ns, std::uint64_t bytes, double weight) {
@@ -233,6 +253,7 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
   const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
   // What was read is another program's, or none's, when the target ended meanwhile: what was known
   // before stays.
+  target.looks++;
   if (!use || !is_same_image(target))
     return;
   forget_empty_pools(heap, *use);

@@ -35,8 +35,10 @@ void Tracer::sample() {
   }
   sample_targets(now);
   if (growth_.keeps_sites())
-    for (auto& [id, target] : targets_)
+    for (auto& [id, target] : targets_) {
       target.windows_put = target.window.ended;
+      target.looks_put = target.looks;
+    }
   attachments_.drop_unused();
   evict_targets();
 }
@@ -56,10 +58,14 @@ bool Tracer::is_news(const TargetState& target) const {
   return !target.window.unfinished && target.window.ended != target.windows_put;
 }
 
+/// New pools are the site's that took them, until it is looked which sites hold what is in them:
+/// of Python's objects only what a look has told is put.
 void Tracer::put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals) {
-  if (key.kind != LEAKBPF_KIND_HEAP || !target.window.limited)
+  const bool by_windows = key.kind == LEAKBPF_KIND_HEAP && target.window.limited;
+  const bool by_looks = key.kind == LEAKBPF_KIND_PYTHON;
+  if (!by_windows && !by_looks)
     growth_.put_site(key, totals);
-  else if (is_news(target))
+  else if (by_windows ? is_news(target) : target.looks != target.looks_put)
     growth_.put_site_after_gap(key, totals);
 }
 
@@ -244,6 +250,8 @@ void Tracer::sample_targets(double now) {
     const bool looked = all || looked_at.contains(id);
     if (looked)
       look_at_memory(target, limits, point);
+    if (target.python_pools)
+      growth_.put_target(id, TargetSeries::looks, static_cast<double>(target.looks));
     const auto bytes = static_cast<double>(outstanding[id]);
     if (!target.window.limited)
       growth_.put_target(id, TargetSeries::outstanding, bytes);
