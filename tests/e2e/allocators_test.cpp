@@ -72,6 +72,10 @@ const Cell with_mimalloc[] = {
     {"allocator_family", "c", library("mimalloc.so.2.0")},
     {"ledger_mimalloc", "family"},
     {"allocator_family_mimalloc", "mimalloc"},
+    {"ledger_mimalloc_inside", "family"},
+    {"allocator_family_mimalloc_inside", "mimalloc"},
+    {"ledger_mimalloc_static", "family"},
+    {"allocator_family_mimalloc_static", "mimalloc"},
     {"allocator_rust", "", library("mimalloc.so.2.0")},
 };
 
@@ -86,6 +90,9 @@ const Cell stripped[] = {
     {"ledger_tcmalloc_minimal_inside_stripped", "family"},
     {"ledger_tcmalloc_minimal_static_debuglink", "family"},
     {"ledger_tcmalloc_minimal_static_minidebug", "family"},
+    {"ledger_mimalloc_inside_stripped", "family"},
+    {"ledger_mimalloc_static_debuglink", "family"},
+    {"ledger_mimalloc_static_minidebug", "family"},
 };
 
 std::string find_file(const std::string& name) {

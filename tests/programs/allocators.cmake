@@ -87,6 +87,27 @@ foreach(allocator jemalloc tcmalloc_minimal)
   endif()
 endforeach()
 
+# Debian has no static library of mimalloc, so it is made of the source that fetch_mimalloc brings.
+set(cache $ENV{XDG_CACHE_HOME})
+if(NOT cache)
+  set(cache $ENV{HOME}/.cache)
+endif()
+set(mimalloc_source ${cache}/leakbpf/mimalloc/2.0.9)
+if(EXISTS ${mimalloc_source}/src/static.c)
+  add_library(mimalloc_object OBJECT ${mimalloc_source}/src/static.c)
+  target_include_directories(mimalloc_object SYSTEM PRIVATE ${mimalloc_source}/include)
+  target_compile_definitions(mimalloc_object PRIVATE MI_MALLOC_OVERRIDE MI_STATIC_LIB)
+  target_compile_options(mimalloc_object PRIVATE -O2 -w -fno-builtin-malloc -fno-sanitize=all
+    -ftls-model=initial-exec)
+  leakbpf_family(mimalloc_inside mimalloc_object)
+  leakbpf_family(mimalloc_static -static -Wl,-z,muldefs mimalloc_object)
+  leakbpf_stripped(ledger_mimalloc_inside)
+  leakbpf_stripped(ledger_mimalloc_static)
+else()
+  message(STATUS "No source of mimalloc (tests/programs/fetch_mimalloc): programs that have it "
+    "inside are left out")
+endif()
+
 if(jemalloc_STATIC) # under other names, as programs have it that bring their own
   foreach(prefix je_ _rjem_)
     set(archive ${there}/lib${prefix}jemalloc.a)
