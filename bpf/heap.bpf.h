@@ -119,6 +119,21 @@ static __always_inline __u32 weight_of(const struct leakbpf_window* window, __u6
   return sample_weight(window, size);
 }
 
+/* Begins to follow the call at hand, of a block to come. NULL when it is in another call. */
+static __always_inline struct task_state* heap_call_begin(struct pt_regs* regs,
+                                                          const struct leakbpf_target* target,
+                                                          const struct leakbpf_window* window,
+                                                          __u64 cookie, __u64 size, __u32 weight) {
+  struct task_state* state = call_begin(regs, target, window, cookie);
+  if (!state) {
+    count_nested(target->id);
+    return 0;
+  }
+  state->call.size = size;
+  state->call.weight = weight;
+  return state;
+}
+
 /* Entries return 1 when the call's return need not be seen. A function that may call another one is
  * followed in any case, so that the block's fate is decided once. */
 static __always_inline int allocate_entry(struct pt_regs* regs) {
@@ -136,13 +151,9 @@ static __always_inline int allocate_entry(struct pt_regs* regs) {
   __u32 weight = pool ? pool_weight(window) : weight_of(window, size);
   if (!weight && !pool && !window->layered && !(cookie & LEAKBPF_COOKIE_NESTS))
     return 1;
-  struct task_state* state = call_begin(regs, target, window, cookie);
-  if (!state) {
-    count_nested(target->id);
+  struct task_state* state = heap_call_begin(regs, target, window, cookie, size, weight);
+  if (!state)
     return 1;
-  }
-  state->call.size = size;
-  state->call.weight = weight;
   state->call.pointer = args.first; /* where posix_memalign stores its result */
   return 0;
 }
@@ -205,13 +216,9 @@ static __always_inline int reallocate_entry(struct pt_regs* regs) {
   bool held = pointer && bpf_map_lookup_elem(&live, &place);
   if (!weight && !held && !window->layered && !(cookie & LEAKBPF_COOKIE_NESTS))
     return 1;
-  struct task_state* state = call_begin(regs, target, window, cookie);
-  if (!state) {
-    count_nested(target->id);
+  struct task_state* state = heap_call_begin(regs, target, window, cookie, size, weight);
+  if (!state)
     return 1;
-  }
-  state->call.size = size;
-  state->call.weight = weight;
   state->call.pointer = pointer;
   if (held)
     state->call.holds_block = block_take(&place, &state->call.block);

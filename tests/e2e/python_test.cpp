@@ -3,6 +3,7 @@
 #include "child.h"
 #include "privileges.h"
 #include "server.h"
+#include "sites.h"
 
 #include <algorithm>
 #include <csignal>
@@ -322,24 +323,6 @@ TEST_CASE("Python's heap and collections are what Python says", "[python]") {
 }
 
 namespace {
-
-std::string culprit_of(const Json& site) {
-  const Json& frame = site.at("frames").at(site.at("culprit").get<std::size_t>());
-  return frame.at("function").is_string() ? frame.at("function").get<std::string>() : "";
-}
-
-/// One a line, the first `count` sites in few words.
-std::string first_sites(const Json& snapshot, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(count, snapshot.at("sites").size()); i++) {
-    const Json& site = snapshot.at("sites").at(i);
-    text += culprit_of(site);
-    for (const char* field : {"kind", "severity", "score", "outstanding_bytes", "reasons"})
-      text += " " + site.at(field).dump();
-    text += "\n";
-  }
-  return text;
-}
 
 /// A service of tests/python under load, in a folder that need not be writable.
 struct Service {

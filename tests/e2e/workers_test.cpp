@@ -3,6 +3,7 @@
 #include "child.h"
 #include "privileges.h"
 #include "server.h"
+#include "sites.h"
 
 #include <csignal>
 #include <set>
@@ -19,11 +20,6 @@ namespace {
 
 const std::string scripts = std::string(LEAKBPF_SOURCE_DIR) + "/tests/python/";
 const std::string address = "http://127.0.0.1:18234/";
-
-std::string culprit_of(const Json& site) {
-  const Json& function = site.at("frames").at(site.at("culprit").get<std::size_t>()).at("function");
-  return function.is_string() ? function.get<std::string>() : "";
-}
 
 /// The heap's rows, by `grouping`, of a snapshot of the workers under load.
 std::vector<Json> heap_rows_by(const std::string& grouping,

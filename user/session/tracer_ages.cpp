@@ -116,7 +116,7 @@ void Tracer::scan_ages() {
   std::vector<leakbpf_block_key> ended;
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
-      pythons.try_emplace(id, windows_.state(target.group).limited);
+      pythons.try_emplace(id, target.window.limited);
     if (options_.kernel.pages && target.alive())
       pages[id];
     if (target.alive() && maps_blocks(target))

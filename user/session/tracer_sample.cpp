@@ -183,7 +183,7 @@ Tracer::HeapBacking Tracer::backing_of(const SiteKey& place) {
 
 /// Between windows the large blocks of the target are known by their mappings.
 bool Tracer::maps_blocks(const TargetState& target) const {
-  return windows_.state(target.group).limited && attachments_.uses_only_glibc(target.process.pid);
+  return target.window.limited && attachments_.uses_only_glibc(target.process.pid);
 }
 
 /// The site that a range counts for: where heap blocks are followed, what serves them would be
