@@ -187,43 +187,11 @@ void HeapWindows::meter(Group& group, bool probed) {
   restart_meter(group);
 }
 
-void HeapWindows::WorkRate::add(double user, double cpu, double time) {
-  constexpr double fading_seconds = 10;
-  user_seconds += user;
-  cpu_seconds += cpu;
-  seconds += time;
-  if (seconds < 2 * fading_seconds)
-    return;
-  user_seconds /= 2;
-  cpu_seconds /= 2;
-  seconds /= 2;
-}
-
-/// How much of its usual work a group does in a second of a window: a busy process has less time
-/// for it, so its window stands for fewer of its seconds. There are two measures: its user time,
-/// and all of its CPU time without what the probes cost. Both are rough; the larger one errs
-/// towards the clock's time.
-double HeapWindows::speed(const Group& group) {
-  constexpr double least_load = 0.05; // below it nothing is held up
-  constexpr double least_seconds = 0.2;
-  constexpr double slowest = 0.3;
-  const WorkRate& free = group.unprobed;
-  const WorkRate& probed = group.probed;
-  if (free.user_seconds <= least_load * free.seconds || free.seconds < least_seconds ||
-      probed.seconds < least_seconds)
-    return 1;
-  const double time = probed.seconds / free.seconds;
-  return std::clamp(std::max(probed.user_seconds / (free.user_seconds * time),
-                             probed.cpu_seconds / (free.cpu_seconds * time)),
-                    slowest, 1.0);
-}
-
 void HeapWindows::begin_window(Index index, Group& group) {
   const double now = clock_();
   group.governor.opened(now, group.governed_seconds);
   const double gap = now - group.changed_at;
-  const CpuTimes taken = group.taken - group.taken_at_change;
-  group.unprobed.add(taken.user, taken.user + taken.system, gap);
+  group.speed.add_free(group.taken - group.taken_at_change, gap);
   group.taken_at_change = group.taken;
   group.uncovered += gap;
   group.changed_at = now;
@@ -233,7 +201,7 @@ void HeapWindows::begin_window(Index index, Group& group) {
   group.window.scale = 1;
   const auto planned = group.governor.planned_seconds();
   if (planned) {
-    const double covered = *planned * speed(group);
+    const double covered = *planned * group.speed.speed();
     group.window.scale = static_cast<std::uint32_t>(std::clamp(
         std::round((group.uncovered + covered) / covered), 1.0, double{LEAKBPF_MAX_SCALE}));
   }
@@ -252,12 +220,10 @@ void HeapWindows::end_window(Group& group) {
   group.ended++;
   const double now = clock_();
   const double length = now - group.changed_at;
-  const double covered = length * (group.governor.is_limiting() ? speed(group) : 1);
+  const double covered = length * (group.governor.is_limiting() ? group.speed.speed() : 1);
   group.uncovered += covered - covered * group.window.scale;
   const double cost = group.meter.cost_seconds(group.work - group.work_at_open);
-  const CpuTimes taken = group.taken - group.taken_at_change;
-  group.probed.add(taken.user - CostMeter::user_part(cost), taken.user + taken.system - cost,
-                   length);
+  group.speed.add_probed(group.taken - group.taken_at_change, cost, length);
   group.taken_at_change = group.taken;
   group.open_seconds += length;
   group.changed_at = now;

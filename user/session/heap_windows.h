@@ -7,6 +7,7 @@
 #include "core/cost_meter.h"
 #include "core/governor.h"
 #include "core/sharing_budget.h"
+#include "core/work_speed.h"
 #include "session/attachments.h"
 
 #include <functional>
@@ -85,14 +86,6 @@ private:
     leakbpf_activity activity{}; ///< likewise
     leakbpf_activity before{};   ///< when it was added
   };
-  /// CPU time by time, in sums in which what is older counts less.
-  struct WorkRate {
-    double user_seconds = 0; ///< of the processes' own work
-    double cpu_seconds = 0;  ///< the same with system time
-    double seconds = 0;
-
-    void add(double user, double cpu, double time);
-  };
   struct Group {
     Group(std::uint32_t seed, double loop_hit_seconds)
         : governor(0, seed), meter(loop_hit_seconds) {}
@@ -122,8 +115,7 @@ private:
     double open_seconds = 0; ///< of closed windows
     std::uint64_t ended = 0; ///< their number
     double uncovered = 0;    ///< seconds that no window stands for; below 0: too much was stood for
-    WorkRate probed;         ///< in windows
-    WorkRate unprobed;       ///< between them
+    WorkSpeed speed;         ///< in windows: fewer of its seconds are in a busy process's window
     double recent_from = 0;  ///< begin of the stretch that `recent_share` will be of
     double recent_cost = 0;
     std::optional<double> recent_share;
@@ -136,7 +128,6 @@ private:
   void read(Group& group) const;
   void read_members(Group& group) const;
   void read_sharing(Group& group) const;
-  static double speed(const Group& group);
   static void meter(Group& group, bool probed);
   static void restart_meter(Group& group);
   void find_layers(Index index, Group& group);

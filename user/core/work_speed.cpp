@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/work_speed.h"
+
+#include <algorithm>
+
+namespace leakbpf {
+
+namespace {
+
+constexpr double fading_seconds = 10;
+constexpr double least_seconds = 0.2; // of each kind, to tell anything
+constexpr double slowest = 0.3;
+// Share of a core that a process takes in windows: up to this nothing holds it up,
+constexpr double at_leisure = 0.5;
+// and from this on all of what was measured counts.
+constexpr double busy = 0.8;
+
+} // namespace
+
+void WorkSpeed::Rate::add(double more_user, double more_own, double more_all, double more_seconds) {
+  user += more_user;
+  own += more_own;
+  all += more_all;
+  seconds += more_seconds;
+  if (seconds < 2 * fading_seconds)
+    return;
+  user /= 2;
+  own /= 2;
+  all /= 2;
+  seconds /= 2;
+}
+
+void WorkSpeed::add_free(const CpuTimes& taken, double seconds) {
+  const double all = taken.user + taken.system;
+  free_.add(taken.user, all, all, seconds);
+}
+
+void WorkSpeed::add_probed(const CpuTimes& taken, double cost_seconds, double seconds) {
+  const double all = taken.user + taken.system;
+  probed_.add(taken.user - CostMeter::user_part(cost_seconds), all - cost_seconds, all, seconds);
+}
+
+double WorkSpeed::measured() const {
+  if (free_.user <= 0)
+    return 1;
+  const double time = probed_.seconds / free_.seconds;
+  return std::clamp(std::max(probed_.user / (free_.user * time), probed_.own / (free_.own * time)),
+                    slowest, 1.0);
+}
+
+double WorkSpeed::speed() const {
+  if (free_.seconds < least_seconds || probed_.seconds < least_seconds)
+    return 1;
+  const double load = probed_.all / probed_.seconds;
+  const double held_up = std::clamp((load - at_leisure) / (busy - at_leisure), 0.0, 1.0);
+  return 1 - held_up * (1 - measured());
+}
+
+} // namespace leakbpf
