@@ -23,19 +23,18 @@ static __always_inline int code_died(struct pt_regs* regs) {
     return 0;
   count_hit(target->id);
   __u64 code = regs->di;
-  __u32* seen = code_seen_of(target->id, code);
-  if (!seen || !*seen)
+  struct leakbpf_code* known = code_of(target->id, code);
+  if (!known || !known->seen)
     return 0; /* no stack has it: nobody asks what it was */
   struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   struct leakbpf_python* layout = bpf_map_lookup_elem(&pythons, &target->id);
-  __u32* deaths = code_deaths_of(target->id, code);
-  if (!state || !layout || !deaths)
+  if (!state || !layout)
     return 0;
-  *seen = 0;
+  known->seen = 0;
   state->walk.python.layout = *layout;
-  __u32 check = python_code_check(&state->walk.python, target->id, code);
-  __sync_fetch_and_add(deaths, 1);
+  __u32 check = python_code_check(&state->walk.python, known, target->id, code);
+  __sync_fetch_and_add(&known->deaths, 1);
   struct leakbpf_dead_code* record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
   if (!record) {
     count_loss(LEAKBPF_LOSS_EVENTS_DROPPED);

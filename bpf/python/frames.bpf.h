@@ -30,38 +30,18 @@ struct {
   __type(value, __u64);
 } python_heaps SEC(".maps");
 
-/* By code_deaths_index. */
+/* By code_index. In one place, since each Python frame of each stack needs all of it. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
+  __uint(max_entries, 1 << LEAKBPF_CODES_BITS);
   __type(key, __u32);
-  __type(value, __u32);
-} code_deaths SEC(".maps");
+  __type(value, struct leakbpf_code);
+} codes SEC(".maps");
 
-/* By code_deaths_index, too: whether a stack had code at such an address since one died there. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
-  __type(key, __u32);
-  __type(value, __u32);
-} code_seen SEC(".maps");
-
-/* By code_deaths_index, too: a checksum, and in the upper half of the word whose. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1 << LEAKBPF_CODE_DEATHS_BITS);
-  __type(key, __u32);
-  __type(value, __u64);
-} code_checks SEC(".maps");
-
-static __always_inline __u32* code_seen_of(__u32 target, __u64 code) {
-  __u32 index = code_deaths_index(target, code);
-  return bpf_map_lookup_elem(&code_seen, &index);
-}
-
-static __always_inline __u32* code_deaths_of(__u32 target, __u64 code) {
-  __u32 index = code_deaths_index(target, code);
-  return bpf_map_lookup_elem(&code_deaths, &index);
+/* Never NULL: that is for the verifier. */
+static __always_inline struct leakbpf_code* code_of(__u32 target, __u64 code) {
+  __u32 index = code_index(target, code);
+  return bpf_map_lookup_elem(&codes, &index);
 }
 
 static __always_inline bool python_read(__u64 address, __u64* value) {
@@ -178,22 +158,18 @@ VERIFIED_ONCE __u32 python_read_check(struct python_walk* python, __u64 code, __
 }
 
 /* The same, remembered as long as no code object died that may have had this address. */
-static __always_inline __u32 python_code_check(struct python_walk* python, __u32 target,
+static __always_inline __u32 python_code_check(struct python_walk* python,
+                                               struct leakbpf_code* known, __u32 target,
                                                __u64 code) {
-  __u32 index = code_deaths_index(target, code);
-  __u32* deaths = bpf_map_lookup_elem(&code_deaths, &index);
-  __u64* known = bpf_map_lookup_elem(&code_checks, &index);
-  if (unlikely(!deaths || !known))
-    return 0;
-  __u32 died = *deaths;
+  __u32 deaths = known->deaths;
   if (!python->layout.deaths_told)
-    return python_read_check(python, code, died);
-  __u64 whose = unwind_hash(unwind_hash(target, code), ~(__u64)died) & ~0xffffffffULL;
-  __u64 word = *known;
+    return python_read_check(python, code, deaths);
+  __u64 whose = unwind_hash(unwind_hash(target, code), ~(__u64)deaths) & ~0xffffffffULL;
+  __u64 word = known->check;
   if (likely((word & ~0xffffffffULL) == whose))
     return (__u32)word;
-  __u32 check = python_read_check(python, code, died);
-  *known = whose | check;
+  __u32 check = python_read_check(python, code, deaths);
+  known->check = whose | check;
   return check;
 }
 
@@ -222,12 +198,13 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
     instruction = (__u32)instruction;
   else
     instruction -= code;
-  __u32* seen = code_seen_of(state->walk.target, code);
-  if (seen)
-    *seen = 1;
-  if (!stack_keep_python(
-          state, code,
-          LEAKBPF_PYTHON_FRAME(python_code_check(python, state->walk.target, code), instruction)))
+  struct leakbpf_code* known = code_of(state->walk.target, code);
+  if (unlikely(!known))
+    return PYTHON_FAILS;
+  if (!known->seen)
+    known->seen = 1;
+  __u32 check = python_code_check(python, known, state->walk.target, code);
+  if (!stack_keep_python(state, code, LEAKBPF_PYTHON_FRAME(check, instruction)))
     return PYTHON_FAILS;
   python->frame = caller;
   if (layout->boundary == LEAKBPF_PYTHON_SHIM_FRAME)

@@ -54,13 +54,18 @@ struct leakbpf_python {
   __u16 reserved;    /* zero */
 };
 
-/* How often a code object died whose address has this hash; part of the checksum, because the next
- * one may be made of the very same pieces. Value of `code_deaths`. */
-#define LEAKBPF_CODE_DEATHS_BITS 12
+/* Value of `codes`: what is known of code objects whose addresses have this hash. So many that few
+ * of a program's thousands share one. */
+#define LEAKBPF_CODES_BITS 14
+struct leakbpf_code {
+  __u32 deaths; /* part of the checksum: the next one may be made of the very same pieces */
+  __u32 seen;   /* a stack had one of them since one died */
+  __u64 check;  /* the checksum of one, and in the upper half of the word whose it is */
+};
 
-/* Where the deaths of a code object at this address of this target are counted. */
-static inline __attribute__((always_inline)) __u32 code_deaths_index(__u32 target, __u64 code) {
-  return (__u32)(unwind_hash(target, code) >> (64 - LEAKBPF_CODE_DEATHS_BITS));
+/* The place in `codes` of a code object at this address of this target. */
+static inline __attribute__((always_inline)) __u32 code_index(__u32 target, __u64 code) {
+  return (__u32)(unwind_hash(target, code) >> (64 - LEAKBPF_CODES_BITS));
 }
 
 /* A Python frame takes two slots of a stack: this bit with the address of the code object, and the
@@ -73,9 +78,9 @@ static inline __attribute__((always_inline)) __u32 code_deaths_index(__u32 targe
 #define LEAKBPF_PYTHON_FRAME_INSTRUCTION(slot) ((__u32)(slot))
 
 #ifdef __cplusplus
-static_assert(sizeof(leakbpf_python) == 48, "abi");
+static_assert(sizeof(leakbpf_python) == 48 && sizeof(leakbpf_code) == 16, "abi");
 #else
-_Static_assert(sizeof(struct leakbpf_python) == 48, "abi");
+_Static_assert(sizeof(struct leakbpf_python) == 48 && sizeof(struct leakbpf_code) == 16, "abi");
 #endif
 
 #endif

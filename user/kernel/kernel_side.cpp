@@ -360,10 +360,10 @@ std::optional<std::uint64_t> KernelSide::python_heap(std::uint32_t target) const
 }
 
 std::uint32_t KernelSide::code_deaths(std::uint32_t target, std::uint64_t address) const {
-  const std::uint32_t index = code_deaths_index(target, address);
-  std::uint32_t deaths = 0;
-  bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.code_deaths), &index, &deaths);
-  return deaths;
+  const std::uint32_t index = code_index(target, address);
+  leakbpf_code known{};
+  bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.codes), &index, &known);
+  return known.deaths;
 }
 
 std::vector<SiteSample> KernelSide::read_sites() const {
