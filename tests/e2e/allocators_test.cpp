@@ -198,6 +198,7 @@ TEST_CASE("processes of one tree may have an allocator each", "[allocators]") {
   std::string script = "echo ready; read line";
   for (const std::string& name : names)
     script += "; " + find_file(name) + " c";
+  script += "; read line"; // else all have ended when leakbpf is told to
   Session session({"sh", "-c", script}, "auto");
   session.program.write_line("go");
   Ledger ledgers;

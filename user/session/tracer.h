@@ -119,6 +119,7 @@ private:
   void take_selected(pid_t pid);
   void look_for_targets();
   [[nodiscard]] bool still_runs(const TargetState& target) const;
+  [[nodiscard]] bool has_image(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
   void look_at_targets();
   [[nodiscard]] bool has_lost_main_thread(const TargetState& target) const;
@@ -135,6 +136,7 @@ private:
   void evict_targets();
   void forget(std::uint32_t target);
   void forget_unused_stacks();
+  [[nodiscard]] std::string read_maps(const TargetState& target) const;
   void refresh_mappings(TargetState& target);
   Result<void> allow_probes(const ProcessInfo& process);
   bool may_be_probed(TargetState& target);

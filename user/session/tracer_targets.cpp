@@ -353,15 +353,19 @@ void Tracer::look_for_python(TargetState& target, std::span<const Mapping> mappi
   take_python(target, std::move(search));
 }
 
+/// What is mapped in its process. When that is ending, has ended, or runs another program whose
+/// event is still to come, it is what was seen last.
+std::string Tracer::read_maps(const TargetState& target) const {
+  if (target.alive()) // else the PID may be another's by now
+    if (auto read = proc_.read(target.process.pid, "maps"); read && has_image(target))
+      return std::move(*read);
+  return unwind_->maps_seen(target.id);
+}
+
 /// Reads the target's mappings; attaches to allocators that are new in it.
 void Tracer::refresh_mappings(TargetState& target) {
   const pid_t pid = target.process.pid;
-  std::string text;
-  if (target.alive()) // else the PID may be another's by now
-    if (auto read = proc_.read(pid, "maps"))
-      text = std::move(*read);
-  if (text.empty()) // it is ending, or has ended
-    text = unwind_->maps_seen(target.id);
+  const std::string text = read_maps(target);
   const std::size_t digest = std::hash<std::string>()(text);
   if (text.empty() || (digest == target.maps_digest && !target.awaits_python()))
     return;
@@ -370,7 +374,7 @@ void Tracer::refresh_mappings(TargetState& target) {
   const auto mappings = parse_mappings(text);
   target.space.update(mappings);
   // Nothing is to be attached to any more, or ever.
-  if (!target.alive() || frozen_ || !may_be_probed(target))
+  if (!target.alive() || frozen_ || !has_image(target) || !may_be_probed(target))
     return;
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
@@ -406,10 +410,15 @@ bool Tracer::still_runs(const TargetState& target) const {
   return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
 }
 
+/// What runs by its PID is the program that the target stands for.
+bool Tracer::has_image(const TargetState& target) const {
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  return image.value_or(target.id) == target.id;
+}
+
 /// Its memory, as it could be read until now, was that of the program that the target stands for.
 bool Tracer::is_same_image(const TargetState& target) const {
-  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  return still_runs(target) && image.value_or(target.id) == target.id;
+  return still_runs(target) && has_image(target);
 }
 
 /// Looks at the living targets, at some of them when they are many: each costs some reads of /proc.
