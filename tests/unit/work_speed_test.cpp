@@ -23,23 +23,25 @@ double speed_of(double free, double probed, double cost) {
   return speed.speed();
 }
 
-TEST_CASE("a busy process does less of its work while probes take its time", "[work_speed]") {
+TEST_CASE("held up, a process does less of its work while probes take its time", "[work_speed]") {
   CHECK(speed_of(1, 1, 0.4) == Approx(0.6));
   CHECK(speed_of(0.9, 1, 0.5) == Approx(0.5 / 0.9));
-  CHECK(speed_of(4, 4, 1) == Approx(0.75));   // several threads
-  CHECK(speed_of(1, 1, 0.95) == Approx(0.3)); // that much is not believed
+  CHECK(speed_of(4, 4, 1) == Approx(0.75));      // several threads
+  CHECK(speed_of(0.5, 0.5, 0.2) == Approx(0.6)); // half a core is all it may have
+  CHECK(speed_of(1, 1, 0.95) == Approx(0.3));    // that much is not believed
 }
 
 TEST_CASE("a process with time to spare does all of its work", "[work_speed]") {
   CHECK(speed_of(0.06, 0.25, 0.19) == 1);
   CHECK(speed_of(0.2, 0.5, 0.3) == 1);
-  // What it took is little, and rough: ticks that the model's cost exceeds.
+  CHECK(speed_of(0.8, 1.4, 0.6) == 1); // four workers, a fifth of a core each
+  // The model says half too much.
   CHECK(speed_of(0.06, 0.2, 0.21) == 1);
 }
 
 TEST_CASE("between leisure and haste the measure counts in part", "[work_speed]") {
-  const double half = speed_of(0.6, 0.65, 0.35);
-  CHECK(half > 0.5);
+  const double half = speed_of(0.6, 0.75, 0.35);
+  CHECK(half > 0.7);
   CHECK(half < 1);
 }
 

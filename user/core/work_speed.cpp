@@ -10,10 +10,12 @@ namespace {
 constexpr double fading_seconds = 10;
 constexpr double least_seconds = 0.2; // of each kind, to tell anything
 constexpr double slowest = 0.3;
-// Share of a core that a process takes in windows: up to this nothing holds it up,
-constexpr double at_leisure = 0.5;
-// and from this on all of what was measured counts.
-constexpr double busy = 0.8;
+constexpr double least_cost = 0.05; // likewise: CPU times come in ticks
+// What the processes take more in windows, as a share of what the model says that probes cost: the
+// model may say half too much. From this on nothing holds them up,
+constexpr double at_leisure = 0.6;
+// and up to this all of what was measured counts.
+constexpr double held_up = 0.2;
 
 } // namespace
 
@@ -49,11 +51,12 @@ double WorkSpeed::measured() const {
 }
 
 double WorkSpeed::speed() const {
-  if (free_.seconds < least_seconds || probed_.seconds < least_seconds)
+  const double cost = probed_.all - probed_.own;
+  if (free_.seconds < least_seconds || probed_.seconds < least_seconds || cost < least_cost)
     return 1;
-  const double load = probed_.all / probed_.seconds;
-  const double held_up = std::clamp((load - at_leisure) / (busy - at_leisure), 0.0, 1.0);
-  return 1 - held_up * (1 - measured());
+  const double more = probed_.all - free_.all * probed_.seconds / free_.seconds;
+  const double counts = std::clamp((at_leisure - more / cost) / (at_leisure - held_up), 0.0, 1.0);
+  return 1 - counts * (1 - measured());
 }
 
 } // namespace leakbpf
