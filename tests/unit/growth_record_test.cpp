@@ -67,9 +67,10 @@ TEST_CASE("a series for a plot has a value for each time", "[growth]") {
   CHECK(record.site_series({2, LEAKBPF_KIND_HEAP, 7}).empty());
 }
 
+const SiteKey held{1, LEAKBPF_KIND_PYTHON, 7};
+
 /// 3,000 bytes a second that Python's objects take, looked at each `every` seconds of 60.
-Trend trend_of_python(int every) {
-  const SiteKey held{1, LEAKBPF_KIND_PYTHON, 7};
+GrowthRecord record_of_python(int every) {
   GrowthRecord record;
   std::uint64_t looks = 0;
   for (int t = 0; t <= 60; t++) {
@@ -81,7 +82,20 @@ Trend trend_of_python(int every) {
     }
     record.put_target(1, TargetSeries::looks, static_cast<double>(looks));
   }
-  return record.site_trend(held, 0).value();
+  return record;
+}
+
+Trend trend_of_python(int every) {
+  return record_of_python(every).site_trend(held, 0).value();
+}
+
+TEST_CASE("sites of a target that has ended keep their growth until it is forgotten", "[growth]") {
+  GrowthRecord record = record_of_python(3);
+  record.forget_memory(1);
+  REQUIRE(record.site_trend(held, 0));
+  CHECK(record.site_trend(held, 0)->shape == TrendShape::growing);
+  record.forget(1);
+  CHECK_FALSE(record.site_trend(held, 0));
 }
 
 TEST_CASE("what is looked at now and then grows evenly, if there were looks enough to tell",

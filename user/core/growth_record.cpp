@@ -51,11 +51,18 @@ void GrowthRecord::put_target_after_gap(std::uint32_t target, TargetSeries which
     parts_.put_after_gap({target, which}, bytes);
 }
 
-void GrowthRecord::forget_target(std::uint32_t target) {
-  for (const auto which :
-       {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file, TargetSeries::shared,
-        TargetSeries::swapped, TargetSeries::outstanding, TargetSeries::looks})
+void GrowthRecord::forget_memory(std::uint32_t target) {
+  for (const auto which : {TargetSeries::memory, TargetSeries::anonymous, TargetSeries::file,
+                           TargetSeries::shared, TargetSeries::swapped, TargetSeries::outstanding})
     parts_.forget({target, which});
+}
+
+void GrowthRecord::forget(std::uint32_t target) {
+  forget_memory(target);
+  parts_.forget({target, TargetSeries::looks});
+  const auto is_of_it = [target](const SiteKey& key) { return key.target == target; };
+  outstanding_.forget_if(is_of_it);
+  allocated_.forget_if(is_of_it);
 }
 
 std::optional<Trend> GrowthRecord::site_trend(const SiteKey& key, double since) const {

@@ -43,14 +43,10 @@ public:
   /// False: the present sample is thinned out.
   [[nodiscard]] bool keeps_sites() const { return keep_outstanding_; }
 
-  /// It has ended, and was judged.
-  void forget_target(std::uint32_t target);
-
-  /// Sites for which `gone` is true.
-  template <class Predicate> void forget_sites(const Predicate& gone) {
-    outstanding_.forget_if(gone);
-    allocated_.forget_if(gone);
-  }
+  /// The target has ended, and was judged; its sites may be judged again.
+  void forget_memory(std::uint32_t target);
+  /// All of a target.
+  void forget(std::uint32_t target);
 
   /// Of a target that is watched since `since` seconds, after its warm-up; nothing while there are
   /// too few points. A site of Python's is known as often as TargetSeries::looks says.

@@ -15,9 +15,9 @@ namespace {
 
 // Reading every outstanding block may take this share of one core;
 constexpr double age_scan_share = 0.005;
-// this one at the start of a run, where only that tells which site grows, as far as it takes
+// up to this one where only that tells which site grows,
 constexpr double hurried_scan_share = 0.02;
-// so many in all.
+// so that there are so many each time the run is twice as long.
 constexpr double hurried_scans = 16;
 
 /// That this thread has had. Unlike those of the clock they do not grow when others want the CPUs.
@@ -253,7 +253,7 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
   const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
   // What was read is another program's, or none's, when the target ended meanwhile: what was known
   // before stays.
-  target.looks++;
+  target.looks++; // one that failed leaves what the last one told
   if (!use || !is_same_image(target))
     return;
   forget_empty_pools(heap, *use);

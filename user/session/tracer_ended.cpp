@@ -95,8 +95,7 @@ void Tracer::forget(std::uint32_t id) {
   std::erase_if(retired_, of_it);
   std::erase_if(given_back_, of_it);
   std::erase_if(held_, of_it);
-  growth_.forget_target(id);
-  growth_.forget_sites([id](const SiteKey& key) { return key.target == id; });
+  growth_.forget(id);
   evidence_.erase(id);
   suppressed_rates_.erase(id);
   targets_.erase(id);

@@ -291,7 +291,7 @@ void Tracer::judge_targets(const std::vector<SiteReport>& sites, std::vector<Tar
     TargetJudgement judged = target.last_judgement.value_or(judge_target(evidence));
     if (target.ended && !target.last_judgement) { // nothing of it will change
       target.last_judgement = judged;
-      growth_.forget_target(id);
+      growth_.forget_memory(id);
     }
     TargetReport& report = rows[row++];
     report.verdict = std::move(judged.verdict);
