@@ -251,9 +251,9 @@ void Tracer::look_at_python(TargetState& target, PythonHeap& heap) {
   if (const auto state = kernel_.python_heap(target.id); !arenas && state)
     arenas = arena_list_of(*state, target.python.pool_bytes);
   const auto small_objects = arenas ? read_small_objects(memory, *arenas) : std::nullopt;
+  target.looks++; // one that failed leaves what the last one told
   // What was read is another program's, or none's, when the target ended meanwhile: what was known
   // before stays.
-  target.looks++; // one that failed leaves what the last one told
   if (!use || !is_same_image(target))
     return;
   forget_empty_pools(heap, *use);
