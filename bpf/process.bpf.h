@@ -8,6 +8,12 @@
 #include "events.bpf.h"
 #include "python/frames.bpf.h"
 
+/* Where the stack of the process's program began: another address for each program that it runs. */
+static __always_inline __u64 start_of_stack(struct task_struct* task) {
+  struct mm_struct* mm = task->mm;
+  return mm ? mm->start_stack : 0;
+}
+
 /* The image that had this id is gone. */
 static __always_inline void python_ended(__u32 target) {
   bpf_map_delete_elem(&pythons, &target);
@@ -51,6 +57,7 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   event->tgid = child_tgid;
   event->peer_tgid = parent_tgid;
   event->peer_target = target->id;
+  event->address = start_of_stack(parent); /* the child's is a copy */
   bpf_ringbuf_submit(event, 0);
   return 0;
 }
@@ -80,6 +87,7 @@ static __always_inline int process_executed(struct task_struct* task) {
   if (!event)
     return 0;
   event->peer_target = old;
+  event->address = start_of_stack(task);
   bpf_ringbuf_submit(event, 0);
   return 0;
 }

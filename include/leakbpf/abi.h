@@ -213,8 +213,10 @@ struct leakbpf_stack {
 enum leakbpf_event_type {
   LEAKBPF_EVENT_NEW_STACK = 1,  /* stack_hash was seen for the first time, in target, whose
                                    address space is argument */
-  LEAKBPF_EVENT_FORK = 2,       /* tgid, a child of peer_tgid, is target */
-  LEAKBPF_EVENT_EXEC = 3,       /* tgid runs a new program: target; before: peer_target */
+  LEAKBPF_EVENT_FORK = 2,       /* tgid, a child of peer_tgid, is target; address: where the stack
+                                   of its program began */
+  LEAKBPF_EVENT_EXEC = 3,       /* tgid runs a new program: target; before: peer_target; address as
+                                   of a fork */
   LEAKBPF_EVENT_EXIT = 4,       /* target ended; argument is the wait status */
   LEAKBPF_EVENT_RANGE_TAKE = 5, /* tid is about to unmap or move [address, address + length) */
   LEAKBPF_EVENT_RANGE_DONE = 6, /* tid's call ended: argument is not 0 when it succeeded; then, when

@@ -37,7 +37,7 @@ public:
                                const std::string& flags = "4194560", int threads = 8) {
     return std::to_string(pid) + " (" + comm + ") " + state + " 17 42 42 0 -1 " + flags +
            " 900 0 3 0 250 50 0 0 20 0 " + std::to_string(threads) +
-           " 0 12345 123456789 4321 18446744073709551615 1 1 0\n";
+           " 0 12345 123456789 4321 18446744073709551615 1 1 140721000000000 0\n";
   }
   /// The first bytes of an ELF file of class 1 (32 bits) or 2 (64 bits).
   static std::string elf_header(char elf_class) {

@@ -110,6 +110,7 @@ TEST_CASE("the fields of stat follow its last parenthesis", "[proc_fs]") {
     CHECK(stat->system_ticks == 50);
     CHECK(stat->threads == 8);
     CHECK(stat->start_ticks == 12345);
+    CHECK(stat->start_stack == 140721000000000);
   }
 }
 

@@ -28,6 +28,7 @@ struct TargetState {
   std::uint64_t looks_put = 0;   ///< those before the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
+  std::uint64_t start_stack = 0;                 ///< of the program that it stands for; 0: unknown
   ProcessInfo process;
   AddressSpace space;
   std::size_t maps_digest = 0;  ///< of the text read last: parsed only when it changed
@@ -61,10 +62,11 @@ struct TargetState {
     }
     if (process.comm.empty()) {
       const pid_t pid = process.pid;
+      const std::uint64_t start_ticks = process.start_ticks; // 0 when it has ended by now
       process = parent.process;
       process.pid = pid;
       process.ppid = parent.process.pid;
-      process.start_ticks = 0; // unknown, and never that of a process which has its PID
+      process.start_ticks = start_ticks;
     }
   }
 };

@@ -101,7 +101,7 @@ private:
                                   const PythonSearch& python);
   void inform_of_tables();
   TargetState& add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
-                          PythonSearch python = {});
+                          std::uint64_t start_stack, PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
   void follow_events();
   void handle(const leakbpf_event& event);

@@ -139,7 +139,9 @@ Result<void> Tracer::follow(pid_t pid, bool named) {
     return id.error();
   }
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  TargetState& target = add_target(*id, pid, group, std::move(python));
+  const auto stat = proc_.stat(pid);
+  TargetState& target =
+      add_target(*id, pid, group, stat ? stat->start_stack : 0, std::move(python));
   target.asked_for = true;
   target.begin = fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
                              target.process.comm, attached->probes, attached->files,
@@ -165,9 +167,10 @@ void Tracer::inform_of_tables() {
 }
 
 TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
-                                PythonSearch python) {
+                                std::uint64_t start_stack, PythonSearch python) {
   TargetState& target = targets_[id];
   target.id = id;
+  target.start_stack = start_stack;
   target.since = elapsed();
   target.group = group;
   target.before = kernel_.activity(id);
@@ -204,10 +207,13 @@ HeapWindows::Index Tracer::group_of_child(pid_t pid, const TargetState* parent) 
 void Tracer::on_fork(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
   const TargetState* parent = find_target(event.peer_target);
-  TargetState& child = add_target(event.target, pid, group_of_child(pid, parent),
+  TargetState& child = add_target(event.target, pid, group_of_child(pid, parent), event.address,
                                   parent ? parent->python : PythonSearch{});
-  if (parent)
+  if (parent) {
+    if (!has_image(child))
+      child.process.comm.clear(); // what was read is of the program that it runs by now
     child.inherit(*parent);
+  }
   unwind_->describe_space(event.target, pid);
   await_mappings(pid);
 }
@@ -220,8 +226,8 @@ void Tracer::on_exec(const leakbpf_event& event) {
     keep_collections(*before);
     windows_.remove(before->group, before->id);
   }
-  TargetState& image =
-      add_target(event.target, pid, before ? before->group : windows_.sharing_group());
+  TargetState& image = add_target(event.target, pid,
+                                  before ? before->group : windows_.sharing_group(), event.address);
   if (before && image.process.ppid == 0) // it has ended by now
     image.process.ppid = before->process.ppid;
   await_mappings(pid);
@@ -410,10 +416,15 @@ bool Tracer::still_runs(const TargetState& target) const {
   return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
 }
 
-/// What runs by its PID is the program that the target stands for.
+/// What runs by its PID is the program that the target stands for. An exec changes the memory some
+/// time before the kernel side's table, and that some time before its event is read.
 bool Tracer::has_image(const TargetState& target) const {
   const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  return image.value_or(target.id) == target.id;
+  if (image.value_or(target.id) != target.id)
+    return false;
+  const auto stat = proc_.stat(target.process.pid);
+  const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
+  return hidden || target.start_stack == 0 || stat->start_stack == target.start_stack;
 }
 
 /// Its memory, as it could be read until now, was that of the program that the target stands for.

@@ -139,6 +139,9 @@ Result<ProcessStat> ProcFs::stat(pid_t pid) const {
   for (int field = 16; field <= 19; field++) // children's time, priority, nice
     rest >> signed_ignored;
   rest >> stat.threads >> signed_ignored >> stat.start_ticks; // itreal between them
+  for (int field = 23; field <= 27; field++)                  // sizes, limit, code
+    rest >> ignored;
+  rest >> stat.start_stack;
   if (!rest)
     return damaged;
   stat.kernel_thread = (flags & kernel_thread_flag) != 0;

@@ -37,6 +37,8 @@ struct ProcessStat {
   std::uint64_t system_ticks = 0;
   unsigned threads = 1;          ///< those that ended but were not collected count, too
   std::uint64_t start_ticks = 0; ///< clock ticks after boot; with the PID it names one process
+  std::uint64_t start_stack = 0; ///< address; another one for each program that the process runs;
+                                 ///< 0: hidden, of a program that begins, or of one that has ended
 
   /// The main thread can end before the others do: the process goes on, and shows state Z.
   [[nodiscard]] bool has_ended() const { return state == 'X' || (state == 'Z' && threads <= 1); }

@@ -38,6 +38,7 @@ typedef struct {
 } mm_context_t;
 
 struct mm_struct {
+  unsigned long start_stack;
   unsigned long brk;
   unsigned long exec_vm;
   struct uprobes_state uprobes_state;
