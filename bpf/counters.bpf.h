@@ -11,6 +11,15 @@ static __always_inline struct leakbpf_counters* counters_here(void) {
   return bpf_map_lookup_elem(&counters, &zero);
 }
 
+/* The kernel runs no program at a page fault while another is at work on this CPU, or a system call
+ * of BPF is that was preempted there, and does not say so: user space compares. Preemption is off.
+ */
+static __always_inline void count_page_fault(void) {
+  struct leakbpf_counters* counters_cpu = counters_here();
+  if (likely(counters_cpu))
+    counters_cpu->page_faults++;
+}
+
 /* Counts a hit, and an allocation or a free of the heap. An estimate will do: no atomics. */
 static __always_inline void count_call(__u32 target, __u32 allocations, __u32 frees) {
   __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;

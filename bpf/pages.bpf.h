@@ -80,6 +80,7 @@ static __always_inline void page_sampled(const struct leakbpf_target* target, __
 }
 
 static __always_inline int page_faulted(__u64 address) {
+  count_page_fault();
   if (likely(!page_is_followed(address)))
     return 0;
   struct leakbpf_target* target = current_target();

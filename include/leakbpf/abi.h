@@ -77,12 +77,14 @@ enum leakbpf_loss {
   LEAKBPF_LOSS_TARGETS_FULL = 10,    /* children not followed */
   LEAKBPF_LOSS_PYTHON_CODE = 11,     /* code objects that were gone before they could be named */
   LEAKBPF_LOSS_TARGETS_EVICTED = 12, /* processes that ended, whose rows made room for others */
-  LEAKBPF_LOSS_COUNT = 13,
+  LEAKBPF_LOSS_MISSED_FAULTS = 13,   /* page faults of any process; user space finds them */
+  LEAKBPF_LOSS_COUNT = 14,
 };
 
 /* Value of the map `counters` (per CPU, one element). */
 struct leakbpf_counters {
   __u64 losses[LEAKBPF_LOSS_COUNT];
+  __u64 page_faults; /* of any process, followed or not, that were looked at */
 };
 
 /* Value of the map `activity` (per CPU), of the targets whose id modulo the number of its elements
@@ -262,7 +264,7 @@ struct leakbpf_dead_code {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 104, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 120, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 40, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_window) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");

@@ -61,6 +61,14 @@ struct Estimate {
   double variance = 0;
 };
 
+/// Whose pages may be in the row of who had the address before, at most: bytes.
+double bytes_of_missed_faults(const Traced& traced) {
+  constexpr double page_bytes = 4096;
+  constexpr double pages_per_sample = 64;
+  const double missed = traced.snapshot.at("losses").at("missed_faults");
+  return page_bytes * (missed + 5 * std::sqrt(missed * pages_per_sample));
+}
+
 Estimate sum_of(const std::vector<Json>& rows) {
   Estimate sum;
   for (const Json& row : rows) {
@@ -83,15 +91,18 @@ TEST_CASE("resident memory by page faults is what the program keeps", "[pages]")
   const std::string kinds = GENERATE("mmap,brk,pages", "pages");
   CAPTURE(kinds);
   const Traced traced = trace_pages({built("tests/programs/touches_pages"), "200"}, kinds);
+  CAPTURE(traced.snapshot.at("losses"));
   const std::vector<Json> kept = page_rows(traced, "keep_pages");
   REQUIRE_FALSE(kept.empty());
   const Estimate estimate = sum_of(kept);
   CHECK(estimate.variance > 0);
-  CHECK(std::abs(estimate.bytes - traced.kept) <= 5 * std::sqrt(estimate.variance));
+  const double missed = bytes_of_missed_faults(traced);
+  CHECK(missed < traced.kept / 10);
+  CHECK(std::abs(estimate.bytes - traced.kept) <= 5 * std::sqrt(estimate.variance) + missed);
   for (const std::string given_back : {"map_and_unmap", "take_and_free"})
     for (const Json& row : page_rows(traced, given_back)) {
       CAPTURE(row);
-      CHECK(row.at("outstanding_bytes") == 0);
+      CHECK(row.at("outstanding_bytes") <= missed);
       CHECK(row.at("allocated_bytes") > 0);
     }
   CHECK(page_rows(traced, "map_and_unmap").size() > 0);

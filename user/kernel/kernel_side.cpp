@@ -74,9 +74,26 @@ void add_activity(leakbpf_activity& sum, const std::uint8_t* values, std::size_t
   }
 }
 
+/// Of the system, in the order in which they are attached.
+std::array<bpf_program*, 3> life_cycle_programs(const leakbpf_bpf* skeleton) {
+  return {skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_exit};
+}
+
+/// Forks, execs and exits that the kernel did not run the program for: it was at work on that CPU,
+/// and was preempted there.
+std::uint64_t missed_life_cycles(const leakbpf_bpf* skeleton) {
+  std::uint64_t missed = 0;
+  for (const bpf_program* program : life_cycle_programs(skeleton)) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+      missed += info.recursion_misses;
+  }
+  return missed;
+}
+
 Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) {
-  for (bpf_program* program :
-       {skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_exit}) {
+  for (bpf_program* program : life_cycle_programs(skeleton)) {
     bpf_link* link = bpf_program__attach(program);
     if (!link)
       return Error{ExitCode::cannot_trace,
@@ -148,7 +165,7 @@ struct KernelSide::Impl {
   KernelConfig config;
   std::unique_ptr<leakbpf_bpf, SkeletonCloser> skeleton;
   std::vector<Link> life_cycle_links;
-  std::vector<Link> page_fault_links;
+  PageFaults page_faults;
   // The callback's context must not move, hence the box.
   std::unique_ptr<const EventHandler*> handler = std::make_unique<const EventHandler*>(nullptr);
   std::unique_ptr<ring_buffer, RingCloser> ring;
@@ -198,7 +215,11 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
 }
 
 Result<void> KernelSide::follow_page_faults() {
-  return attach_page_faults(impl_->skeleton->progs.on_page_fault, impl_->page_fault_links);
+  auto faults = PageFaults::attach(impl_->skeleton->progs.on_page_fault);
+  if (!faults)
+    return faults.error();
+  impl_->page_faults = std::move(*faults);
+  return {};
 }
 
 Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const ProgramSet& programs,
@@ -404,13 +425,18 @@ std::optional<leakbpf_stack> KernelSide::read_stack(std::uint64_t hash) const {
 leakbpf_counters KernelSide::read_counters() const {
   leakbpf_counters total{};
   const std::uint32_t zero = 0;
+  const std::uint64_t page_faults = impl_->page_faults.count(); // first: none is missed in between
   std::vector<leakbpf_counters> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &zero, values.data()))
     return total;
   for (const leakbpf_counters& value : values) {
     for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++)
       total.losses[loss] += value.losses[loss];
+    total.page_faults += value.page_faults;
   }
+  total.losses[LEAKBPF_LOSS_EVENTS_DROPPED] += missed_life_cycles(impl_->skeleton.get());
+  if (page_faults > total.page_faults)
+    total.losses[LEAKBPF_LOSS_MISSED_FAULTS] = page_faults - total.page_faults;
   return total;
 }
 

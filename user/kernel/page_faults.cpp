@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
@@ -13,7 +14,7 @@ namespace leakbpf {
 
 namespace {
 
-/// Of every process on the CPU.
+/// Of every process on the CPU, from when a program is attached.
 UniqueFd open_page_faults(int cpu) {
   perf_event_attr attr{};
   attr.size = sizeof(attr);
@@ -21,6 +22,7 @@ UniqueFd open_page_faults(int cpu) {
   attr.config = PERF_COUNT_SW_PAGE_FAULTS;
   attr.sample_period = 1;
   attr.sample_type = PERF_SAMPLE_ADDR;
+  attr.disabled = 1;
   const pid_t every_process = -1;
   const int no_group = -1;
   return UniqueFd(static_cast<int>(
@@ -36,23 +38,38 @@ Error page_faults_error(int error) {
 
 } // namespace
 
-Result<void> attach_page_faults(const bpf_program* program, std::vector<Link>& links) {
-  std::vector<Link> made;
-  for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
-    UniqueFd event = open_page_faults(cpu);
-    if (!event && errno == ENODEV) // the CPU is offline
-      continue;
-    if (!event)
-      return page_faults_error(errno);
-    bpf_link* link = bpf_program__attach_perf_event(program, event.get());
-    if (!link)
-      return page_faults_error(errno);
-    event.release(); // the link's from here on
-    made.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
-  }
-  for (Link& link : made)
-    links.push_back(std::move(link));
+Result<void> PageFaults::attach_cpu(const bpf_program* program, int cpu) {
+  UniqueFd event = open_page_faults(cpu);
+  if (!event && errno == ENODEV) // the CPU is offline
+    return {};
+  if (!event)
+    return page_faults_error(errno);
+  UniqueFd counter(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
+  if (!counter)
+    return page_faults_error(errno);
+  bpf_link* link = bpf_program__attach_perf_event(program, event.get());
+  if (!link)
+    return page_faults_error(errno);
+  event.release(); // the link's from here on
+  links_.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
+  events_.push_back(std::move(counter));
   return {};
+}
+
+Result<PageFaults> PageFaults::attach(const bpf_program* program) {
+  PageFaults faults;
+  for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+    if (auto attached = faults.attach_cpu(program, cpu); !attached)
+      return attached.error();
+  return faults;
+}
+
+std::uint64_t PageFaults::count() const {
+  std::uint64_t sum = 0;
+  for (const UniqueFd& event : events_)
+    if (std::uint64_t count = 0; read(event.get(), &count, sizeof(count)) == ssize_t{sizeof(count)})
+      sum += count;
+  return sum;
 }
 
 } // namespace leakbpf

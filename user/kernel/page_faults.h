@@ -3,11 +3,27 @@
 #pragma once
 
 #include "kernel/attach.h"
+#include "kernel/unique_fd.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace leakbpf {
 
-/// Runs `program` at each page fault of each process, and adds the links to `links`. On failure
-/// nothing that this call attached stays.
-[[nodiscard]] Result<void> attach_page_faults(const bpf_program* program, std::vector<Link>& links);
+class PageFaults {
+public:
+  PageFaults() = default;
+  /// Runs `program` at each page fault of each process, as long as the object lives.
+  [[nodiscard]] static Result<PageFaults> attach(const bpf_program* program);
+
+  /// How many there were since then: those too at which the kernel did not run the program.
+  [[nodiscard]] std::uint64_t count() const;
+
+private:
+  [[nodiscard]] Result<void> attach_cpu(const bpf_program* program, int cpu);
+
+  std::vector<Link> links_;
+  std::vector<UniqueFd> events_; ///< the links' too
+};
 
 } // namespace leakbpf

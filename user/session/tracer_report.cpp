@@ -30,6 +30,14 @@ Overhead overhead_of(const TracingCost& cost) {
   return overhead;
 }
 
+std::string words_for(leakbpf_loss loss, std::uint64_t count) {
+  return fmt::format("{} {}", count, loss_text(loss).meaning);
+}
+
+double share_of(double lost, double seen) {
+  return lost > 0 ? lost / (lost + seen) : 0;
+}
+
 } // namespace
 
 Frames Tracer::frames_of(const SiteReport& site) {
@@ -211,16 +219,22 @@ Losses Tracer::losses_for_verdict() const {
     if (count == 0)
       continue;
     lost += static_cast<double>(count);
-    losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
+    losses.words.push_back(words_for(loss, count));
   }
   // These make rows wrong, but no numbers.
   for (const auto loss : {LEAKBPF_LOSS_STACK_TABLE_FULL, LEAKBPF_LOSS_UNWIND_TRUNCATED})
     if (const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss); count > 0)
-      losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
+      losses.words.push_back(words_for(loss, count));
   double seen = 0;
   for (const auto& [key, site] : sites_)
     seen += static_cast<double>(site.totals.allocated_count);
-  losses.share = lost > 0 ? lost / (lost + seen) : 0;
+  // Page faults are those of all processes, and have a share of their own.
+  const std::uint64_t faults = counters.losses[LEAKBPF_LOSS_MISSED_FAULTS];
+  if (faults > 0)
+    losses.words.push_back(words_for(LEAKBPF_LOSS_MISSED_FAULTS, faults));
+  losses.share =
+      std::max(share_of(lost, seen),
+               share_of(static_cast<double>(faults), static_cast<double>(counters.page_faults)));
   return losses;
 }
 
