@@ -8,6 +8,7 @@
 
 #include <leakbpf/stack_hash.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -220,6 +221,13 @@ Result<void> KernelSide::follow_page_faults() {
     return faults.error();
   impl_->page_faults = std::move(*faults);
   return {};
+}
+
+std::size_t KernelSide::wanted_probes(const ProbePlan& plan) const {
+  return static_cast<std::size_t>(
+      std::count_if(plan.probes.begin(), plan.probes.end(), [this](const PlannedProbe& probe) {
+        return kind_wanted(impl_->config, probe.function->kind);
+      }));
 }
 
 Result<void> KernelSide::attach_those(const ProbePlan& plan, pid_t pid, const ProgramSet& programs,

@@ -49,6 +49,8 @@ public:
   /// From here on a sample of the pages of all targets is followed; config.pages was set.
   [[nodiscard]] Result<void> follow_page_faults();
 
+  /// How many of the plan's probes are of kinds that are followed.
+  [[nodiscard]] std::size_t wanted_probes(const ProbePlan& plan) const;
   /// Attaches to every heap function of `plan` in process `pid`, or, with every_process, wherever
   /// the file is mapped: then targets that share probes hit them, and no others. What frees memory
   /// is attached before what takes it, so that no block is seen to be born whose end is missed.

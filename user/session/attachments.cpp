@@ -94,7 +94,8 @@ Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& fi
   attach_mappings_hook(pid, probes, plan);
   if (plan.probes.empty() && !plan.mappings_hook)
     probes.open = UniqueFd(); // there are many such files
-  return AttachSummary{plan.probes.empty() ? 0U : 1U, plan.probes.size()};
+  const std::size_t wanted = kernel_.wanted_probes(plan);
+  return AttachSummary{wanted == 0 ? 0U : 1U, wanted};
 }
 
 Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator) {
@@ -106,7 +107,7 @@ Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator)
     probes.has_extra = false;
     return attached.error();
   }
-  return AttachSummary{1, plan.probes.size()};
+  return AttachSummary{1, kernel_.wanted_probes(plan)};
 }
 
 Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan plan) {
