@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 namespace leakbpf {
 
@@ -55,19 +56,20 @@ struct TargetState {
     return (python.version || python.only_named) && !python.process && python.problem.empty();
   }
   /// A forked child begins with what its parent has mapped, and may have ended before we look.
-  void inherit(const TargetState& parent) {
-    if (!mapped_by) {
-      space = parent.space;
-      mapped_by = parent.mapped_by;
-    }
-    if (process.comm.empty()) {
-      const pid_t pid = process.pid;
-      const std::uint64_t start_ticks = process.start_ticks; // 0 when it has ended by now
-      process = parent.process;
-      process.pid = pid;
-      process.ppid = parent.process.pid;
-      process.start_ticks = start_ticks;
-    }
+  void inherit_mappings(const TargetState& parent) {
+    if (mapped_by)
+      return;
+    space = parent.space;
+    mapped_by = parent.mapped_by;
+  }
+  /// It runs its parent's program, but could not be looked at while it did.
+  void inherit_description(const TargetState& parent) {
+    ProcessInfo own = std::exchange(process, parent.process);
+    process.pid = own.pid;
+    process.ppid = parent.process.pid;
+    process.namespaced_pid = own.namespaced_pid;
+    process.start_ticks = own.start_ticks; // 0 when it has ended by now
+    process.started_at = std::move(own.started_at);
   }
 };
 

@@ -101,7 +101,7 @@ private:
                                   const PythonSearch& python);
   void inform_of_tables();
   TargetState& add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
-                          std::uint64_t start_stack, PythonSearch python = {});
+                          std::optional<std::uint64_t> start_stack, PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
   void follow_events();
   void handle(const leakbpf_event& event);
@@ -121,6 +121,7 @@ private:
   [[nodiscard]] bool still_runs(const TargetState& target) const;
   [[nodiscard]] bool has_image(const TargetState& target) const;
   [[nodiscard]] bool is_same_image(const TargetState& target) const;
+  [[nodiscard]] bool is_target_of_its_pid(const TargetState& target) const;
   void look_at_targets();
   [[nodiscard]] bool has_lost_main_thread(const TargetState& target) const;
   [[nodiscard]] bool lost_probes(const TargetState& target) const;

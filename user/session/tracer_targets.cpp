@@ -41,6 +41,24 @@ Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted)
       "an allocator of its own? --object PATH and --symbol-prefix P name it"};
 }
 
+/// That has the target's PID: whatever program it runs by now.
+bool is_process_of(const TargetState& target, const Result<ProcessStat>& stat) {
+  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
+}
+
+std::string describe_probes(const AttachSummary& probes, Backend backend) {
+  if (probes.probes == 0)
+    return "no probes";
+  return fmt::format("{} probes in {} files, {} back-end", probes.probes, probes.files,
+                     backend_name(backend));
+}
+
+/// As far as it is shown.
+bool is_image_of(const TargetState& target, const Result<ProcessStat>& stat) {
+  const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
+  return hidden || target.start_stack == 0 || stat->start_stack == target.start_stack;
+}
+
 } // namespace
 
 /// All that can be followed of those that are wanted at the start.
@@ -73,10 +91,8 @@ void Tracer::tell_begin() {
       options_.inform(target.begin);
     return;
   }
-  options_.inform(fmt::format("tracing {} processes: {} probes in {} files for all of them, {} "
-                              "back-end",
-                              targets_.size(), begin_.probes, begin_.files,
-                              backend_name(backend_.backend)));
+  options_.inform(fmt::format("tracing {} processes: {} for all of them", targets_.size(),
+                              describe_probes(begin_, backend_.backend)));
 }
 
 /// To its allocators, Python's own among them: before it is a target, so that nothing is seen half.
@@ -139,13 +155,10 @@ Result<void> Tracer::follow(pid_t pid, bool named) {
     return id.error();
   }
   unwind_->describe_space(*id, pid); // of a target that starts, space and id are the same
-  const auto stat = proc_.stat(pid);
-  TargetState& target =
-      add_target(*id, pid, group, stat ? stat->start_stack : 0, std::move(python));
+  TargetState& target = add_target(*id, pid, group, {}, std::move(python));
   target.asked_for = true;
-  target.begin = fmt::format("tracing PID {} ({}): {} probes in {} files, {} back-end", pid,
-                             target.process.comm, attached->probes, attached->files,
-                             backend_name(backend_.backend));
+  target.begin = fmt::format("tracing PID {} ({}): {}", pid, target.process.comm,
+                             describe_probes(*attached, backend_.backend));
   begin_.probes += attached->probes;
   begin_.files += attached->files;
   return {};
@@ -167,10 +180,9 @@ void Tracer::inform_of_tables() {
 }
 
 TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
-                                std::uint64_t start_stack, PythonSearch python) {
+                                std::optional<std::uint64_t> start_stack, PythonSearch python) {
   TargetState& target = targets_[id];
   target.id = id;
-  target.start_stack = start_stack;
   target.since = elapsed();
   target.group = group;
   target.before = kernel_.activity(id);
@@ -178,6 +190,7 @@ TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group
   if (auto process = inspect_process(proc_, pid))
     target.process = std::move(*process);
   target.process.pid = pid;
+  target.start_stack = start_stack.value_or(target.process.start_stack);
   if (auto resident = proc_.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;
   start_range_map(target);
@@ -210,9 +223,10 @@ void Tracer::on_fork(const leakbpf_event& event) {
   TargetState& child = add_target(event.target, pid, group_of_child(pid, parent), event.address,
                                   parent ? parent->python : PythonSearch{});
   if (parent) {
-    if (!has_image(child))
-      child.process.comm.clear(); // what was read is of the program that it runs by now
-    child.inherit(*parent);
+    child.inherit_mappings(*parent);
+    // What was read may be of the program that it runs by now.
+    if (child.process.comm.empty() || !has_image(child))
+      child.inherit_description(*parent);
   }
   unwind_->describe_space(event.target, pid);
   await_mappings(pid);
@@ -412,24 +426,26 @@ bool Tracer::may_be_probed(TargetState& target) {
 
 /// The process, whatever program it runs by now.
 bool Tracer::still_runs(const TargetState& target) const {
-  const auto stat = proc_.stat(target.process.pid);
-  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
+  return is_process_of(target, proc_.stat(target.process.pid));
 }
 
 /// What runs by its PID is the program that the target stands for. An exec changes the memory some
 /// time before the kernel side's table, and that some time before its event is read.
 bool Tracer::has_image(const TargetState& target) const {
-  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
-  if (image.value_or(target.id) != target.id)
-    return false;
-  const auto stat = proc_.stat(target.process.pid);
-  const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
-  return hidden || target.start_stack == 0 || stat->start_stack == target.start_stack;
+  return is_target_of_its_pid(target) && is_image_of(target, proc_.stat(target.process.pid));
 }
 
 /// Its memory, as it could be read until now, was that of the program that the target stands for.
 bool Tracer::is_same_image(const TargetState& target) const {
-  return still_runs(target) && has_image(target);
+  if (!is_target_of_its_pid(target))
+    return false;
+  const auto stat = proc_.stat(target.process.pid);
+  return is_process_of(target, stat) && is_image_of(target, stat);
+}
+
+bool Tracer::is_target_of_its_pid(const TargetState& target) const {
+  const auto image = kernel_.target_id(target.process.pid); // nothing once it is frozen
+  return image.value_or(target.id) == target.id;
 }
 
 /// Looks at the living targets, at some of them when they are many: each costs some reads of /proc.

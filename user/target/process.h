@@ -19,7 +19,8 @@ struct ProcessInfo {
   std::optional<Container> container;
   std::optional<pid_t> namespaced_pid; ///< in its own PID namespace, where that is another
   std::uint64_t start_ticks = 0;
-  std::string started_at; ///< RFC 3339, UTC; empty when unknown
+  std::uint64_t start_stack = 0; ///< as ProcessStat has it
+  std::string started_at;        ///< RFC 3339, UTC; empty when unknown
 };
 
 /// Describes process `pid`. Fails with ExitCode::no_target for a PID that does not exist, has
