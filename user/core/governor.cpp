@@ -7,9 +7,9 @@ namespace leakbpf {
 
 namespace {
 
-// The rest is for what a window costs beyond its plan: probes are still hit while they are taken
-// out.
-constexpr double usable_share = 0.85;
+// The rest is for what a window costs beyond its plan (probes are still hit while they are taken
+// out), and since a share of a core is a greater one of a server that is busy for less than a core.
+constexpr double usable_share = 0.75;
 // From the begin of a window to that of the next: long enough that attaching and detaching (about
 // 0.1 s of the kernel's work) are rare, short enough for many windows in a minute.
 constexpr double cycle_seconds = 4;
