@@ -25,7 +25,8 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
     {"targets_full", "child processes not followed: too many targets", ""},
     {"python_code_gone", "Python code objects that were gone before they could be named", ""},
     {"targets_evicted", "processes that ended left out: their rows made room for others", ""},
-    {"missed_faults", "page faults of all processes not seen: pages may be missing or in another row", ""},
+    {"missed_faults",
+     "page faults of all processes not seen: pages may be missing or in another row", ""},
 }};
 
 } // namespace
