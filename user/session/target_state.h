@@ -29,7 +29,6 @@ struct TargetState {
   std::uint64_t looks_put = 0;   ///< those before the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
   std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
-  std::uint64_t start_stack = 0;                 ///< of the program that it stands for; 0: unknown
   ProcessInfo process;
   AddressSpace space;
   std::size_t maps_digest = 0;  ///< of the text read last: parsed only when it changed
@@ -69,6 +68,7 @@ struct TargetState {
     process.ppid = parent.process.pid;
     process.namespaced_pid = own.namespaced_pid;
     process.start_ticks = own.start_ticks; // 0 when it has ended by now
+    process.start_stack = own.start_stack;
     process.started_at = std::move(own.started_at);
   }
 };

@@ -205,14 +205,16 @@ private:
   void suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed);
   [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
   [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
-  void weigh_sites(const std::vector<SiteReport>& sites);
+  void weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters);
   void weigh_memory(const TargetState& target, TargetEvidence& evidence) const;
-  void judge_targets(const std::vector<SiteReport>& sites, std::vector<TargetReport>& rows);
+  void judge_targets(const std::vector<SiteReport>& sites, const leakbpf_counters& counters,
+                     std::vector<TargetReport>& rows);
   [[nodiscard]] SiteEvidence evidence_of(const SiteReport& site) const;
   static void judge_briefly(SiteReport& row, const Trend& trend);
   void judge(SiteReport& site) const;
-  [[nodiscard]] Losses losses_for_verdict() const;
-  void fill_host(Report& report) const;
+  [[nodiscard]] leakbpf_counters counters() const;
+  [[nodiscard]] Losses losses_for_verdict(const leakbpf_counters& counters) const;
+  void fill_host(Report& report, const leakbpf_counters& counters) const;
   void fill_cost(Report& report) const;
   void estimate(SiteReport& row, const TargetState& target) const;
   [[nodiscard]] bool filtered_out(const SiteReport& site);

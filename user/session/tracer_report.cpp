@@ -30,10 +30,6 @@ Overhead overhead_of(const TracingCost& cost) {
   return overhead;
 }
 
-std::string words_for(leakbpf_loss loss, std::uint64_t count) {
-  return fmt::format("{} {}", count, loss_text(loss).meaning);
-}
-
 double share_of(double lost, double seen) {
   return lost > 0 ? lost / (lost + seen) : 0;
 }
@@ -79,7 +75,15 @@ void Tracer::name_frames(SiteReport& site) {
   site.source = sources_.text(site.pid, culprit.file, culprit.line);
 }
 
-void Tracer::fill_host(Report& report) const {
+/// What the kernel side counted, with what was lost in user space.
+leakbpf_counters Tracer::counters() const {
+  leakbpf_counters counters = kernel_.read_counters();
+  std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
+                 std::begin(counters.losses), std::plus<>());
+  return counters;
+}
+
+void Tracer::fill_host(Report& report, const leakbpf_counters& counters) const {
   utsname kernel{};
   uname(&kernel);
   report.version = version;
@@ -88,9 +92,7 @@ void Tracer::fill_host(Report& report) const {
   report.started_at = started_at_;
   report.duration_seconds = elapsed();
   report.backend = backend_name(backend_.backend);
-  const leakbpf_counters counters = kernel_.read_counters();
-  std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
-                 report.losses.begin(), std::plus<>());
+  std::copy(std::begin(counters.losses), std::end(counters.losses), report.losses.begin());
   report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
   fill_cost(report);
 }
@@ -208,38 +210,34 @@ void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& su
 }
 
 /// What was missed of allocations, and in which proportion to those that were seen.
-Losses Tracer::losses_for_verdict() const {
-  const leakbpf_counters counters = kernel_.read_counters();
+Losses Tracer::losses_for_verdict(const leakbpf_counters& counters) const {
   Losses losses;
+  const auto name = [&](leakbpf_loss loss) {
+    const std::uint64_t count = counters.losses[loss];
+    if (count > 0)
+      losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
+    return static_cast<double>(count);
+  };
   double lost = 0;
   for (const auto loss :
        {LEAKBPF_LOSS_LIVE_TABLE_FULL, LEAKBPF_LOSS_SITE_TABLE_FULL, LEAKBPF_LOSS_MISSED_RETURNS,
-        LEAKBPF_LOSS_NO_TASK_STATE, LEAKBPF_LOSS_EVENTS_DROPPED, LEAKBPF_LOSS_TARGETS_FULL}) {
-    const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss);
-    if (count == 0)
-      continue;
-    lost += static_cast<double>(count);
-    losses.words.push_back(words_for(loss, count));
-  }
+        LEAKBPF_LOSS_NO_TASK_STATE, LEAKBPF_LOSS_EVENTS_DROPPED, LEAKBPF_LOSS_TARGETS_FULL})
+    lost += name(loss);
   // These make rows wrong, but no numbers.
   for (const auto loss : {LEAKBPF_LOSS_STACK_TABLE_FULL, LEAKBPF_LOSS_UNWIND_TRUNCATED})
-    if (const std::uint64_t count = counters.losses[loss] + own_losses_.at(loss); count > 0)
-      losses.words.push_back(words_for(loss, count));
+    name(loss);
   double seen = 0;
   for (const auto& [key, site] : sites_)
     seen += static_cast<double>(site.totals.allocated_count);
   // Page faults are those of all processes, and have a share of their own.
-  const std::uint64_t faults = counters.losses[LEAKBPF_LOSS_MISSED_FAULTS];
-  if (faults > 0)
-    losses.words.push_back(words_for(LEAKBPF_LOSS_MISSED_FAULTS, faults));
+  const double faults = name(LEAKBPF_LOSS_MISSED_FAULTS);
   losses.share =
-      std::max(share_of(lost, seen),
-               share_of(static_cast<double>(faults), static_cast<double>(counters.page_faults)));
+      std::max(share_of(lost, seen), share_of(faults, static_cast<double>(counters.page_faults)));
   return losses;
 }
 
 /// What the sites say of their targets.
-void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
+void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters) {
   evidence_.clear();
   for (const SiteReport& site : sites)
     if (TargetEvidence& evidence = evidence_[site.key.target];
@@ -248,7 +246,7 @@ void Tracer::weigh_sites(const std::vector<SiteReport>& sites) {
                  static_cast<double>(site.totals.outstanding_count()));
   // Else a block that is not known when it is freed may be one that was never followed.
   const bool all_followed = options_.kernel.min_size == 0 && options_.kernel.max_size == ~0ULL &&
-                            kernel_.read_counters().losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] == 0;
+                            counters.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] == 0;
   for (auto& [id, evidence] : evidence_) {
     const double growing = evidence.heap_sites.blocks;
     const auto target = targets_.find(id);
@@ -293,9 +291,10 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
 }
 
 /// `rows` are those of `targets_`, in its order.
-void Tracer::judge_targets(const std::vector<SiteReport>& sites, std::vector<TargetReport>& rows) {
-  weigh_sites(sites);
-  const Losses losses = losses_for_verdict();
+void Tracer::judge_targets(const std::vector<SiteReport>& sites, const leakbpf_counters& counters,
+                           std::vector<TargetReport>& rows) {
+  weigh_sites(sites, counters);
+  const Losses losses = losses_for_verdict(counters);
   std::size_t row = 0;
   for (auto& [id, target] : targets_) {
     TargetEvidence& evidence = evidence_[id];
@@ -359,13 +358,14 @@ void Tracer::drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) co
 
 Report Tracer::report(std::size_t rows, const SiteOrder& order) {
   Report report;
-  fill_host(report);
+  const leakbpf_counters counted = counters();
+  fill_host(report, counted);
   note_windows();
   std::vector<SiteReport> sites = site_rows(rows == 0 || frozen_);
   std::unordered_map<std::uint32_t, std::size_t> target_index;
   report.targets = target_rows(sites, target_index);
   suppress(sites, rows == 0, report.suppressed);
-  judge_targets(sites, report.targets);
+  judge_targets(sites, counted, report.targets);
   std::erase_if(sites, [this](const SiteReport& site) { return filtered_out(site); });
   drop_rows(sites, rows != 0);
   for (SiteReport& site : sites)

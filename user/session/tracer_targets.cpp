@@ -41,11 +41,6 @@ Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted)
       "an allocator of its own? --object PATH and --symbol-prefix P name it"};
 }
 
-/// That has the target's PID: whatever program it runs by now.
-bool is_process_of(const TargetState& target, const Result<ProcessStat>& stat) {
-  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
-}
-
 std::string describe_probes(const AttachSummary& probes, Backend backend) {
   if (probes.probes == 0)
     return "no probes";
@@ -53,10 +48,16 @@ std::string describe_probes(const AttachSummary& probes, Backend backend) {
                      backend_name(backend));
 }
 
+/// That has the target's PID: whatever program it runs by now.
+bool is_process_of(const TargetState& target, const Result<ProcessStat>& stat) {
+  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
+}
+
 /// As far as it is shown.
 bool is_image_of(const TargetState& target, const Result<ProcessStat>& stat) {
   const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
-  return hidden || target.start_stack == 0 || stat->start_stack == target.start_stack;
+  const std::uint64_t start_stack = target.process.start_stack;
+  return hidden || start_stack == 0 || stat->start_stack == start_stack;
 }
 
 } // namespace
@@ -190,7 +191,7 @@ TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group
   if (auto process = inspect_process(proc_, pid))
     target.process = std::move(*process);
   target.process.pid = pid;
-  target.start_stack = start_stack.value_or(target.process.start_stack);
+  target.process.start_stack = start_stack.value_or(target.process.start_stack);
   if (auto resident = proc_.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;
   start_range_map(target);

@@ -19,7 +19,7 @@ struct ProcessInfo {
   std::optional<Container> container;
   std::optional<pid_t> namespaced_pid; ///< in its own PID namespace, where that is another
   std::uint64_t start_ticks = 0;
-  std::uint64_t start_stack = 0; ///< as ProcessStat has it
+  std::uint64_t start_stack = 0; ///< of its program, as ProcessStat has it; 0: unknown
   std::string started_at;        ///< RFC 3339, UTC; empty when unknown
 };
 
