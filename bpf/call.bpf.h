@@ -65,6 +65,11 @@ static NO_INLINE bool call_is_pending(const struct call* call, __u64 stack_point
   return return_address == return_trampoline();
 }
 
+/* The probe on pools may be taken out while no window is open. */
+static __always_inline bool comes_and_goes(__u64 cookie) {
+  return config_windows && LEAKBPF_COOKIE_OPERATION(cookie) == LEAKBPF_OP_PYTHON_POOL;
+}
+
 /* Begins to follow the call at hand. NULL when it belongs to a call that is followed already, or
  * cannot be followed. */
 static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
@@ -77,8 +82,8 @@ static __always_inline struct task_state* call_begin(const struct pt_regs* regs,
   if (unlikely(state->call.stack_pointer)) {
     if (call_is_pending(&state->call, regs->sp))
       return 0;
-    if (state->call.window == window->number) /* else the probe was taken out meanwhile */
-      count_loss(LEAKBPF_LOSS_MISSED_RETURNS);
+    if (state->call.window == window->number && !comes_and_goes(state->call.cookie))
+      count_loss(LEAKBPF_LOSS_MISSED_RETURNS); /* else the probe was taken out meanwhile */
   }
   state->call.stack_pointer = regs->sp;
   state->call.target = target->id;

@@ -61,6 +61,27 @@ static __always_inline void count_hit(__u32 target) {
   count_call(target, 0, 0);
 }
 
+/* A hit of a probe that is not the heap's. */
+static __always_inline void count_standing_hit(__u32 target, enum leakbpf_standing which) {
+  __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
+  if (unlikely(!of_target))
+    return;
+  of_target->hits++;
+  of_target->standing[which].hits++;
+}
+
+/* As count_work(), of such a probe. */
+static __always_inline void count_standing_work(__u32 target, enum leakbpf_standing which,
+                                                __u64 begin, __u64 end) {
+  __u32 slot = target % LEAKBPF_ACTIVITY_SLOTS;
+  struct leakbpf_activity* of_target = bpf_map_lookup_elem(&activity, &slot);
+  if (unlikely(!of_target))
+    return;
+  of_target->work_ns += end - begin;
+  of_target->standing[which].work_ns += end - begin;
+}
+
 static __always_inline void count_loss(enum leakbpf_loss loss) {
   struct leakbpf_counters* counters_cpu = counters_here();
   if (likely(counters_cpu))

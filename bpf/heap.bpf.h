@@ -77,11 +77,14 @@ static __always_inline __u32 block_weight(const struct call* call, __u64 address
   return call->limited && own_mapping ? LEAKBPF_WEIGHT_ONE : call->weight;
 }
 
-/* Python's pools are all known, but a stack walk for each is too much where windows are needed. */
+/* A stack walk for each of Python's new pools is too much where windows are needed. The others are
+ * known by their place alone. */
 static __always_inline __u32 pool_weight(const struct leakbpf_window* window) {
   if (window->number && window->scale == 1)
     return LEAKBPF_WEIGHT_ONE;
-  return bpf_get_prandom_u32() % LEAKBPF_POOL_SCALE ? 0 : LEAKBPF_POOL_SCALE * LEAKBPF_WEIGHT_ONE;
+  if (bpf_get_prandom_u32() % LEAKBPF_POOL_SCALE)
+    return 0;
+  return LEAKBPF_POOL_SCALE * LEAKBPF_WEIGHT_ONE * (window->number ? window->pool_scale : 1);
 }
 
 static __always_inline void block_allocated(struct pt_regs* regs, struct task_state* state,
@@ -109,7 +112,10 @@ static __always_inline void block_allocated(struct pt_regs* regs, struct task_st
                                 .window = call->window};
   if (likely(block_put(&place, &block)) && totals)
     site_add_allocated(totals, &block);
-  count_work(call->target, begin, block.time_ns);
+  if (place.kind == LEAKBPF_KIND_PYTHON)
+    count_standing_work(call->target, LEAKBPF_STANDING_POOLS, begin, block.time_ns);
+  else
+    count_work(call->target, begin, block.time_ns);
 }
 
 /* The weight of a heap block to come, 0 when it is not followed. */
@@ -142,7 +148,10 @@ static __always_inline int allocate_entry(struct pt_regs* regs) {
   if (!target)
     return 1;
   bool pool = is_python_pool(cookie);
-  count_call(target->id, !pool, 0);
+  if (pool)
+    count_standing_hit(target->id, LEAKBPF_STANDING_POOLS);
+  else
+    count_call(target->id, 1, 0);
   struct leakbpf_window* window = window_of(target);
   if (unlikely(!window))
     return 1;
@@ -162,9 +171,13 @@ static __always_inline int allocate_return(struct pt_regs* regs) {
   struct task_state* state = call_end(regs);
   if (!state)
     return 0;
-  count_hit(state->call.target);
+  bool pool = is_python_pool(state->call.cookie);
+  if (pool)
+    count_standing_hit(state->call.target, LEAKBPF_STANDING_POOLS);
+  else
+    count_hit(state->call.target);
   __u64 address = result(regs);
-  if (!state->call.weight && !is_python_pool(state->call.cookie))
+  if (!state->call.weight && !pool)
     return 0;
   if (LEAKBPF_COOKIE_RESULT_IN_MEMORY(state->call.cookie)) {
     if ((__u32)address != 0) /* an error number: nothing was stored */

@@ -12,6 +12,7 @@ static __always_inline int mappings_changed(struct pt_regs* regs) {
   struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 0;
+  count_standing_hit(target->id, LEAKBPF_STANDING_HOOKS);
   struct task_struct* task = (struct task_struct*)bpf_get_current_task_btf();
   __u64 code_pages = task->mm->exec_vm;
   if (code_pages == target->code_pages)

@@ -87,9 +87,9 @@ static __always_inline int page_faulted(__u64 address) {
   if (likely(!target))
     return 0;
   __u64 begin = bpf_ktime_get_ns();
-  count_hit(target->id);
+  count_standing_hit(target->id, LEAKBPF_STANDING_PAGES);
   if (address < UNWIND_MAX_PC && !page_is_there(address) && !page_is_of_file(address))
     page_sampled(target, address);
-  count_work(target->id, begin, bpf_ktime_get_ns());
+  count_standing_work(target->id, LEAKBPF_STANDING_PAGES, begin, bpf_ktime_get_ns());
   return 0;
 }

@@ -62,7 +62,7 @@ static __always_inline int range_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = probed_target(cookie);
   if (!target)
     return 1;
-  count_hit(target->id);
+  count_standing_hit(target->id, LEAKBPF_STANDING_MAPPINGS);
   __u32 operation = LEAKBPF_COOKIE_OPERATION(cookie);
   if (operation == LEAKBPF_OP_MUNMAP && !target->maps_memory)
     return 1;
@@ -85,8 +85,10 @@ static __always_inline int range_entry(struct pt_regs* regs) {
 
 /* Hash of the stack of the call at hand, kept in the table. */
 static __always_inline __u64 range_stack(struct pt_regs* regs, struct task_state* state) {
-  __u64 hash = stack_at_return(regs, state);
-  return stack_record(state, hash);
+  __u64 begin = bpf_ktime_get_ns();
+  __u64 hash = stack_record(state, stack_at_return(regs, state));
+  count_standing_work(state->call.target, LEAKBPF_STANDING_MAPPINGS, begin, bpf_ktime_get_ns());
+  return hash;
 }
 
 static __always_inline void break_moved(struct pt_regs* regs, struct task_state* state) {
@@ -101,7 +103,7 @@ static __always_inline int range_return(struct pt_regs* regs) {
   struct task_state* state = call_end(regs);
   if (!state)
     return 0;
-  count_hit(state->call.target);
+  count_standing_hit(state->call.target, LEAKBPF_STANDING_MAPPINGS);
   __u32 operation = LEAKBPF_COOKIE_OPERATION(state->call.cookie);
   __u64 address = result(regs);
   if (operation == LEAKBPF_OP_BRK) {

@@ -14,11 +14,17 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
   if (!state)
     return 0;
   struct leakbpf_stack* stack = &state->stack;
-  int error = (int)bpf_map_update_elem(&stacks, &hash, stack, BPF_NOEXIST);
+  int error = -ERROR_EXISTS;
+  /* User space takes stacks out meanwhile, and the memory of one is soon another's: only one that
+   * is found again and again is a collision. */
+  for (int tries = 0; tries < 3 && error == -ERROR_EXISTS; tries++) {
+    error = (int)bpf_map_update_elem(&stacks, &hash, stack, BPF_NOEXIST);
+    struct leakbpf_stack* kept = error == -ERROR_EXISTS ? bpf_map_lookup_elem(&stacks, &hash) : 0;
+    if (kept && kept->check == stack->check && kept->depth == stack->depth)
+      return hash;
+  }
   if (error == -ERROR_EXISTS) {
-    struct leakbpf_stack* kept = bpf_map_lookup_elem(&stacks, &hash);
-    if (kept && (kept->check != stack->check || kept->depth != stack->depth))
-      count_loss(LEAKBPF_LOSS_STACK_COLLISIONS);
+    count_loss(LEAKBPF_LOSS_STACK_COLLISIONS);
     return hash;
   }
   if (error) {
@@ -33,42 +39,64 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
   return hash;
 }
 
-/* Copies the stack from the frame on that the walk could not leave. */
+/* Copies the stack from the frame on that the walk could not leave, up to the end of what can be
+ * read: the last step may end before the others do, with its page. */
 static NO_INLINE __u64 copy_stack(struct leakbpf_unwind_request* request) {
   if (!request)
     return 0;
   __u64 copied = 0;
   for (__u32 i = 0; i < LEAKBPF_STACK_COPY_BYTES / COPY_STEP; i++) {
-    if (bpf_probe_read_user(request->memory + i * COPY_STEP, COPY_STEP,
-                            (void*)(request->frame.sp + i * COPY_STEP)))
-      break;
-    copied += COPY_STEP;
+    __u64 address = request->frame.sp + i * COPY_STEP;
+    if (!bpf_probe_read_user(request->memory + i * COPY_STEP, COPY_STEP, (void*)address)) {
+      copied += COPY_STEP;
+      continue;
+    }
+    __u32 left = (__u32)(PAGE_BYTES - (address & (PAGE_BYTES - 1)));
+    barrier_var(left);
+    if (left < COPY_STEP &&
+        !bpf_probe_read_user(request->memory + i * COPY_STEP, left, (void*)address))
+      copied += left;
+    break;
   }
   return copied;
 }
 
-/* The walk came to a file whose table user space has not built yet, or could not ask which file it
- * is. User space gets the rest of the stack as it is now, to finish the walk itself; until then the
- * stack has a hash of its own.
- * Without room for that the stack stays incomplete, under `hash`. */
-static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) {
-  if (!state || unwind_requests_refused)
-    return hash;
+/* The name of a walk that user space is to finish. One that stopped at memory which cannot be read
+ * is the same as any other of the same frames at the same place of the same thread in the same
+ * second or so: who calls these is older than the page's absence. */
+static __always_inline __u64 unfinished_hash(const struct task_state* state, __u64 hash,
+                                             __u64 pid_tgid, __u64 now) {
+  __u64 moment = now;
+  if (state->stack.end == LEAKBPF_STACK_UNREAD)
+    moment = unwind_hash(state->walk.frame.sp, now >> 30);
+  return unwind_hash(unwind_hash(hash, moment), pid_tgid) | 1;
+}
+
+/* Asks user space to finish the walk, which it can from the rest of the stack as it is now, and
+ * keeps what there is under a name of its own until then. 0: there is no room for that. */
+static NO_INLINE __u64 request_finish(struct task_state* state, __u64 hash) {
+  if (!state)
+    return 0;
+  __u64 now = bpf_ktime_get_ns();
+  __u64 pid_tgid = bpf_get_current_pid_tgid();
+  __u64 own_hash = unfinished_hash(state, hash, pid_tgid, now);
+  if (state->stack.end == LEAKBPF_STACK_UNREAD && bpf_map_lookup_elem(&stacks, &own_hash))
+    return own_hash;
   struct leakbpf_unwind_request* request =
       bpf_ringbuf_reserve(&unwind_requests, sizeof(*request), 0);
   if (!request)
-    return hash;
-  __u64 pid_tgid = bpf_get_current_pid_tgid();
-  __u64 own_hash = unwind_hash(unwind_hash(hash, bpf_ktime_get_ns()), pid_tgid) | 1;
+    return 0;
   if (bpf_map_update_elem(&stacks, &own_hash, &state->stack, BPF_NOEXIST)) {
     bpf_ringbuf_discard(request, 0);
-    return hash;
+    return 0;
   }
   request->target = state->walk.target;
   request->tgid = pid_tgid >> 32;
   request->space = state->walk.space;
   request->reserved = 0;
   request->stack_hash = own_hash;
+  request->walk_hash = hash;
+  request->time_ns = now;
   request->code = state->walk.code;
   request->frame = state->walk.frame;
   request->python_slots = python_rest(state, request->python);
@@ -77,12 +105,39 @@ static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) 
   return own_hash;
 }
 
+/* The walk came to a file whose table user space has not built yet, or could not ask which file it
+ * is. Without room for a request the stack stays incomplete, under `hash`. */
+static NO_INLINE __u64 stack_finish_later(struct task_state* state, __u64 hash) {
+  if (!state || unwind_requests_refused)
+    return hash;
+  __u64 own_hash = request_finish(state, hash);
+  return own_hash ? own_hash : hash;
+}
+
+/* The walk came to a page that is not there: never touched since a fork, swapped out, or reclaimed.
+ * A program at a probe must not wait for it, user space can. */
+static NO_INLINE __u64 stack_read_later(struct task_state* state, __u64 hash) {
+  if (!state)
+    return hash;
+  __u64* until = bpf_map_lookup_elem(&unreadable_walks, &hash);
+  if (until && bpf_ktime_get_ns() < *until)
+    return hash;
+  state->stack.end = LEAKBPF_STACK_UNREAD;
+  __u64 own_hash = request_finish(state, hash);
+  if (own_hash)
+    return own_hash;
+  state->stack.end = LEAKBPF_STACK_UNREADABLE;
+  return hash;
+}
+
 /* Walks the stack that walk_begin was told of, into state->stack. Returns its hash, never 0. */
 static __always_inline __u64 stack_walk(struct task_state* state) {
   __u64 hash = walk_frames(state);
   __u32 end = state->stack.end;
   if (unlikely(end == LEAKBPF_STACK_NO_TABLE || end == LEAKBPF_STACK_MAPPINGS_BUSY))
     return stack_finish_later(state, hash);
+  if (unlikely(end == LEAKBPF_STACK_UNREADABLE))
+    return stack_read_later(state, hash);
   return hash;
 }
 

@@ -1,38 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/memory_error.h"
+#include "base/message_writer.h"
+#include "base/standard_fds.h"
+#include "base/start_signals.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "kernel/libbpf_log.h"
 #include "render/escape.h"
 #include "store/output_file.h"
 
-#include <cstdio>
 #include <exception>
+#include <new>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace leakbpf {
 
 void Console::warn(const std::string& text) const {
-  fmt::print(stderr, "leakbpf: warning: {}\n", escape_controls(text));
+  messages_.write(fmt::format("leakbpf: warning: {}\n", escape_controls(text)));
 }
 
 void Console::inform(const std::string& text) const {
   if (!quiet_)
-    fmt::print(stderr, "leakbpf: {}\n", escape_controls(text));
+    messages_.write(fmt::format("leakbpf: {}\n", escape_controls(text)));
 }
 
 void Console::detail(const std::string& text) const {
   if (verbose_)
-    fmt::print(stderr, "leakbpf: {}\n", escape_controls(text));
+    messages_.write(fmt::format("leakbpf: {}\n", escape_controls(text)));
 }
 
 namespace {
 
-int fail(const Error& error) {
-  fmt::print(stderr, "leakbpf: error: {}\n", escape_controls(error.message));
+int fail(MessageWriter& messages, const Error& error) {
+  std::string text = fmt::format("leakbpf: error: {}\n", escape_controls(error.message));
   if (!error.hint.empty())
-    fmt::print(stderr, "hint: {}\n", error.hint);
+    text += fmt::format("hint: {}\n", escape_controls(error.hint));
+  messages.write(text);
   return static_cast<int>(error.code);
 }
 
@@ -42,9 +49,9 @@ Result<int> status_of(const Result<ExitCode>& code) {
   return static_cast<int>(*code);
 }
 
-Result<int> run(const Options& options) {
-  Interrupts interrupts;
-  const Console console(options);
+Result<int> run(const Options& options, const StartSignals& signals, MessageWriter& messages) {
+  Interrupts interrupts(signals);
+  const Console console(options, messages);
   std::optional<QuietLibbpf> quiet;
   if (!options.verbose)
     quiet.emplace();
@@ -69,16 +76,31 @@ Result<int> run(const Options& options) {
   return status_of(run_top(options, interrupts, console));
 }
 
-int run_program(int argc, char** argv) {
+int run_program(int argc, char** argv, const StartSignals& signals, MessageWriter& messages) {
   auto parsed = parse_command_line(argc, argv);
   if (!parsed)
-    return fail(parsed.error());
+    return fail(messages, parsed.error());
   if (parsed->only_text) {
     auto written = write_output("", parsed->text);
-    return written ? 0 : fail(written.error());
+    return written ? 0 : fail(messages, written.error());
   }
-  auto code = run(parsed->options);
-  return code ? *code : fail(code.error());
+  auto code = run(parsed->options, signals, messages);
+  return code ? *code : fail(messages, code.error());
+}
+
+/// Whatever threw, a message is written with what memory is left.
+int fail_for(MessageWriter& messages, const std::exception& thrown) noexcept {
+  try {
+    if (dynamic_cast<const std::bad_alloc*>(&thrown))
+      return fail(messages, memory_ran_out(""));
+    if (const auto* error = dynamic_cast<const std::system_error*>(&thrown);
+        error && error->code() == std::errc::resource_unavailable_try_again)
+      return fail(messages, no_more_threads());
+    return fail(messages, {ExitCode::cannot_trace, thrown.what(), ""});
+  } catch (const std::exception&) {
+    messages.write("leakbpf: error: memory ran out\n");
+    return static_cast<int>(ExitCode::cannot_trace);
+  }
 }
 
 } // namespace
@@ -86,9 +108,12 @@ int run_program(int argc, char** argv) {
 } // namespace leakbpf
 
 int main(int argc, char** argv) {
+  leakbpf::open_standard_fds();
+  const leakbpf::StartSignals signals;
+  leakbpf::MessageWriter messages(STDERR_FILENO);
   try {
-    return leakbpf::run_program(argc, argv);
+    return leakbpf::run_program(argc, argv, signals, messages);
   } catch (const std::exception& error) { // out of memory, a broken standard library call
-    return leakbpf::fail({leakbpf::ExitCode::cannot_trace, error.what(), ""});
+    return leakbpf::fail_for(messages, error);
   }
 }

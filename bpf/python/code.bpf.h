@@ -21,7 +21,7 @@ static __always_inline int code_died(struct pt_regs* regs) {
   struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 0;
-  count_hit(target->id);
+  count_standing_hit(target->id, LEAKBPF_STANDING_HOOKS);
   __u64 code = regs->di;
   struct leakbpf_code* known = code_of(target->id, code);
   if (!known || !known->seen)

@@ -17,7 +17,7 @@ static __always_inline int collect_entry(struct pt_regs* regs) {
   struct leakbpf_target* target = probed_target(bpf_get_attach_cookie(regs));
   if (!target)
     return 1;
-  count_hit(target->id);
+  count_standing_hit(target->id, LEAKBPF_STANDING_HOOKS);
   struct task_state* state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), 0,
                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!state)
@@ -31,7 +31,7 @@ static __always_inline int collect_return(void) {
   struct task_state* state = task_state();
   if (!target || !state || !state->collecting_since)
     return 0;
-  count_hit(target->id);
+  count_standing_hit(target->id, LEAKBPF_STANDING_HOOKS);
   __u64 took = bpf_ktime_get_ns() - state->collecting_since;
   state->collecting_since = 0;
   struct leakbpf_collections* known = bpf_map_lookup_elem(&collections, &target->id);

@@ -30,6 +30,15 @@ struct {
   __type(value, struct leakbpf_unwind_rule);
 } unwind_rules SEC(".maps");
 
+/* Walks that end at memory which user space could not read either, by the hash of their frames:
+ * the time until which it need not try again. It fills them in. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1 << 10);
+  __type(key, __u64);
+  __type(value, __u64);
+} unreadable_walks SEC(".maps");
+
 /* Index of the last key that is not above `offset`; 0 when all are. */
 VERIFIED_ONCE __u32 node_search_keys(const union leakbpf_unwind_node* node, __u32 offset) {
   if (!node)

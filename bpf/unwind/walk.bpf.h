@@ -48,8 +48,9 @@ static __always_inline void walk_begin(struct walk* walk, const struct pt_regs* 
   walk->space = space;
   walk->code.file.inode = 0;
   walk->python.begun = 0;
-  /* The same addresses are another stack when other files may be mapped there. */
-  walk->hash = space;
+  /* The same addresses are another stack when other files may be mapped there. Folded in first: the
+   * numbers of two spaces often differ in the same few bits as two calls in one function. */
+  walk->hash = unwind_hash(0, space);
   walk->check = 0;
   walk->frames = 0;
 }

@@ -78,13 +78,32 @@ enum leakbpf_loss {
   LEAKBPF_LOSS_PYTHON_CODE = 11,     /* code objects that were gone before they could be named */
   LEAKBPF_LOSS_TARGETS_EVICTED = 12, /* processes that ended, whose rows made room for others */
   LEAKBPF_LOSS_MISSED_FAULTS = 13,   /* page faults of any process; user space finds them */
-  LEAKBPF_LOSS_COUNT = 14,
+  LEAKBPF_LOSS_CHANGED_FILES = 14,   /* files that were rewritten while they were read */
+  LEAKBPF_LOSS_KERNEL_TABLES = 15,   /* system calls on maps that failed; user space finds them */
+  LEAKBPF_LOSS_TARGETS_NOT_ATTACHED = 16, /* processes that no descriptors were left for */
+  LEAKBPF_LOSS_HEAP_UNREAD = 17,          /* pieces of Python heaps; user space finds them */
+  LEAKBPF_LOSS_COUNT = 18,
 };
 
 /* Value of the map `counters` (per CPU, one element). */
 struct leakbpf_counters {
   __u64 losses[LEAKBPF_LOSS_COUNT];
   __u64 page_faults; /* of any process, followed or not, that were looked at */
+};
+
+/* Probes that are not of the heap: they stay in all the time, as long as they are hit rarely. */
+enum leakbpf_standing {
+  LEAKBPF_STANDING_POOLS = 0,    /* of Python's new pools */
+  LEAKBPF_STANDING_MAPPINGS = 1, /* mmap, munmap, mremap, brk, sbrk */
+  LEAKBPF_STANDING_HOOKS = 2,    /* of the dynamic linker, and of Python's collector and code */
+  LEAKBPF_STANDING_PAGES = 3,    /* page faults of followed pages: no probes */
+  LEAKBPF_STANDING_COUNT = 4,
+};
+
+/* What they did; within the sums of the target. */
+struct leakbpf_standing_work {
+  __u64 hits;
+  __u64 work_ns;
 };
 
 /* Value of the map `activity` (per CPU), of the targets whose id modulo the number of its elements
@@ -96,7 +115,8 @@ struct leakbpf_activity {
   __u64 allocations; /* calls that take a heap block, followed or not */
   __u64 frees;       /* calls that give one back */
   __u64 nested;      /* of allocations: in a call of another function that is probed */
-  __u64 work_ns;     /* time that following blocks took, beyond the hits */
+  __u64 work_ns;     /* time that following took, beyond the hits: stack walks, tables */
+  struct leakbpf_standing_work standing[LEAKBPF_STANDING_COUNT];
 };
 
 /* Weights are in units of 1/256. With so few bits each is exact: the chance of being followed is
@@ -118,8 +138,9 @@ struct leakbpf_window {
   __u32 number;  /* counts windows from 1; 0: none is open, and no new block is followed */
   __u32 scale;   /* the time that the window stands for, divided by its length, at least 1 */
   __u32 row;     /* of the weights */
-  __u32 layered; /* an allocator may call another: each call is seen to its end, so that the block's
+  __u16 layered; /* an allocator may call another: each call is seen to its end, so that the block's
                     fate is decided once */
+  __u16 pool_scale; /* as scale, of new pools, which may be followed all the time: then it is 1 */
 };
 #define LEAKBPF_MAX_SCALE 255
 
@@ -196,7 +217,8 @@ enum leakbpf_stack_end {
   LEAKBPF_STACK_NOT_CODE = 6,      /* a return address outside all code */
   LEAKBPF_STACK_MAPPINGS_BUSY = 7, /* another thread was changing the mappings */
   LEAKBPF_STACK_LOST_REGISTER = 8, /* the table needs a register whose value is not known */
-  LEAKBPF_STACK_END_COUNT = 9,
+  LEAKBPF_STACK_UNREAD = 9, /* the frame's memory is to be read by user space, a moment later */
+  LEAKBPF_STACK_END_COUNT = 10,
 };
 
 /* Set in a program counter that is no return address: where a signal interrupted. */
@@ -264,8 +286,8 @@ struct leakbpf_dead_code {
 };
 
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_dead_code) == 1448, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 120, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 40, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_counters) == 8UL * LEAKBPF_LOSS_COUNT + 8, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_activity) == 104, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_window) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_target) == 24, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");

@@ -25,10 +25,11 @@ struct Error {
   ExitCode code = ExitCode::cannot_trace;
   std::string message;
   std::string hint;
+  int system_error = 0; ///< errno, where the caller does something about it
 
   /// The same failure seen one layer further out: "WHAT: message".
   [[nodiscard]] Error in(const std::string& what) const {
-    return Error{code, what + ": " + message, hint};
+    return Error{code, what + ": " + message, hint, system_error};
   }
 };
 

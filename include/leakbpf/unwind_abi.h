@@ -145,6 +145,8 @@ struct leakbpf_unwind_request {
   __u32 space;
   __u32 reserved;                  /* zero */
   __u64 stack_hash;                /* the walk so far, in `stacks` */
+  __u64 walk_hash;                 /* what `unreadable_walks` knows it by */
+  __u64 time_ns;                   /* CLOCK_MONOTONIC */
   struct leakbpf_mapped_code code; /* where the walk came to; no file: it is not known */
   struct leakbpf_frame frame;
   __u64 python_slots;                         /* of `python` that are valid */

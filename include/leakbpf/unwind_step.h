@@ -99,7 +99,7 @@ UNWIND_NO_INLINE __u32 unwind_by_frame_pointer(UNWIND_CONTEXT* context,
   if ((at & 7) || at < frame->sp || at - frame->sp > UNWIND_MAX_FRAME_BYTES)
     return LEAKBPF_STACK_BAD_FRAME;
   if (!unwind_read(context, at, &fp) || !unwind_read(context, at + 8, &pc))
-    return LEAKBPF_STACK_BAD_FRAME;
+    return LEAKBPF_STACK_UNREADABLE;
   unwind_enter_caller(frame, unwind_return_address(context, at + 8, pc), at + 16, fp);
   return LEAKBPF_STACK_GOES_ON;
 }

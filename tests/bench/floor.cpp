@@ -95,9 +95,14 @@ Result<void> run(pid_t pid, bool skip) {
   if (!mappings)
     return mappings.error();
   std::vector<Link> links;
-  for (const MappedFile& file : executable_files(proc, pid, *mappings))
+  for (MappedFile& file : executable_files(proc, pid, *mappings)) {
+    const auto opened = open_mapped_file(proc, file);
+    if (!opened)
+      return opened.error();
+    file.open_path = descriptor_path(*opened);
     if (auto done = attach_file(*skeleton, backend->backend, pid, file, links); !done)
       return done;
+  }
   if (links.size() < 2)
     return Error{ExitCode::no_target, fmt::format("no malloc and free in PID {}", pid), ""};
   std::printf("ready: %s back-end\n", std::string(backend_name(backend->backend)).c_str());

@@ -138,6 +138,12 @@ Account blocks_of_size(const Json& snapshot, std::int64_t size) {
   return sum;
 }
 
+/// Static constructors run before a program's ledger begins. Whether leakbpf has come to a new
+/// process by then is chance.
+bool is_from_a_constructor(const Json& site) {
+  return site.at("frames").dump().find("\"call_init\"") != std::string::npos;
+}
+
 void check_runtime(const std::vector<std::string>& command) {
   require_tracing();
   constexpr std::int64_t block_bytes = 12360;
@@ -217,12 +223,15 @@ TEST_CASE("processes of one tree may have an allocator each", "[allocators]") {
     const Json& target = snapshot.at("targets").at(site.at("target").get<std::size_t>());
     const std::string path = target.at("exe");
     const std::string name = path.substr(path.rfind('/') + 1);
-    if (site.at("kind") != "heap" || !ledgers.contains(name))
+    if (site.at("kind") != "heap" || !ledgers.contains(name) || is_from_a_constructor(site))
       continue;
     sums[name].bytes += site.at("outstanding_bytes").get<std::int64_t>();
     sums[name].count += site.at("outstanding_count").get<std::int64_t>();
   }
-  CHECK(sums == ledgers);
+  for (const auto& [name, ledger] : ledgers) {
+    CAPTURE(name, snapshot.at("losses").dump());
+    CHECK(sums[name] == ledger);
+  }
 }
 
 TEST_CASE("a stripped static program is told what can be done", "[allocators]") {

@@ -108,6 +108,12 @@ void Child::signal(int number) const {
   kill(pid_, number);
 }
 
+bool Child::has_ended() const {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+         info.si_pid != 0;
+}
+
 int Child::wait_end(double seconds) {
   const auto deadline = after(seconds);
   while (read_some(seconds_until(deadline))) {

@@ -2,7 +2,7 @@
 // A child process that a test talks with over pipes, and never outlives the test.
 #pragma once
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
 
 #include <functional>
 #include <string>
@@ -27,6 +27,8 @@ public:
   std::string wait_for(const std::function<bool(const std::string&)>& wanted, double seconds = 60);
   std::string wait_for_prefix(const std::string& prefix, double seconds = 60);
   void signal(int number) const;
+  /// Without waiting for it.
+  [[nodiscard]] bool has_ended() const;
   /// Exit status, or 128 + signal. Throws when it does not end within `seconds`.
   int wait_end(double seconds = 60);
   /// All output that was read and not asked for, after the end of the process.

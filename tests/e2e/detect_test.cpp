@@ -79,6 +79,7 @@ TEST_CASE("detect names the leaking line, its severity, and ends with 1", "[dete
   require_tracing();
   Shape shape("leak", 20, "8");
   const Detected found = detect(shape, 20);
+  INFO(found.output);
   CHECK(found.status == 1);
   CHECK(verdict_of(found).at("severity") == "high");
   CHECK_THAT(found.output, ContainsSubstring("high: it leaks"));
@@ -99,6 +100,7 @@ TEST_CASE("detect finds no leak in a steady program, and ends with 0", "[detect]
   require_tracing();
   Shape shape("steady", 15);
   const Detected found = detect(shape, 15);
+  INFO(found.output);
   CHECK(found.status == 0);
   CHECK(verdict_of(found).at("severity") == "none");
   CHECK_THAT(found.output, ContainsSubstring("none: no leak"));
@@ -110,6 +112,7 @@ TEST_CASE("a suppressed leak is no leak, and is counted", "[detect]") {
   write_text(rules.path(), "# known\nleak:remember_order\n");
   Shape shape("leak", 15, "8");
   const Detected found = detect(shape, 15, {"--suppressions", rules.path()});
+  INFO(found.output);
   CHECK(found.status == 0);
   CHECK(found.snapshot.at("suppressed").at("sites").get<int>() >= 1);
   CHECK(found.snapshot.at("suppressed").at("bytes").get<std::uint64_t>() > 1000000);

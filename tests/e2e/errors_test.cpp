@@ -51,7 +51,8 @@ std::string own_pid() {
 TEST_CASE("wrong command lines end with 2", "[errors]") {
   check_error(leakbpf_with({}), 2, "no target", "-p PID");
   check_error(leakbpf_with({"-p", "seven"}), 2, "seven", "--help");
-  check_error(leakbpf_with({"-p", "1", "--sample-bytes", "16Q"}), 2, "16Q is no size", "");
+  check_error(leakbpf_with({"-p", "1", "--sample-bytes", "16Q"}), 2,
+              "--sample-bytes takes a size from 1 to 1T", "");
   check_error(leakbpf_with({"-p", "1", "--exact", "--sample-bytes", "16K"}), 2, "--exact", "");
   check_error(leakbpf_with({"-p", "1", "--no-such-option"}), 2, "--no-such-option", "");
 }

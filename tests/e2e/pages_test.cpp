@@ -109,6 +109,7 @@ TEST_CASE("resident memory by page faults is what the program keeps", "[pages]")
   // Pages that a fork made read-only are no new ones.
   CHECK(sum_of(page_rows(traced, "write_after_fork")).bytes < traced.kept / 100);
   const Json first = page_rows(traced, "").front();
+  CAPTURE(first, kept.front());
   CHECK(first.at("frames").dump().find("keep_pages") != std::string::npos);
 }
 

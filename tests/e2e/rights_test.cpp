@@ -2,6 +2,7 @@
 // leakbpf with no more rights than README names, and in a container.
 #include "child.h"
 #include "privileges.h"
+#include "temporary_directory.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -108,19 +109,13 @@ bool has_multi_links() {
 class PrivateFolder {
 public:
   explicit PrivateFolder(uid_t user) {
-    std::string name = "/tmp/leakbpf-private.XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-    std::filesystem::copy_file(reachable("leakbpf-demo"), path_ / "demo");
-    REQUIRE(chown(path_.c_str(), user, user) == 0);
+    std::filesystem::copy_file(reachable("leakbpf-demo"), program());
+    REQUIRE(chown(folder_.path().c_str(), user, user) == 0);
   }
-  PrivateFolder(const PrivateFolder&) = delete;
-  PrivateFolder& operator=(const PrivateFolder&) = delete;
-  ~PrivateFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string program() const { return path_ / "demo"; }
+  [[nodiscard]] std::string program() const { return folder_ / "demo"; }
 
 private:
-  std::filesystem::path path_;
+  TemporaryDirectory folder_;
 };
 
 /// Copies leakbpf and its libraries into a file system of its own, with the host's /proc and /sys,

@@ -24,9 +24,12 @@ struct Ran {
   Json snapshot;
 };
 
-Ran run(const std::vector<std::string>& options, const std::vector<std::string>& command) {
+/// `before`: what leakbpf itself is started by.
+Ran run(const std::vector<std::string>& options, const std::vector<std::string>& command,
+        const std::vector<std::string>& before = {}) {
   const TemporaryFile output;
-  std::vector<std::string> all{built("leakbpf"), "run", "-q", "-o", output.path()};
+  std::vector<std::string> all = before;
+  all.insert(all.end(), {built("leakbpf"), "run", "-q", "-o", output.path()});
   all.insert(all.end(), options.begin(), options.end());
   all.emplace_back("--");
   all.insert(all.end(), command.begin(), command.end());
@@ -62,6 +65,29 @@ TEST_CASE("run sees a command's every allocation", "[run]") {
   CHECK(ran.finished.status == 3);
   CHECK(outstanding_at(ran.snapshot, "main") ==
         std::pair<std::uint64_t, std::uint64_t>{100000, 100});
+}
+
+// The program has ended before anybody could look at it, and the end of its stack's memory is
+// nearer the smaller its environment.
+TEST_CASE("run sees a short program's every allocation, whatever its environment", "[run]") {
+  require_tracing();
+  const std::string kind = GENERATE("_static", "_musl_static");
+  const std::string program = built("tests/programs/leaks_at_once" + kind);
+  if (!std::filesystem::exists(program))
+    SKIP(program << " was not built: it needs the package musl-tools");
+  std::vector<std::string> huge{"env"};
+  for (int i = 0; i < 100; i++)
+    huge.push_back("V" + std::to_string(i) + "=" + std::string(1000, 'x'));
+  for (const auto& before : {std::vector<std::string>{"env", "-i"}, huge})
+    for (int i = 0; i < 3; i++) {
+      CAPTURE(kind, before.size(), i);
+      const Ran ran = run({}, {program}, before);
+      CHECK(ran.finished.status == 3);
+      CHECK(outstanding_at(ran.snapshot, "main") ==
+            std::pair<std::uint64_t, std::uint64_t>{100000, 100});
+      for (const Json& site : ran.snapshot.at("sites"))
+        CHECK(site.at("frames").dump().find("could not be read") == std::string::npos);
+    }
 }
 
 TEST_CASE("run hands on the command's output and status", "[run]") {

@@ -146,3 +146,43 @@ TEST_CASE("without a limit, and with a limit that is not reached, no window clos
     CHECK(snapshot.at("sampling").at("exact") == (more[0] == "--exact"));
   }
 }
+
+TEST_CASE("a storm of Python's pools stays within the limit", "[sampling][python]") {
+  require_tracing();
+  Child program({"/usr/bin/python3", LEAKBPF_SOURCE_DIR "/tests/python/pool_storm.py", "12"});
+  program.wait_for_prefix("ready");
+  const Json snapshot = snapshot_of({program.pid()}, "8");
+  std::istringstream words(program.wait_for_prefix("begun"));
+  std::string word;
+  double pools = 0;
+  words >> word >> pools;
+  CHECK(pools > 20000 * 12); // else it is no storm
+  const Json& overhead = snapshot.at("overhead");
+  INFO(overhead);
+  CHECK(overhead.at("percent_of_one_core").get<double>() <= 1.2 * 3);
+  CHECK(overhead.at("probe_hits").get<double>() < 500000);
+  check_no_losses(snapshot);
+}
+
+TEST_CASE("a storm of mmap stays within the limit, and what is missing is said", "[sampling]") {
+  require_tracing();
+  Child program({"/usr/bin/python3", LEAKBPF_SOURCE_DIR "/tests/python/mapping_storm.py", "10"});
+  program.wait_for_prefix("ready");
+  const TemporaryFile file;
+  const Finished finished = run_program({built("leakbpf"), "snapshot", "-d", "8", "-o", file.path(),
+                                         "-p", std::to_string(program.pid())});
+  INFO(finished.output);
+  REQUIRE(finished.status == 0);
+  CHECK(finished.output.find("rows of kind mmap and brk end here") != std::string::npos);
+  std::istringstream words(program.wait_for_prefix("mapped"));
+  std::string word;
+  double calls = 0;
+  words >> word >> calls;
+  CHECK(calls > 5000 * 10); // else it is no storm
+  const Json snapshot = Json::parse(file.text());
+  INFO(snapshot.at("overhead"));
+  CHECK(snapshot.at("overhead").at("percent_of_one_core").get<double>() <= 1.2 * 3);
+  CHECK(snapshot.at("losses").at("events_dropped").get<double>() > 5000);
+  for (const Json& site : snapshot.at("sites"))
+    CHECK(site.at("kind") != "mmap");
+}

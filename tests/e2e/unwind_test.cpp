@@ -143,7 +143,8 @@ TEST_CASE("a chain stands for the stacks it should", "[unwind]") {
 TEST_CASE("stacks are whole and right", "[unwind]") {
   const std::string name =
       GENERATE("unwind_frames", "unwind_threads", "unwind_signals", "unwind_asm", "unwind_lazy",
-               "unwind_exceptions", "unwind_processes", "unwind_fibers", "unwind_coroutines");
+               "unwind_exceptions", "unwind_processes", "unwind_fibers", "unwind_coroutines",
+               "unwind_parked");
   CAPTURE(name);
   require_built(name, "GCC on x86-64");
   trace_and_check({program(name)});

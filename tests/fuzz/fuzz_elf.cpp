@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (file < 0 || write(file, data, size) != static_cast<ssize_t>(size))
     std::abort();
   const std::string path = "/proc/self/fd/" + std::to_string(file);
-  (void)leakbpf::find_functions(path, "", [](std::string_view, bool) { return true; });
+  (void)leakbpf::find_functions(path, path, "", [](std::string_view, bool) { return true; });
   if (const auto module = leakbpf::Module::open(path, ""))
     for (std::uint64_t offset = 0; offset < size; offset += 97)
       (void)module->resolve(offset, offset % 2 == 0);

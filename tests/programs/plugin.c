@@ -6,3 +6,8 @@ __attribute__((noinline)) void plugin_leak(void) {
   void* volatile block = malloc(12345);
   (void)block;
 }
+
+__attribute__((noinline)) void plugin_use(void) {
+  void* volatile block = malloc(321);
+  free(block);
+}

@@ -26,6 +26,7 @@ endfunction()
 
 leakbpf_unwind_program(unwind_frames unwind_frames.c)
 leakbpf_unwind_program(unwind_threads unwind_threads.c)
+leakbpf_unwind_program(unwind_parked unwind_parked.c)
 leakbpf_unwind_program(unwind_signals unwind_signals.c)
 leakbpf_unwind_program(unwind_asm unwind_asm.c unwind_asm.S)
 target_link_options(unwind_asm PRIVATE -Wl,-z,lazy)

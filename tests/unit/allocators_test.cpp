@@ -13,6 +13,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 // An allocator of this program's own, with names that nothing knows by itself.
@@ -41,6 +42,13 @@ int leakbpf_test_unrelated(int value) noexcept {
 
 namespace leakbpf {
 namespace {
+
+MappedFile at_path(const std::string& path, const std::string& open_path) {
+  MappedFile file;
+  file.path = path;
+  file.open_path = open_path;
+  return file;
+}
 
 std::vector<MappedFile> own_files() {
   const ProcFs proc;
@@ -125,7 +133,7 @@ TEST_CASE("only the named objects are searched", "[allocators]") {
 }
 
 TEST_CASE("names with the prefix are searched too", "[allocators]") {
-  const MappedFile program{0, 0, "/opt/program", "/proc/self/exe"};
+  const MappedFile program = at_path("/opt/program", "/proc/self/exe");
   const Allocator with = found_in(program, {{}, "leakbpf_test_"});
   const std::set<std::string> names = symbols(with);
   CHECK(names.contains("leakbpf_test_malloc"));
@@ -139,7 +147,7 @@ TEST_CASE("names with the prefix are searched too", "[allocators]") {
 }
 
 TEST_CASE("an alias with the prefix is found once, under the usual name", "[allocators]") {
-  const MappedFile program{0, 0, "/opt/program", "/proc/self/exe"};
+  const MappedFile program = at_path("/opt/program", "/proc/self/exe");
   const std::set<std::string> names = symbols(found_in(program, {{}, "leakbpf_test_"}));
   CHECK(names.contains("leakbpf_test_mmap"));
   CHECK_FALSE(names.contains("leakbpf_test_mmap64"));
@@ -155,7 +163,7 @@ std::set<std::string> found_in_library(const std::vector<std::string>& names, bo
   const cfi::Bytes bytes = image.build();
   const TemporaryDirectory folder;
   write_text(folder / "library.so", {bytes.begin(), bytes.end()});
-  return symbols(found_in({0, 0, "/library.so", folder / "library.so"}, {{}, prefix}));
+  return symbols(found_in(at_path("/library.so", folder / "library.so"), {{}, prefix}));
 }
 
 using NameSet = std::set<std::string>;
@@ -186,7 +194,7 @@ TEST_CASE("calls between a library's own functions are seen through its stubs", 
   const std::string musl = "/usr/lib/x86_64-linux-musl/libc.so";
   if (!std::filesystem::exists(musl))
     SKIP("musl is not installed");
-  const Allocator allocator = found_in({0, 0, musl, musl});
+  const Allocator allocator = found_in(at_path(musl, musl));
   CHECK_FALSE(allocator.is_glibc);
   CHECK_FALSE(allocator.stubs.empty());
   bool calloc_nests = false;
@@ -206,13 +214,13 @@ TEST_CASE("a file that is no ELF file has no allocator", "[allocators]") {
   const TemporaryDirectory folder;
   for (const std::string text : {"", "\177ELF", "just some text that is mapped and executable"}) {
     write_text(folder / "data", text);
-    CHECK(found_in({0, 0, "/data", folder / "data"}).functions.empty());
+    CHECK(found_in(at_path("/data", folder / "data")).functions.empty());
   }
 }
 
 TEST_CASE("a file that cannot be opened is an error", "[allocators]") {
   const TemporaryDirectory folder;
-  const auto allocator = find_allocator({0, 0, "/gone", folder / "gone"}, {});
+  const auto allocator = find_allocator(at_path("/gone", folder / "gone"), {});
   REQUIRE_FALSE(allocator);
   CHECK(allocator.error().code == ExitCode::cannot_trace);
 }
@@ -238,23 +246,66 @@ TEST_CASE("each file with code is named once", "[allocators]") {
   CHECK(files[1].inode == 2);
 }
 
-TEST_CASE("a file is opened in its process's root, or as it is mapped", "[allocators]") {
-  const FakeProc proc;
-  proc.write(42, "here", "");
-  std::filesystem::create_directory_symlink(".", proc.path(42, "root"));
+/// As /proc/PID/maps would show the file at `path`.
+MappedFile mapped(const FakeProc& proc, const std::string& path) {
   struct stat info {};
-  REQUIRE(stat(proc.path(42, "here").c_str(), &info) == 0);
-  const auto path_of = [&](const Mapping& mapping) {
-    return executable_files(proc.fs(), 42, std::vector{mapping}).at(0).open_path;
-  };
-  const Mapping here = code(0x1000, "/here", info.st_ino);
-  const std::string mapped = proc.path(42, "map_files/1000-2000");
-  CHECK(path_of(here) == proc.path(42, "root/here"));
-  Mapping deleted = here;
-  deleted.deleted = true;
-  CHECK(path_of(deleted) == mapped);
-  CHECK(path_of(code(0x1000, "/here", info.st_ino + 1)) == mapped); // replaced by another
-  CHECK(path_of(code(0x1000, "/gone", 5)) == mapped);
+  REQUIRE(stat(path.c_str(), &info) == 0);
+  MappedFile file;
+  file.device = std::uint64_t{major(info.st_dev)} << 32 | minor(info.st_dev);
+  file.inode = info.st_ino;
+  file.path = "/library.so";
+  file.pid = 42;
+  file.start = 0x1000;
+  file.end = 0x2000;
+  file.root = proc.path(42, "root");
+  return file;
+}
+
+std::string text_of(const Result<UniqueFd>& file) {
+  char text[16] = "";
+  return file && read(file->get(), text, sizeof(text) - 1) >= 0 ? text : "";
+}
+
+TEST_CASE("a file is opened as it is mapped, or at its path in its process's root",
+          "[allocators]") {
+  const FakeProc proc;
+  const std::string root = proc.path(42, "root");
+  std::filesystem::create_directories(root);
+  std::filesystem::create_directories(proc.path(42, "map_files"));
+  const std::string link = proc.path(42, "map_files/1000-2000");
+  write_text(root + "/library.so", "inside");
+  const MappedFile file = mapped(proc, root + "/library.so");
+  CHECK(text_of(open_mapped_file(proc.fs(), file)) == "inside");
+
+  // Renamed, and another file put in its place: only the kernel's link leads to it.
+  std::filesystem::rename(root + "/library.so", root + "/old");
+  write_text(root + "/library.so", "another");
+  auto opened = open_mapped_file(proc.fs(), file);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == ExitCode::no_target);
+  std::filesystem::create_symlink(root + "/old", link);
+  CHECK(text_of(open_mapped_file(proc.fs(), file)) == "inside");
+
+  // What is mapped at these addresses now is another file.
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(root + "/library.so", link);
+  CHECK_FALSE(open_mapped_file(proc.fs(), file));
+}
+
+TEST_CASE("a FIFO or a link out of the root in the place of a mapped file is left alone",
+          "[allocators]") {
+  const FakeProc proc;
+  const std::string root = proc.path(42, "root");
+  std::filesystem::create_directories(root);
+  const std::string outside = proc.path(42, "outside");
+  write_text(outside, "outside");
+  const MappedFile file = mapped(proc, outside);
+  std::filesystem::create_symlink(outside, root + "/library.so");
+  CHECK_FALSE(open_mapped_file(proc.fs(), file));
+  std::filesystem::remove(root + "/library.so");
+  REQUIRE(mkfifo((root + "/library.so").c_str(), 0600) == 0);
+  MappedFile fifo = mapped(proc, root + "/library.so");
+  CHECK_FALSE(open_mapped_file(proc.fs(), fifo));
 }
 
 } // namespace

@@ -105,11 +105,53 @@ TEST_CASE("a runtime's file is known by its whole name", "[culprit]") {
     CAPTURE(module);
     CHECK(find_culprit({frame("f", module), frame("load")}) == 1);
   }
-  for (const std::string module : {"/lib/libcrypto.so.3", "/lib/libcurl.so.4", "/lib/libmagic.so.1",
-                                   "/srv/libc/tool", "/lib/libstdc++helper.so"}) {
+  for (const std::string module : {"/opt/libcrypto.so.3", "/opt/libcurl.so.4", "/opt/libmagic.so.1",
+                                   "/srv/libc/tool", "/opt/libstdc++helper.so"}) {
     CAPTURE(module);
     CHECK(find_culprit({frame("f", module), frame("load")}) == 0);
   }
+}
+
+TEST_CASE("an application's own code is no runtime, however it is called", "[culprit]") {
+  for (const std::string function :
+       {"core::SessionStore::remember(int)", "reallocate_rows", "malloc_stats_page", "callocator",
+        "alloc::Pool::take(unsigned long) const", "strdup_all"}) {
+    CAPTURE(function);
+    CHECK(find_culprit({frame(function), frame("serve"), frame("main")}) == 0);
+  }
+  Frame in_rust = frame("core::ops::function::FnOnce::call_once");
+  in_rust.file = "/rustc/9fc6b43126469e3858e2fe86cafb4f0fd5068869/library/core/src/ops/function.rs";
+  CHECK(find_culprit({in_rust, frame("shop::serve")}) == 1);
+  Frame in_shop = frame("core::remember");
+  in_shop.file = "/src/shop/core/session.c";
+  CHECK(find_culprit({in_shop, frame("serve")}) == 0);
+}
+
+TEST_CASE("the application's own files come before the system's libraries", "[culprit]") {
+  const std::string glib = "/usr/lib/x86_64-linux-gnu/libglib-2.0.so.0";
+  const std::string curl = "/usr/lib64/libcurl.so.4";
+  CHECK(find_culprit({frame("g_slice_alloc", glib), frame("g_variant_new", glib),
+                      frame("make_reply"), frame("main")}) == 2);
+  CHECK(find_culprit({frame("g_slice_alloc", glib), frame("", kApp), frame("main", kApp)}) == 1);
+  CHECK(find_culprit({frame("ngx_http_cache", "/usr/lib/nginx/modules/ngx_cache.so"),
+                      frame("ngx_http_handler", "/usr/sbin/nginx")}) == 0);
+  // Of a library alone that which was called, never the program's start.
+  CHECK(find_culprit({frame("open_buffer", curl), frame("curl_easy_perform", curl),
+                      frame("g_main_loop_run", glib), frame("main")}) == 1);
+  CHECK(find_culprit({frame("strdup", kLibc), frame("main")}) == 1);
+  CHECK(find_culprit({frame("malloc"), frame("main"), frame("libc_start_main_stage2")}) == 1);
+}
+
+TEST_CASE("callers are the application's, each once, three at most", "[culprit]") {
+  const Frames frames{frame("malloc", kLibc), frame("add"),          frame("walk"),
+                      frame("walk"),          frame("qsort", kLibc), frame("sort_all"),
+                      frame("", kApp),        frame("serve"),        frame("main")};
+  CHECK(find_callers(frames, 1) == std::vector<std::size_t>{2, 5, 7});
+  CHECK(find_callers(frames, 7) == std::vector<std::size_t>{8});
+  CHECK(find_callers({frame("add"), frame("main"), frame("libc_start_main_stage2")}, 0) ==
+        std::vector<std::size_t>{1});
+  CHECK(find_callers(frames, 8).empty());
+  CHECK(find_callers({}, 0).empty());
 }
 
 TEST_CASE("a frame is described as far as it is known", "[culprit]") {
@@ -117,6 +159,10 @@ TEST_CASE("a frame is described as far as it is known", "[culprit]") {
   CHECK(describe_frame(known) == "Cart::add (shop)");
   known.offset = 0x1234;
   CHECK(describe_frame(known) == "Cart::add (shop)");
+  CHECK(describe_place(known) == "Cart::add (shop)");
+  Frame start = frame("main");
+  start.offset = 0x1234;
+  CHECK(describe_place(start) == "main (shop+0x1234)");
   known.file = "/src/shop/cart.cpp";
   CHECK(describe_frame(known) == "Cart::add at cart.cpp");
   known.line = 42;
@@ -147,4 +193,23 @@ TEST_CASE("functions are named without parameters and anonymous namespaces", "[c
   CHECK(leakbpf::short_function("shop::Less::operator()(int, int)") == "shop::Less::operator()");
   CHECK(leakbpf::short_function("a::(anonymous namespace)::b()") == "a::b");
   CHECK(leakbpf::short_function("unbalanced)") == "unbalanced)");
+}
+
+TEST_CASE("a long name is shortened to what tells functions apart", "[culprit]") {
+  using leakbpf::readable_function;
+  CHECK(readable_function("walk(Tree*) [clone .cold]") == "walk");
+  CHECK(readable_function("walk.constprop.0") == "walk");
+  CHECK(readable_function("walk.part.0.cold") == "walk");
+  CHECK(readable_function("main.coldStart") == "main.coldStart");
+  CHECK(readable_function("shop::Cart<Item>::add(Item const&)") == "shop::Cart<Item>::add");
+  const std::string sum = "Sum<" + std::string(3000, 'x') + "<int>, Sum<a, (b)0> >";
+  CHECK(readable_function("double Evaluator<" + sum + ">::evaluate_into_cache(int) const") ==
+        "Evaluator<...>::evaluate_into_cache");
+  CHECK(readable_function("bool less::operator< <" + sum + " >(int)") == "less::operator< <...>");
+  CHECK(readable_function("a::operator->" + std::string(90, 'y')).starts_with("..."));
+  const std::string deep = readable_function(std::string(100, 'n') + "::take");
+  CHECK(deep.ends_with("nnn::take"));
+  CHECK(deep.size() == 80);
+  for (const std::string odd : {"<<<<", ">>>", "(((", ")", "", "<", "->", "operator<"})
+    CHECK(readable_function(odd + std::string(100, '<')).size() <= 200);
 }

@@ -137,6 +137,19 @@ TEST_CASE("without a build-id the checksum decides", "[symbol]") {
   CHECK_FALSE(program.has_names());
 }
 
+TEST_CASE("a link to a debug file outside of the root is not followed", "[symbol]") {
+  const StrippedProgram program(true);
+  const TemporaryDirectory outside;
+  fs::create_directories(fs::path(program.build_id_file()).parent_path());
+  fs::rename(program.debug(), outside / "program.debug");
+  fs::create_symlink(outside / "program.debug", program.build_id_file());
+  CHECK_FALSE(program.has_names());
+  fs::remove(program.build_id_file());
+  fs::rename(outside / "program.debug", program.root() + "/kept");
+  fs::create_symlink("/kept", program.build_id_file()); // inside, as the process sees it
+  CHECK(program.has_names());
+}
+
 TEST_CASE("a FIFO in the place of a debug file does not hold us", "[symbol]") {
   const StrippedProgram program(true);
   fs::create_directories(fs::path(program.build_id_file()).parent_path());

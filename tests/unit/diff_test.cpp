@@ -69,6 +69,8 @@ TEST_CASE("rows are new, gone, grown, shrunk or the same", "[diff]") {
   CHECK(row_named(diff, "new").change == Change::added);
   CHECK(row_named(diff, "new").rank == 1); // the fastest growth first
   CHECK(row_named(diff, "grew").rank == 2);
+  CHECK(row_named(diff, "gone").rank == 3); // what shows nothing comes last
+  CHECK(row_named(diff, "same").rank == 5);
 }
 
 TEST_CASE("workers with one stack are one row, kinds are not", "[diff]") {
@@ -83,6 +85,27 @@ TEST_CASE("workers with one stack are one row, kinds are not", "[diff]") {
   CHECK(heap.before->totals.outstanding_bytes() == 500);
   CHECK(heap.before->growth_bytes_per_minute == 9);
   CHECK_FALSE(heap.after);
+}
+
+TEST_CASE("where containers explain the growth pools are not compared", "[diff]") {
+  const auto with_pools = [](bool behind) {
+    SiteReport pool = site("ingest", 1 << 20, 5);
+    pool.key.kind = LEAKBPF_KIND_PYTHON;
+    pool.behind = behind;
+    return report_of({pool, site("render", 1 << 20, 5)});
+  };
+  CHECK(compare(with_pools(true), "a", with_pools(false), "b").rows.size() == 1);
+  CHECK(compare(with_pools(false), "a", with_pools(false), "b").rows.size() == 2);
+}
+
+TEST_CASE("what leaks as before is told", "[diff]") {
+  SiteReport leak = site("ingest", 1 << 20, 5);
+  leak.verdict.severity = Severity::medium;
+  const Report report = report_of({leak, site("steady", 1 << 20, 0)});
+  const std::string table = render_table(compare(report, "a", report, "b"), {}, 10);
+  CHECK_THAT(table, ContainsSubstring("same"));
+  CHECK_THAT(table, ContainsSubstring("ingest"));
+  CHECK_THAT(table, !ContainsSubstring("steady"));
 }
 
 TEST_CASE("a snapshot does not differ from itself", "[diff]") {

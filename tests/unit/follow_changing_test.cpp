@@ -80,6 +80,15 @@ TEST_CASE("a process that ended meanwhile is no target", "[follow_changing]") {
   }
 }
 
+TEST_CASE("a process that cannot be looked at has not ended for that", "[follow_changing]") {
+  Followed process;
+  std::filesystem::remove(process.proc.path(kPid, "stat"));
+  std::filesystem::create_directories(process.proc.path(kPid, "stat")); // reading a folder fails
+  const auto followed = process.follow([] {});
+  REQUIRE_FALSE(followed);
+  CHECK(followed.error().message == "cannot open /a");
+}
+
 TEST_CASE("a process whose main thread has ended is none that has", "[follow_changing]") {
   Followed process;
   process.proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 3));

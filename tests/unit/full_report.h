@@ -47,8 +47,40 @@ inline SiteReport python_site(const Frames& outer) {
   return site;
 }
 
+inline HeldReport held_row() {
+  HeldReport row;
+  row.rank = 1;
+  row.target = 1;
+  row.pid = 17;
+  row.path = "shop.sessions[*].größe";
+  row.type = "collections.deque";
+  row.containers = 40;
+  row.entries = (1ULL << 53) + 1;
+  row.entries_per_minute = 32400.5;
+  row.contents = "dict{session: str, items: list}";
+  row.bytes = 1ULL << 40;
+  row.growth_bytes_per_minute = 1e6 + 0.25;
+  row.verdict = {Severity::low, {"grew in 9 of 11 intervals"}};
+  row.score = 0.75;
+  row.lines = {{"/srv/cart.py", 12, "remember", "seen[n] = \"<x>\"", LineEvidence::stack, true},
+               {"/srv/lib.py", 7, "", "", LineEvidence::candidate, false}};
+  row.note = "they may hold native memory";
+  row.pattern = HeldPattern::listeners;
+  row.fix = "unsubscribe in close()";
+  row.also = {"asyncio._all_tasks"};
+  row.series_times = {0, 1.5};
+  row.series = {1, 1ULL << 60};
+  return row;
+}
+
 inline Report full_report() {
   Report report = sample_report();
+  report.held = {held_row()};
+  HeldReport& bare = report.held.emplace_back();
+  bare.rank = 2;
+  bare.pid = 4242;
+  bare.path = "? dict";
+  bare.no_line = "no way to it was found";
   report.duration_seconds = 61.9375;
   report.sampling = {16384, false};
   report.overhead.duty_cycle = 0.25;
@@ -63,7 +95,7 @@ inline Report full_report() {
   const Frame kernel{FrameKind::kernel, "", "", "", 0xffffffff81000000, "", 0, false};
   report.sites.push_back(python_site({report.sites[0].frames[2], kernel}));
   report.site_count = 1502;
-  report.suppressed = {{{"libssl", 2, 300}, {"g_*<\"", 1, 200}}, 3, 500, 7};
+  report.suppressed = {{{"libssl", 2, 300}, {"g_*<\"", 1, 200}}, 3, 500, 7, 5};
   return report;
 }
 
@@ -170,6 +202,11 @@ inline void check_same(const Report& a, const Report& b) {
   for (std::size_t i = 0; i < a.sites.size(); i++) {
     CAPTURE(i);
     check_same_site(a.sites[i], b.sites[i]);
+  }
+  REQUIRE(a.held.size() == b.held.size());
+  for (std::size_t i = 0; i < a.held.size(); i++) {
+    CAPTURE(i);
+    CHECK(a.held[i] == b.held[i]);
   }
 }
 

@@ -234,7 +234,9 @@ TEST_CASE("the lengths of windows vary about what they should be", "[governor]")
   Simulation run(usual_budget, always(0.1));
   run.run_until(minutes);
   REQUIRE(run.planned.size() > 50);
-  // What was planned from rates that were measured; the first from what it took to notice.
+  // What was planned from rates that were measured. The first is from the short time that it took
+  // to notice, to which taking the probes out adds much.
+  run.planned.erase(run.planned.begin());
   const double mean = std::accumulate(run.planned.begin(), run.planned.end(), 0.0) /
                       static_cast<double>(run.planned.size());
   const auto [shortest, longest] = std::minmax_element(run.planned.begin(), run.planned.end());

@@ -10,27 +10,18 @@
 namespace leakbpf {
 namespace {
 
-Frame python(const std::string& function, const std::string& file, std::uint32_t line) {
-  Frame frame;
-  frame.kind = FrameKind::python;
-  frame.function = function;
-  frame.file = file;
-  frame.line = line;
-  return frame;
-}
-
 const std::string packages = "/usr/lib/python3/dist-packages/";
 
 /// An endpoint of a web service under uvicorn, as its stack is.
 Frames request() {
   return {native_frame("PyByteArray_Resize", "", 0, "/usr/bin/python3.11"),
-          python("remember", "/srv/shop/cart.py", 42),
-          python("add_item", "/srv/shop/api.py", 17),
-          python("run_endpoint_function", packages + "fastapi/routing.py", 160),
-          python("Router.__call__", packages + "starlette/routing.py", 706),
-          python("Handle._run", "/usr/lib/python3.11/asyncio/events.py", 80),
-          python("Server.run", packages + "uvicorn/server.py", 60),
-          python("<module>", "/usr/bin/uvicorn", 8),
+          python_frame("remember", "/srv/shop/cart.py", 42),
+          python_frame("add_item", "/srv/shop/api.py", 17),
+          python_frame("run_endpoint_function", packages + "fastapi/routing.py", 160),
+          python_frame("Router.__call__", packages + "starlette/routing.py", 706),
+          python_frame("Handle._run", "/usr/lib/python3.11/asyncio/events.py", 80),
+          python_frame("Server.run", packages + "uvicorn/server.py", 60),
+          python_frame("<module>", "/usr/bin/uvicorn", 8),
           native_frame("_start", "", 0, "/usr/bin/python3.11")};
 }
 
@@ -60,7 +51,7 @@ TEST_CASE("the culprit is the application's line, before packages, before the li
   frames.erase(frames.begin() + 1, frames.begin() + 3);
   CHECK(find_culprit(frames) == 1); // fastapi
   frames = {native_frame("malloc", "", 0, "/lib/libc.so.6"),
-            python("loads", "/usr/lib/python3.11/json/__init__.py", 346)};
+            python_frame("loads", "/usr/lib/python3.11/json/__init__.py", 346)};
   CHECK(find_culprit(frames) == 1);
   edit_frame(frames[1], [](Frame& frame) { frame.file.clear(); }); // its code object is gone
   CHECK(describe_frame(frames[1]) == "[Python code that is gone]");
@@ -70,17 +61,18 @@ TEST_CASE("the handler is the endpoint", "[python]") {
   CHECK(find_handler(request()) == 2);
   SECTION("when the program starts the server itself") {
     Frames frames = request();
-    frames[7] = python("main", "/srv/shop/api.py", 90);
-    frames.insert(frames.begin() + 8, python("<module>", "/srv/shop/api.py", 94));
+    frames[7] = python_frame("main", "/srv/shop/api.py", 90);
+    frames.insert(frames.begin() + 8, python_frame("<module>", "/srv/shop/api.py", 94));
     CHECK(find_handler(frames) == 2);
   }
   SECTION("in a program without a server") {
-    const Frames frames{python("inner", "/srv/job.py", 3), python("work", "/srv/job.py", 7),
-                        python("<module>", "/srv/job.py", 9)};
+    const Frames frames{python_frame("inner", "/srv/job.py", 3),
+                        python_frame("work", "/srv/job.py", 7),
+                        python_frame("<module>", "/srv/job.py", 9)};
     CHECK(find_handler(frames) == 1);
   }
   SECTION("when only the module's own lines run") {
-    CHECK(find_handler({python("<module>", "/srv/job.py", 9)}) == 0);
+    CHECK(find_handler({python_frame("<module>", "/srv/job.py", 9)}) == 0);
   }
   SECTION("in native code") {
     CHECK(find_handler({native_frame("operator new(unsigned long)", "", 0, "/lib/libstdc++.so.6"),
@@ -89,7 +81,8 @@ TEST_CASE("the handler is the endpoint", "[python]") {
                         native_frame("main", "main.cpp", 30)}) == 2);
   }
   SECTION("without any code of the application") {
-    const Frames frames{python("f", packages + "x.py", 1), python("g", packages + "x.py", 2)};
+    const Frames frames{python_frame("f", packages + "x.py", 1),
+                        python_frame("g", packages + "x.py", 2)};
     CHECK(find_handler(frames) == 0);
   }
 }

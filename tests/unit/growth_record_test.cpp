@@ -94,7 +94,7 @@ TEST_CASE("sites of a target that has ended keep their growth until it is forgot
   record.forget_memory(1);
   REQUIRE(record.site_trend(held, 0));
   CHECK(record.site_trend(held, 0)->shape == TrendShape::growing);
-  record.forget(1);
+  record.forget(1, std::array{held});
   CHECK_FALSE(record.site_trend(held, 0));
 }
 

@@ -222,6 +222,7 @@ TEST_CASE("what was hidden is counted", "[json]") {
         Json{{"sites", 3},
              {"bytes", 500},
              {"count", 7},
+             {"held", 0},
              {"rules", Json::array({{{"pattern", "libssl"}, {"sites", 2}, {"bytes", 300}}})}});
   CHECK(json["site_count"] == 1502);
 }

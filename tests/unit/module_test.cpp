@@ -226,6 +226,16 @@ TEST_CASE("the vDSO is read from memory", "[symbol]") {
   CHECK(found);
 }
 
+TEST_CASE("a file in memory gives the lines that it gives from disk", "[symbol]") {
+  const std::vector<char> image = bytes_of("/proc/self/exe");
+  const auto module = Module::open_image(image.data(), image.size());
+  REQUIRE(module);
+  const auto frames = module->resolve(place_of(shapes::outer(1)).offset, true);
+  REQUIRE_FALSE(frames.empty());
+  CHECK(frames.back().function == "shapes::outer(int)");
+  CHECK(frames.front().line == shapes::innermost_line);
+}
+
 TEST_CASE("file offsets outside of every segment have no address and no name", "[symbol]") {
   const Module module = open_module("/proc/self/exe");
   CHECK(module.address_of(~std::uint64_t{0}) == ~std::uint64_t{0});

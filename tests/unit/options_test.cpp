@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/options.h"
+#include "parse_words.h"
 #include "version.h"
 
 #include <string>
@@ -12,22 +13,7 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-using Words = std::vector<std::string>;
 using Pids = std::vector<pid_t>;
-
-Result<ParsedCommandLine> parse(const Words& words) {
-  std::vector<const char*> arguments{"leakbpf"};
-  for (const std::string& word : words)
-    arguments.push_back(word.c_str());
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
-}
-
-std::string joined(const Words& words) {
-  std::string text;
-  for (const std::string& word : words)
-    text += " " + word;
-  return text;
-}
 
 Options options(const Words& words) {
   INFO("leakbpf" << joined(words));

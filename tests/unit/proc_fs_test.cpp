@@ -164,6 +164,15 @@ TEST_CASE("a file that may not be read is no missing process", "[proc_fs]") {
   CHECK_FALSE(text.error().hint.empty());
 }
 
+TEST_CASE("a file that cannot be read does not mean that its process has ended", "[proc_fs]") {
+  const FakeProc proc;
+  std::filesystem::create_directories(proc.path(kPid, "stat")); // reading a folder fails
+  const auto stat = proc.fs().stat(kPid);
+  REQUIRE_FALSE(stat);
+  CHECK(stat.error().code == ExitCode::cannot_trace);
+  CHECK_THAT(stat.error().message, ContainsSubstring("stat: Is a directory"));
+}
+
 TEST_CASE("resident memory is counted in pages", "[proc_fs]") {
   FakeProc proc;
   proc.write(kPid, "statm", "5000 321 100 1 0 400 0\n");

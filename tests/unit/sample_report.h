@@ -11,6 +11,16 @@ inline Frame native_frame(const std::string& function, const std::string& file, 
   return {FrameKind::native, function, module, "abcdef01", 0x1234, file, line, false};
 }
 
+inline Frame python_frame(const std::string& function, const std::string& file,
+                          std::uint32_t line) {
+  Frame frame;
+  frame.kind = FrameKind::python;
+  frame.function = function;
+  frame.file = file;
+  frame.line = line;
+  return frame;
+}
+
 inline TargetReport sample_target() {
   TargetReport target;
   target.pid = 4242;

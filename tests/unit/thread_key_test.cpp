@@ -59,6 +59,12 @@ TEST_CASE("other code is not understood", "[python]") {
   const Code from_unknown{0x48, 0x8d, 0x78, 0x10,        // lea 0x10(%rax),%rdi
                           0xe9, 0x00, 0x10, 0x00, 0x00}; // jmp
   CHECK_FALSE(find_thread_key(from_unknown, here, memory));
+  const Code control_register{0x44, 0x0f, 0x20, 0xc7,        // mov %cr8,%rdi
+                              0xe9, 0x00, 0x10, 0x00, 0x00}; // jmp
+  CHECK_FALSE(find_thread_key(control_register, here, memory));
+  const Code short_address{0x67, 0x8b, 0x3d, 0x00, 0x10, 0x00, 0x00, // mov 0x1000(%eip),%edi
+                           0xe9, 0x00, 0x10, 0x00, 0x00};            // jmp
+  CHECK_FALSE(find_thread_key(short_address, here, memory));
 }
 
 TEST_CASE("the key is read only once it is there", "[python]") {

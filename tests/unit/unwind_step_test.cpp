@@ -287,7 +287,7 @@ TEST_CASE("unwind step: frame pointers where there is no table", "[unwind]") {
   const FakeTarget target{{{fp, caller_fp}, {fp + 8, caller}}, {}, {}};
   step(target, rule).check_caller(fp + 16, caller_fp);
   step(target, rule, inner_frame()).check_caller(fp + 16, caller_fp);
-  check_needs_all(target, rule, LEAKBPF_STACK_BAD_FRAME);
+  check_needs_all(target, rule, LEAKBPF_STACK_UNREADABLE);
   const auto with = [&](std::uint64_t its_fp) {
     FakeTarget there;
     there.memory = {{its_fp, caller_fp}, {its_fp + 8, caller}};

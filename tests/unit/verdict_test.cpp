@@ -91,6 +91,11 @@ TEST_CASE("what does not last is no leak, and the reason says what it was", "[ve
   const auto judged = [](TrendShape shape) { return judge_target(evidence_of(shaped(shape))); };
   CHECK(judged(TrendShape::flat).verdict.severity == Severity::none);
   CHECK(says(judged(TrendShape::flat).verdict, "does not grow"));
+  Trend steps = shaped(TrendShape::flat); // a growth is shown beside the sentence
+  steps.rate = megabyte / 60;
+  steps.rise = 5 * megabyte;
+  CHECK(judge_target(evidence_of(steps)).verdict.severity == Severity::none);
+  CHECK(says(judge_target(evidence_of(steps)).verdict, "RSS went up by 5.0 MB, in "));
   CHECK(judged(TrendShape::up_and_down).verdict.severity == Severity::none);
   CHECK(says(judged(TrendShape::up_and_down).verdict, "comes down again"));
   CHECK(judged(TrendShape::levelled).verdict.severity == Severity::none);
@@ -166,6 +171,7 @@ TEST_CASE("what outstanding bytes do not explain is said in words", "[verdict]")
   TargetJudgement judged = judge_target(evidence);
   CHECK(judged.explained_percent.value() == Approx(20));
   CHECK(says(judged.verdict, "only 20% of it: the rest is fragmentation"));
+  CHECK(says(judged.verdict, "--kinds pages"));
   evidence.file = growing(8);
   CHECK(says(judge_target(evidence).verdict, "pages of mapped files grow 8"));
   evidence.file.reset();
@@ -200,6 +206,49 @@ TEST_CASE("growth of suppressed stacks does not count", "[verdict]") {
   CHECK(says(judge_target(evidence).verdict, "suppressed"));
   evidence.sites = {3 * megabyte / 60, 3 * megabyte / 60, 100}; // of another site, not suppressed
   CHECK(judge_target(evidence).verdict.severity == Severity::medium);
+}
+
+TEST_CASE("what suppressed stacks take is compared with growth as far as that is certain",
+          "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(9));
+  evidence.suppressed_rate = 7.5 * megabyte / 60;
+  CHECK(judge_target(evidence).verdict.severity == Severity::medium);
+  evidence.memory->lower = 7 * megabyte / 60;
+  evidence.memory->upper = 11 * megabyte / 60;
+  CHECK(judge_target(evidence).verdict.severity == Severity::none);
+  evidence.suppressed_rate = 6 * megabyte / 60;
+  CHECK(judge_target(evidence).verdict.severity == Severity::medium);
+}
+
+TEST_CASE("containers and allocations are two views of one growth", "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(10));
+  evidence.outstanding = growing(2);
+  evidence.held.rate = evidence.held.projected = 8 * megabyte / 60;
+  CHECK(says(judge_target(evidence).verdict, "containers that grow account for 80% of it"));
+  CHECK(judge_target(evidence).explained_percent.value() == Approx(80));
+  evidence.held.rate = evidence.held.projected = 3 * megabyte / 60;
+  CHECK(says(judge_target(evidence).verdict, "containers that grow account for only 30% of it: "));
+  evidence.held.rate = evidence.held.projected = megabyte / 60;
+  CHECK(says(judge_target(evidence).verdict, "outstanding allocations account for only 20%"));
+}
+
+TEST_CASE("containers that grow inside memory that is there already are told", "[verdict]") {
+  TargetEvidence evidence = evidence_of(shaped(TrendShape::flat));
+  evidence.held.rate = evidence.held.projected = 0.5 * megabyte / 60;
+  const Verdict verdict = judge_target(evidence).verdict;
+  CHECK(verdict.severity == Severity::low);
+  CHECK(says(verdict, "but containers grow "));
+}
+
+TEST_CASE("where containers alone are looked at nothing is said of allocations", "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(10));
+  evidence.held_only = true;
+  evidence.no_held = "no container could be read";
+  const Verdict verdict = judge_target(evidence).verdict;
+  CHECK(says(verdict, "containers that grow account for only 0% of it"));
+  CHECK(says(verdict, "a run without --kinds held"));
+  CHECK(says(verdict, "no container could be read"));
+  CHECK(!says(verdict, "fragmentation"));
 }
 
 TEST_CASE("a process that was just started has no verdict", "[verdict]") {

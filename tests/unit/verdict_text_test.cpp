@@ -20,6 +20,7 @@ TEST_CASE("a verdict names the process, why, and the stacks that grow", "[verdic
         "MB/min)\n"
         "  - the limit of 512 MB is reached in 20 min\n"
         "  1. high      +15.0 MB/min  15.0 MB outstanding  Cart::add at cart.cpp:42\n"
+        "     called by main at main.cpp:7\n"
         "     grows by 15.0 MB/min; 75% of what it took is still there\n");
 }
 
@@ -34,8 +35,9 @@ TEST_CASE("of many processes those that do not grow have a line each", "[verdict
   report.targets.push_back(calm);
   const std::string text = render_verdict(report);
   CHECK_THAT(text, !ContainsSubstring("RSS does not grow"));
-  CHECK_THAT(text, ContainsSubstring("PID 2 shop: none: no leak   RSS 120 MB (0 B/min)\n"
-                                     "PID 3 shop: none"));
+  CHECK_THAT(text,
+             ContainsSubstring("PID 2 shop: none: no leak seen in 1m02s   RSS 120 MB (0 B/min)\n"
+                               "PID 3 shop: none"));
   CHECK_THAT(text, ContainsSubstring("  - the limit of 512 MB is reached in 20 min\n"));
 }
 

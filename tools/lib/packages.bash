@@ -33,7 +33,7 @@ packages_of() {
     build)
       echo "clang $bpftool cmake ninja-build g++ pkg-config libbpf-dev libdw-dev libelf-dev" \
         "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev zlib1g-dev" \
-        "libprotozero-dev liblzma-dev" \
+        "libprotozero-dev liblzma-dev libre2-dev libcap-ng-dev libutf8proc-dev" \
         "linux-libc-dev $catch2"
       ;;
     test) echo "binutils" ;;

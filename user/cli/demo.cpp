@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
+#include "cli/held_command.h"
 
 #include <array>
-#include <cerrno>
 #include <climits>
-#include <csignal>
-#include <cstring>
 
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ; // NOLINT: POSIX has no other way to it
 
 namespace leakbpf {
 
@@ -26,10 +20,7 @@ public:
   explicit Child(pid_t pid) : pid_(pid) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  ~Child() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
+  ~Child() { end_child(pid_); }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
 private:
@@ -44,30 +35,20 @@ std::string demo_program() {
   return text.substr(0, text.rfind('/') + 1) + "leakbpf-demo";
 }
 
-/// Starts the program with the signals that leakbpf itself keeps blocked.
-Result<pid_t> spawn(const std::string& program, const sigset_t& signal_mask) {
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &signal_mask);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  std::string name = program;
-  std::array<char*, 2> arguments{name.data(), nullptr};
-  pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, program.c_str(), nullptr, &attributes, arguments.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  if (error)
-    return Error{ExitCode::io, fmt::format("cannot start {}: {}", program, std::strerror(error)),
-                 "build it: tools/leakbpf demo"};
-  return pid;
+Result<pid_t> start(const std::string& program, const Interrupts& interrupts) {
+  auto command = HeldCommand::start({program}, interrupts.start(), {}, Orphan::ends);
+  if (!command)
+    return command.error();
+  if (auto released = command->release(interrupts.fd()); !released)
+    return Error{ExitCode::io, released.error().message, "build it: tools/leakbpf demo"};
+  return command->pid();
 }
 
 } // namespace
 
-Result<ExitCode> run_demo(const Options& options, const Interrupts& interrupts,
-                          const Console& console) {
+Result<ExitCode> run_demo(const Options& options, Interrupts& interrupts, const Console& console) {
   const std::string program = demo_program();
-  auto pid = spawn(program, interrupts.original_mask());
+  auto pid = start(program, interrupts);
   if (!pid)
     return pid.error();
   const Child child(*pid);

@@ -5,7 +5,6 @@
 #include "cli/tracing.h"
 #include "core/units.h"
 #include "render/verdict_text.h"
-#include "store/output_file.h"
 
 #include <algorithm>
 
@@ -24,37 +23,38 @@ constexpr std::size_t no_rows = 1;
 std::string so_far(const Report& report) {
   double resident = 0;
   for (const TargetReport& target : report.targets)
-    resident += static_cast<double>(target.rss_end_bytes.value_or(0));
+    if (!target.ended)
+      resident += static_cast<double>(target.rss_end_bytes.value_or(0));
   const auto worst = worst_severity(report);
   return fmt::format("RSS {}, {}", format_bytes(resident),
                      worst ? fmt::format("{} so far", severity_name(*worst)) : "no verdict yet");
 }
 
 /// The verdict in words, unless stdout is for the data.
-Result<void> write_verdict(const Report& report, const Options& options) {
+Result<void> write_verdict(const Report& report, const Options& options, Interrupts& interrupts) {
   const bool has_data = options.format || !options.output.empty();
   if (!has_data || !to_stdout(options))
-    if (auto written = write_output("", render_verdict(report)); !written)
+    if (auto written = write_unless_interrupted("", render_verdict(report), interrupts); !written)
       return written;
   if (!has_data)
     return {};
-  return write_result(report, options, Format::json);
+  return write_traced(report, options, Format::json, interrupts);
 }
 
 } // namespace
 
-Result<ExitCode> run_detect(const Options& options, const Interrupts& interrupts,
+Result<ExitCode> run_detect(const Options& options, Interrupts& interrupts,
                             const Console& console) {
   if (auto writable = check_result(options, Format::json); !writable)
     return writable.error();
   const ProcFs proc;
-  auto started = start_tracer(proc, options, console);
+  auto started = start_tracer(proc, options, interrupts, console);
   if (!started)
     return started.error();
-  Tracer& tracer = **started;
+  Tracing& tracer = **started;
   const double end = options.duration_seconds.value_or(default_duration_seconds);
   const double interval = options.interval_seconds.value_or(default_interval_seconds);
-  Progress progress(options, end);
+  Progress progress(options, console.messages(), end);
   double next_sign = 0;
   // Memory can be given back until the last moment: only the end of all targets ends it early.
   const double traced =
@@ -68,9 +68,9 @@ Result<ExitCode> run_detect(const Options& options, const Interrupts& interrupts
   if (auto any = check_targets(tracer, options); !any)
     return any.error();
   const Report report = final_report(tracer, options, Format::json);
-  if (auto written = write_verdict(report, options); !written)
+  if (auto written = write_verdict(report, options, interrupts); !written)
     return written.error();
-  if (const ExitCode early = ending(tracer, end, traced); early != ExitCode::ok)
+  if (const ExitCode early = ending(tracer, end, traced, console); early != ExitCode::ok)
     return early;
   const auto worst = worst_severity(report);
   if (!worst) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/regular_file.h"
 #include "cli/commands.h"
 #include "cli/doctor_unwind.h"
 #include "kernel/features.h"
@@ -46,7 +47,8 @@ std::string describe_backends(std::string& chosen) {
 }
 
 std::string describe_probe(const PlannedProbe& probe, std::string_view backend) {
-  return fmt::format("    {:<16} +{:<4} {:<28} {:<16} {:<8} {}\n", probe.symbol, probe.point.offset,
+  return fmt::format("    {} +{:<4} {:<28} {:<16} {:<8} {}\n",
+                     pad_columns(escape_controls(probe.symbol), 16), probe.point.offset,
                      probe.point.instruction,
                      probe.point.cost == ProbeCost::emulated ? "emulated" : "single-stepped",
                      backend, probe.point.reason);
@@ -62,10 +64,14 @@ Result<std::string> describe_plan(pid_t pid, std::string_view backend) {
     return mappings.error();
   std::string text = fmt::format("\nProbes for PID {} ({})\n", pid, escape_controls(process->comm));
   bool found = false;
-  for (const MappedFile& file : executable_files(proc, pid, *mappings)) {
-    const auto allocator = find_allocator(file, {});
+  for (MappedFile& file : executable_files(proc, pid, *mappings)) {
+    const auto opened = open_mapped_file(proc, file);
+    if (opened)
+      file.open_path = descriptor_path(*opened);
+    const auto allocator = opened ? find_allocator(file, {}) : Result<Allocator>(opened.error());
     if (!allocator) {
-      text += fmt::format("  {}: {}\n", escape_controls(file.path), allocator.error().message);
+      text += fmt::format("  {}: {}\n", escape_controls(file.path),
+                          escape_controls(allocator.error().message));
       continue;
     }
     if (allocator->functions.empty())
@@ -95,7 +101,7 @@ Result<ExitCode> run_doctor(const Options& options) {
     text += *plan;
     text += describe_unwind_tables(pid);
   }
-  if (auto written = write_output("", text); !written)
+  if (auto written = write_output("", terminal_text(text)); !written)
     return written.error();
   if (auto able = check_preconditions(); !able)
     return able.error();

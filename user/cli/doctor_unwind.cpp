@@ -55,6 +55,13 @@ std::string describe_table(const std::string& name, const Result<ElfFile>& file,
   return text + problems_of(table->stats);
 }
 
+Result<ElfFile> open_elf(const ProcFs& proc, const MappedFile& file) {
+  auto opened = open_mapped_file(proc, file);
+  if (!opened)
+    return opened.error();
+  return ElfFile::take(*std::move(opened), file.path);
+}
+
 } // namespace
 
 std::string describe_unwind_tables(pid_t pid) {
@@ -65,7 +72,7 @@ std::string describe_unwind_tables(pid_t pid) {
     return text + fmt::format("  none: {}\n", mappings.error().message);
   TableTotals totals;
   for (const MappedFile& file : executable_files(proc, pid, *mappings))
-    text += describe_table(file.path, ElfFile::open(file.open_path), totals);
+    text += describe_table(file.path, open_elf(proc, file), totals);
   const auto vdso = vdso_image();
   text += describe_table("[vdso]", ElfFile::open_image(vdso.data(), vdso.size()), totals);
   return text + fmt::format("  {:>8} rows {:>9} {:>7.1f} ms  in all\n", totals.rows,

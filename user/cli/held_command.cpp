@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/held_command.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,12 +33,14 @@ std::optional<Pipe> make_pipe() {
 }
 
 /// In the child, behind fork: nothing here may use what other threads could have held.
-[[noreturn]] void become(char* const* arguments, const sigset_t& mask, int go, int failure) {
+[[noreturn]] void become(char* const* arguments, const StartSignals& signals, Orphan orphan, int go,
+                         int failure) {
+  if (orphan == Orphan::ends)
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
   char byte = 0;
   if (read(go, &byte, 1) != 1)
     _exit(127);
-  signal(SIGPIPE, SIG_DFL);
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  signals.restore();
   execvp(arguments[0], arguments);
   const int error = errno;
   [[maybe_unused]] const ssize_t told = write(failure, &error, sizeof(error));
@@ -43,8 +50,8 @@ std::optional<Pipe> make_pipe() {
 } // namespace
 
 Result<HeldCommand> HeldCommand::start(const std::vector<std::string>& command,
-                                       const sigset_t& signal_mask,
-                                       const std::vector<std::string>& environment) {
+                                       const StartSignals& signals,
+                                       const std::vector<std::string>& environment, Orphan orphan) {
   std::vector<std::string> words = command;
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -66,7 +73,7 @@ Result<HeldCommand> HeldCommand::start(const std::vector<std::string>& command,
                  fmt::format("cannot start a process: {}", std::strerror(errno)), ""};
   if (pid == 0) {
     close(go->write.get()); // else it would hold its own pipe open
-    become(arguments.data(), signal_mask, go->read.get(), failure->write.get());
+    become(arguments.data(), signals, orphan, go->read.get(), failure->write.get());
   }
   return HeldCommand(pid, command.front(), std::move(go->write), std::move(failure->read));
 }
@@ -78,13 +85,30 @@ HeldCommand::HeldCommand(HeldCommand&& other) noexcept
 HeldCommand::~HeldCommand() {
   if (pid_ < 0 || released_)
     return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  end_child(pid_);
 }
 
-Result<void> HeldCommand::release() {
+void end_child(pid_t pid) {
+  constexpr int most_tries = 500;
+  kill(pid, SIGKILL);
+  // One that waits for a disk or a network goes when that answers, and is then collected by init.
+  for (int i = 0; i < most_tries && waitpid(pid, nullptr, WNOHANG) == 0; i++)
+    usleep(2000);
+}
+
+Result<void> HeldCommand::release(int interrupt_fd) {
   const char byte = 1;
-  [[maybe_unused]] const ssize_t told = write(go_.get(), &byte, 1);
+  ssize_t told = 0;
+  while ((told = write(go_.get(), &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (told != 1) // nothing would ever come of waiting
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot let {} go: {}", name_, std::strerror(errno)), ""};
+  std::array<pollfd, 2> fds{pollfd{failure_.get(), POLLIN, 0}, pollfd{interrupt_fd, POLLIN, 0}};
+  while (poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
+  }
+  if (fds[0].revents == 0)
+    return Error{ExitCode::no_target, fmt::format("interrupted before {} ran", name_), ""};
   int error = 0;
   // The pipe ends without a word when the command has taken the child's place.
   if (read(failure_.get(), &error, sizeof(error)) == sizeof(error)) {
@@ -95,6 +119,12 @@ Result<void> HeldCommand::release() {
   }
   released_ = true;
   return {};
+}
+
+bool HeldCommand::has_ended() const {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid_;
 }
 
 std::optional<int> HeldCommand::ended() {

@@ -3,11 +3,11 @@
 // traced from the command's first instruction.
 #pragma once
 
-#include "kernel/unique_fd.h"
+#include "base/start_signals.h"
+#include "base/unique_fd.h"
 
 #include <leakbpf/result.h>
 
-#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,21 +16,27 @@
 
 namespace leakbpf {
 
+/// What becomes of it when leakbpf is killed.
+enum class Orphan : bool { lives_on, ends };
+
 class HeldCommand {
 public:
-  /// `signal_mask` and `environment` ("NAME=VALUE", added to ours) are the command's. To be called
-  /// before there are threads.
+  /// It is given `signals` and `environment` ("NAME=VALUE", added to ours). To be called before
+  /// there are threads.
   [[nodiscard]] static Result<HeldCommand> start(const std::vector<std::string>& command,
-                                                 const sigset_t& signal_mask,
-                                                 const std::vector<std::string>& environment);
+                                                 const StartSignals& signals,
+                                                 const std::vector<std::string>& environment,
+                                                 Orphan orphan = Orphan::lives_on);
   HeldCommand(HeldCommand&& other) noexcept;
   HeldCommand& operator=(HeldCommand&&) = delete;
   /// Ends it, when it was not let go.
   ~HeldCommand();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// Fails when there is no such command.
-  [[nodiscard]] Result<void> release();
+  /// Fails when there is no such command, or when `interrupt_fd` is readable before it runs.
+  [[nodiscard]] Result<void> release(int interrupt_fd);
+  /// Its status was not taken yet: /proc still tells its name.
+  [[nodiscard]] bool has_ended() const;
   /// Its wait status once it has ended; does not wait.
   [[nodiscard]] std::optional<int> ended();
 
@@ -44,6 +50,9 @@ private:
   UniqueFd failure_; ///< the error number of an exec that failed
   bool released_ = false;
 };
+
+/// Kills a child and collects it, if it goes within a second.
+void end_child(pid_t pid);
 
 /// The file that a command's name stands for: as the shell finds it, by PATH. Empty: none.
 [[nodiscard]] std::string find_command(const std::string& name);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/option_groups.h"
 
+#include "cli/option_values.h"
+#include "core/pattern.h"
+
 #include <leakbpf/abi.h>
 
-#include <algorithm>
-#include <charconv>
-#include <map>
-#include <regex>
+#include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -14,93 +15,164 @@ namespace leakbpf {
 
 namespace {
 
-const std::map<std::string, Backend> backends{
+template <class T> using Words = std::vector<std::pair<std::string, T>>;
+
+const Words<Backend> backends{
     {"session", Backend::session}, {"multi", Backend::multi}, {"perf", Backend::perf}};
-const std::map<std::string, SortOrder> sort_orders{{"growth", SortOrder::growth},
-                                                   {"bytes", SortOrder::bytes},
-                                                   {"count", SortOrder::count},
-                                                   {"age", SortOrder::age}};
-const std::map<std::string, GroupBy> groupings{
-    {"stack", GroupBy::stack},     {"line", GroupBy::line},     {"function", GroupBy::function},
-    {"handler", GroupBy::handler}, {"module", GroupBy::module}, {"process", GroupBy::process}};
-const std::map<std::string, ColorMode> color_modes{
+const Words<SortOrder> sort_orders{{"growth", SortOrder::growth},
+                                   {"bytes", SortOrder::bytes},
+                                   {"count", SortOrder::count},
+                                   {"age", SortOrder::age}};
+const Words<GroupBy> groupings{{"stack", GroupBy::stack},       {"line", GroupBy::line},
+                               {"function", GroupBy::function}, {"handler", GroupBy::handler},
+                               {"module", GroupBy::module},     {"process", GroupBy::process}};
+const Words<ColorMode> color_modes{
     {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
-const std::map<std::string, Format> formats{
-    {"table", Format::table},           {"json", Format::json},   {"compact", Format::compact},
-    {"folded", Format::folded},         {"pprof", Format::pprof}, {"svg", Format::svg},
-    {"speedscope", Format::speedscope}, {"html", Format::html}};
+const Words<Format> formats{{"table", Format::table},     {"json", Format::json},
+                            {"compact", Format::compact}, {"folded", Format::folded},
+                            {"pprof", Format::pprof},     {"svg", Format::svg},
+                            {"html", Format::html},       {"speedscope", Format::speedscope}};
+const std::vector<std::string> kind_words{"heap", "mmap", "brk", "python", "pages", "held"};
 
-/// One of the words of `words`, in any case.
-template <class T> CLI::CheckedTransformer word_of(const std::map<std::string, T>& words) {
-  CLI::CheckedTransformer transformer(words, CLI::ignore_case);
-  std::string description = "one of";
-  for (const auto& [word, value] : words)
-    description += " " + word;
-  transformer.description(description);
-  return transformer;
+constexpr double longest_seconds = 31536000; // a year
+constexpr double longest_interval = 86400;
+constexpr std::uint64_t most_rows = 1'000'000'000;
+constexpr std::uint64_t largest_block = std::uint64_t{1} << 47; // an address space
+
+/// "--interval" of "-i,--interval".
+std::string long_name(const std::string& names) {
+  const std::size_t at = names.find("--");
+  return at == std::string::npos ? names : names.substr(at, names.find(',', at) - at);
 }
 
-/// "16K", "4M", "1G" or plain bytes.
-CLI::Validator size_value() {
-  // CLI11 alone would take -1 for 2^64 - 1, and K for 1K.
-  const auto convert = [units = CLI::AsSizeValue(false)](std::string& text) -> std::string {
-    std::string refusal = text + " is no size such as 4096, 16K, 4M or 1G";
-    if (text.empty() || text.front() < '0' || text.front() > '9')
-      return refusal;
-    try {
-      if (units(text).empty())
-        return "";
-      return refusal;
-    } catch (const CLI::ValidationError&) { // a unit it does not know
-      return refusal;
-    }
+void insist(const Result<void>& taken) {
+  if (!taken)
+    throw BadValue(taken.error());
+}
+
+/// The type of what an option's value is kept in, which may be optional.
+template <class Value> struct Kept { using Type = Value; };
+template <class Value> struct Kept<std::optional<Value>> { using Type = Value; };
+
+template <class Parsed, class Value> Result<void> store(const Result<Parsed>& parsed, Value& into) {
+  if (!parsed)
+    return parsed.error();
+  into = static_cast<typename Kept<Value>::Type>(*parsed);
+  return {};
+}
+
+using Take = std::function<Result<void>(const std::string& option, const std::string& text)>;
+
+/// An option whose one value `take` reads and keeps, or refuses.
+CLI::Option* add_value(CLI::App& app, const std::string& names, const Take& take,
+                       const std::string& what) {
+  return app.add_option_function<std::string>(
+      names,
+      [option = long_name(names), take](const std::string& text) { insist(take(option, text)); },
+      what);
+}
+
+/// The same for one that may be repeated.
+CLI::Option* add_values(CLI::App& app, const std::string& names, const Take& take,
+                        const std::string& what) {
+  return app.add_option_function<std::vector<std::string>>(
+      names,
+      [option = long_name(names), take](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts)
+          insist(take(option, text));
+      },
+      what);
+}
+
+template <class Value> Take seconds(Value& into, double least, double most) {
+  return [&into, least, most](const std::string& option, const std::string& text) {
+    return store(decimal_value(option, "seconds", least, most, text), into);
   };
-  return {convert, "SIZE"};
 }
 
-CLI::Validator regular_expression() {
-  return {[](std::string& text) -> std::string {
-            try {
-              const std::regex compiled(text);
-              return "";
-            } catch (const std::regex_error& error) {
-              return text + " is no regular expression: " + error.what();
-            }
-          },
-          "REGEX"};
+template <class Value> Take percent(Value& into, double most) {
+  return [&into, most](const std::string& option, const std::string& text) {
+    return store(decimal_value(option, "percent", 0, most, text), into);
+  };
 }
 
-CLI::Validator some_text() {
-  return {[](std::string& text) -> std::string {
-            return text.find_first_not_of(" \t\n") == std::string::npos ? "it is empty" : "";
-          },
-          ""};
+template <class Value> Take size(Value& into, std::uint64_t least, std::uint64_t most) {
+  return [&into, least, most](const std::string& option, const std::string& text) {
+    return store(size_value(option, least, most, text), into);
+  };
 }
 
-/// Adds the PIDs of "17", "17,18" or, from a quoted $(pgrep ...), "17 18" or a line each.
-void add_pids(const std::string& text, std::vector<pid_t>& pids) {
-  std::size_t at = 0;
-  while ((at = text.find_first_not_of(", \t\n", at)) != std::string::npos) {
-    const std::size_t end = std::min(text.find_first_of(", \t\n", at), text.size());
-    pid_t pid = 0;
-    const auto [parsed_to, error] = std::from_chars(&text[at], text.data() + end, pid);
-    if (error != std::errc() || parsed_to != text.data() + end || pid <= 0)
-      throw CLI::ValidationError("--pid", text.substr(at, end - at) + " is no PID");
-    pids.push_back(pid);
-    at = end;
-  }
+template <class Value> Take whole(Value& into, std::uint64_t least, std::uint64_t most) {
+  return [&into, least, most](const std::string& option, const std::string& text) {
+    return store(whole_value(option, least, most, text), into);
+  };
+}
+
+template <class T, class Value> Take word_of(const Words<T>& words, Value& into) {
+  return [&words, &into](const std::string& option, const std::string& text) -> Result<void> {
+    std::vector<std::string> names;
+    for (const auto& [name, meaning] : words)
+      names.push_back(name);
+    const auto index = word_index(option, names, text);
+    if (!index)
+      return index.error();
+    into = words[*index].second;
+    return {};
+  };
+}
+
+Take kind(std::vector<std::string>& kinds) {
+  return [&kinds](const std::string& option, const std::string& text) -> Result<void> {
+    const auto index = word_index(option, kind_words, text);
+    if (!index)
+      return index.error();
+    kinds.push_back(kind_words[*index]);
+    return {};
+  };
+}
+
+Result<void> check_pattern(const std::string& option, const std::string& text) {
+  const auto compiled = Pattern::compile(text);
+  return compiled ? Result<void>() : compiled.error().in(option);
+}
+
+Take pattern(std::string& into) {
+  return [&into](const std::string& option, const std::string& text) {
+    into = text;
+    return check_pattern(option, text);
+  };
+}
+
+Take patterns(std::vector<std::string>& into) {
+  return [&into](const std::string& option, const std::string& text) {
+    into.push_back(text);
+    return check_pattern(option, text);
+  };
+}
+
+Take some_text(std::vector<std::string>& into, const std::string& what) {
+  return [&into, what](const std::string& option, const std::string& text) -> Result<void> {
+    if (text.find_first_not_of(" \t\n") == std::string::npos)
+      return refuse_value({option, what}, text);
+    into.push_back(text);
+    return {};
+  };
+}
+
+Take pids(std::vector<pid_t>& into) {
+  return [&into](const std::string& option, const std::string& text) -> Result<void> {
+    const auto parsed = pid_values(option, text);
+    if (!parsed)
+      return parsed.error();
+    into.insert(into.end(), parsed->begin(), parsed->end());
+    return {};
+  };
 }
 
 } // namespace
 
 void add_target_options(CLI::App& app, Options& options) {
-  app.add_option_function<std::vector<std::string>>(
-         "-p,--pid",
-         [&options](const std::vector<std::string>& words) {
-           for (const std::string& word : words)
-             add_pids(word, options.pids);
-         },
-         "trace these processes")
+  add_values(app, "-p,--pid", pids(options.pids), "trace these processes")
       ->type_name("PID...")
       ->group("Target");
   app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
@@ -109,89 +181,77 @@ void add_target_options(CLI::App& app, Options& options) {
 }
 
 void add_selectors(CLI::App& app, Options& options) {
-  const auto add = [&app](const char* name, std::vector<std::string>& values, const char* what) {
-    return app.add_option(name, values, what)
+  const auto add = [&app](const char* name, const Take& take, const char* what) {
+    return add_values(app, name, take, what)
         ->expected(1)
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group("Target");
   };
-  add("--name", options.names,
+  add("--name", patterns(options.names),
       "processes whose command line matches, also those that start later; it adds to what the "
       "other "
       "options select")
-      ->check(regular_expression())
       ->type_name("REGEX");
-  add("--cgroup", options.cgroups,
+  add("--cgroup", some_text(options.cgroups, "a path"),
       "every process in it and below: /system.slice/x.service, or one below /sys/fs/cgroup")
-      ->check(some_text())
       ->type_name("PATH");
-  add("--container", options.containers,
+  add("--container", some_text(options.containers, "an id"),
       "every process in it: the id, or at least 6 characters that it begins with")
-      ->check(some_text())
       ->type_name("ID");
   app.add_flag("-a,--all", options.all, "every user process")->group("Target");
 }
 
 void add_tracking_options(CLI::App& app, Options& options) {
-  CLI::Option* exact =
-      app.add_flag("--exact", options.exact, "follow every allocation, all the time");
-  exact->group("Tracking");
-  app.add_option("--sample-bytes", options.sample_bytes,
-                 "mean bytes between samples of the heap; 1 follows every block (default: 16K)")
-      ->transform(size_value())
-      ->check(CLI::PositiveNumber)
-      ->excludes(exact)
+  constexpr std::uint64_t largest_mean = std::uint64_t{1} << 40;
+  app.add_flag("--exact", options.exact, "follow every allocation, all the time")
+      ->group("Tracking");
+  add_value(app, "--sample-bytes", size(options.sample_bytes, 1, largest_mean),
+            "mean bytes between samples of the heap; 1 follows every block (default: 16K)")
       ->type_name("SIZE")
       ->group("Tracking");
-  app.add_option("--max-overhead", options.max_overhead_percent,
-                 "most percent of a core that the probes may cost each target; 0: no limit "
-                 "(default: 3, with --exact 0)")
-      ->check(CLI::Range(0.0, 100.0))
+  add_value(app, "--max-overhead", percent(options.max_overhead_percent, 100),
+            "most percent of a core that the probes may cost each target; 0: no limit "
+            "(default: 3, with --exact 0)")
       ->type_name("PCT")
       ->group("Tracking");
-  app.add_option("--max-total-overhead", options.max_total_overhead_percent,
-                 "the same for all targets together (default: no limit)")
-      ->check(CLI::Range(0.0, 6400.0))
+  add_value(app, "--max-total-overhead", percent(options.max_total_overhead_percent, 6400),
+            "the same for all targets together (default: no limit)")
       ->type_name("PCT")
       ->group("Tracking");
-  app.add_option("--min-size", options.min_size, "ignore smaller allocations")
-      ->transform(size_value())
+  add_value(app, "--min-size", size(options.min_size, 0, largest_block),
+            "ignore smaller allocations")
       ->type_name("SIZE")
       ->group("Tracking");
-  app.add_option("--max-size", options.max_size, "ignore larger allocations")
-      ->transform(size_value())
+  add_value(app, "--max-size", size(options.max_size, 0, largest_block),
+            "ignore larger allocations")
       ->type_name("SIZE")
       ->group("Tracking");
-  app.add_option("--min-age", options.min_age_seconds, "show only sites with a block this old")
-      ->check(CLI::NonNegativeNumber)
+  add_value(app, "--min-age", seconds(options.min_age_seconds, 0, longest_seconds),
+            "show only sites with a block this old")
       ->type_name("SEC")
       ->group("Tracking");
-  app.add_option("--kinds", options.kinds,
-                 "heap, mmap, brk, python (default: these four); pages: resident memory by sampled "
-                 "page faults, for next to no cost where heap is not among them")
+  add_values(app, "--kinds", kind(options.kinds),
+             "heap, mmap, brk, python, held (default: these five); held: containers of Python's "
+             "that grow, read from outside, without a probe; pages: resident memory by sampled "
+             "page faults, for next to no cost where heap is not among them")
       ->delimiter(',')
-      ->check(CLI::IsMember({"heap", "mmap", "brk", "python", "pages"}))
       ->type_name("LIST")
       ->group("Tracking");
 }
 
 /// Table sizes, and help for what leakbpf does not find out by itself.
 void add_resource_options(CLI::App& app, Options& options) {
-  app.add_option("--max-live", options.max_live,
-                 "outstanding blocks that can be followed (default: by the target's size)")
-      ->transform(size_value())
-      ->check(CLI::Range(1U, 1U << 30))
+  add_value(app, "--max-live", size(options.max_live, 1, 1U << 30),
+            "outstanding blocks that can be followed (default: by the target's size)")
       ->type_name("N")
       ->group("Tracking");
-  app.add_option("--max-stacks", options.max_stacks,
-                 "different stacks that can be kept (32768; with -a 65536)")
-      ->transform(size_value())
-      ->check(CLI::Range(1U, 1U << 24))
+  add_value(app, "--max-stacks", size(options.max_stacks, 1, 1U << 24),
+            "different stacks that can be kept (32768; with -a 65536)")
       ->type_name("N")
       ->group("Tracking");
-  app.add_option("--max-depth", options.max_depth, "frames kept of a stack (127)")
-      ->check(CLI::Range(1U, static_cast<unsigned>(LEAKBPF_MAX_FRAMES)))
+  add_value(app, "--max-depth", whole(options.max_depth, 1, LEAKBPF_MAX_FRAMES),
+            "frames kept of a stack (127)")
       ->type_name("N")
       ->group("Tracking");
   app.add_option("--object", options.objects, "look for the allocator in this file only")
@@ -203,13 +263,24 @@ void add_resource_options(CLI::App& app, Options& options) {
                  "the allocator's names begin with this (je_ for je_malloc)")
       ->type_name("P")
       ->group("Tracking");
-  app.add_flag("--no-cache", options.no_cache,
-               "keep no unwind tables on disk (else in ~/.cache/leakbpf)")
-      ->group("Tracking");
   app.add_flag("--no-python", options.no_python, "native stacks only")->group("Tracking");
-  app.add_option("--backend", options.backend, "way to attach (default: the best that works)")
-      ->transform(word_of(backends))
+  app.add_flag("--reach", options.reach,
+               "who has pointers to what leaks (detect and snapshot: of processes up to 256 MB)")
+      ->group("Tracking");
+  app.add_flag("--show-keys", options.show_keys,
+               "keys of containers in the output, which are users' data")
+      ->group("Tracking");
+  add_value(app, "--backend", word_of(backends, options.backend),
+            "way to attach (default: the best that works)")
       ->type_name("NAME")
+      ->group("Tracking");
+}
+
+void add_memory_limit(CLI::App& app, Options& options) {
+  add_value(
+      app, "--max-memory", size(options.max_memory, 32U << 20, 1ULL << 40),
+      "most memory that leakbpf itself takes (default: an eighth of what there is, 256M to 4G)")
+      ->type_name("SIZE")
       ->group("Tracking");
 }
 
@@ -224,38 +295,34 @@ void add_suppressions(CLI::App& app, Options& options) {
 
 /// What a row is, which are shown, and in which order.
 void add_row_options(CLI::App& app, Options& options) {
-  app.add_option("-n,--top", options.top, "rows (20; 0: all)")
-      ->check(CLI::NonNegativeNumber)
+  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows (20; 0: all)")
       ->type_name("N")
       ->group("Display");
-  app.add_option("--sort", options.sort, "growth, bytes, count or age (growth)")
-      ->transform(word_of(sort_orders))
+  add_value(app, "--sort", word_of(sort_orders, options.sort),
+            "growth, bytes, count or age (growth)")
       ->type_name("ORDER")
       ->group("Display");
-  app.add_option("--by", options.group_by,
-                 "what a row is: stack, line, function, handler (the outermost function of the "
-                 "application's own code: of a web service, the endpoint), module or process")
-      ->transform(word_of(groupings))
+  add_value(app, "--by", word_of(groupings, options.group_by),
+            "what a row is: stack, line, function, handler (the outermost function of the "
+            "application's own code: of a web service, the endpoint), module or process")
       ->type_name("WHAT")
       ->group("Display");
-  app.add_option("--filter", options.filter,
-                 "rows with a frame whose function, file or module matches")
-      ->check(regular_expression())
+  add_value(app, "--filter", pattern(options.filter),
+            "rows with a frame whose function, file or module matches")
       ->type_name("REGEX")
       ->group("Display");
 }
 
 void add_text_options(CLI::App& app, Options& options) {
   app.add_flag("--stacks", options.stacks, "every frame of each row")->group("Display");
-  app.add_option("--color", options.color, "auto, always or never (auto)")
-      ->transform(word_of(color_modes))
+  add_value(app, "--color", word_of(color_modes, options.color), "auto, always or never (auto)")
       ->type_name("WHEN")
       ->group("Display");
 }
 
 void add_interval(CLI::App& app, Options& options) {
-  app.add_option("-i,--interval", options.interval_seconds, "seconds between refreshes (1)")
-      ->check(CLI::Range(0.05, 86400.0))
+  add_value(app, "-i,--interval", seconds(options.interval_seconds, 0.05, longest_interval),
+            "seconds between refreshes (1)")
       ->type_name("SEC")
       ->group("Display");
   app.add_flag("--plain", options.plain, "no full-screen view (there is none yet)")
@@ -263,8 +330,8 @@ void add_interval(CLI::App& app, Options& options) {
 }
 
 void add_duration(CLI::App& app, Options& options) {
-  app.add_option("-d,--duration", options.duration_seconds, "seconds to trace")
-      ->check(CLI::Range(0.1, 31536000.0))
+  add_value(app, "-d,--duration", seconds(options.duration_seconds, 0.1, longest_seconds),
+            "seconds to trace")
       ->type_name("SEC")
       ->group("Display");
 }
@@ -291,22 +358,22 @@ void add_output_options(CLI::App& app, Options& options, const std::string& othe
   app.add_option("-o,--output", options.output, "write to FILE, whole or not at all")
       ->type_name("FILE")
       ->group("Output");
-  app.add_option("--format", options.format,
-                 "table, json, compact, folded, pprof, svg, html or speedscope (default: what "
-                 "FILE's name ends in; else " +
-                     otherwise + ")")
-      ->transform(word_of(formats))
+  add_value(app, "--format", word_of(formats, options.format),
+            "table, json, compact, folded, pprof, svg, html or speedscope (default: what "
+            "FILE's name ends in; else " +
+                otherwise + ")")
       ->type_name("F")
       ->group("Output");
 }
 
 /// `detect [DURATION] [INTERVAL]`, and `report FILE`, `diff BEFORE AFTER`.
 void add_detect_options(CLI::App& app, Options& options) {
-  app.add_option("-d,--duration,DURATION", options.duration_seconds, "seconds to trace (300)")
-      ->check(CLI::Range(0.1, 31536000.0));
-  app.add_option("-i,--interval,INTERVAL", options.interval_seconds,
-                 "seconds between signs of progress (10)")
-      ->check(CLI::Range(0.05, 86400.0));
+  add_value(app, "-d,--duration,DURATION",
+            seconds(options.duration_seconds, shortest_detection, longest_seconds),
+            "seconds to trace (300)");
+  add_value(app, "-i,--interval,INTERVAL",
+            seconds(options.interval_seconds, 0.05, longest_interval),
+            "seconds between signs of progress (10)");
 }
 
 void add_report_options(CLI::App& app, Options& options) {
@@ -317,8 +384,7 @@ void add_report_options(CLI::App& app, Options& options) {
 }
 
 void add_diff_options(CLI::App& app, Options& options) {
-  app.add_option("-n,--top", options.top, "rows (20; 0: all)")
-      ->check(CLI::NonNegativeNumber)
+  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows (20; 0: all)")
       ->type_name("N")
       ->group("Display");
   app.add_option("FILES", options.files, "the snapshot before, and the one after")

@@ -4,6 +4,7 @@
 #include "cli/option_groups.h"
 #include "version.h"
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
@@ -18,8 +19,7 @@ Error usage_error(std::string message, std::string hint) {
   return Error{ExitCode::usage, std::move(message), std::move(hint)};
 }
 
-// Less than this has no room for a trend after warm-up.
-constexpr double shortest_detection = 5;
+constexpr const char* help_hint = "leakbpf --help lists the options";
 
 bool has_selector(const Options& options) {
   return !options.names.empty() || !options.cgroups.empty() || !options.containers.empty() ||
@@ -28,6 +28,13 @@ bool has_selector(const Options& options) {
 
 bool has_target(const Options& options) {
   return !options.pids.empty() || has_selector(options);
+}
+
+/// A command becomes a Python only when it runs, and what it takes before shows nothing of that.
+bool wants_python_alone(const Options& options) {
+  return !options.kinds.empty() &&
+         std::all_of(options.kinds.begin(), options.kinds.end(),
+                     [](const std::string& kind) { return kind == "python" || kind == "held"; });
 }
 
 Result<void> check_combination(const Options& options) {
@@ -41,24 +48,17 @@ Result<void> check_combination(const Options& options) {
   if (!needs_target && has_selector(options))
     return usage_error("--name, --cgroup, --container and --all are for top, snapshot and detect",
                        "");
-  if (options.command == Command::run && options.kinds == std::vector<std::string>{"python"})
+  if (options.command == Command::run && wants_python_alone(options))
     return usage_error("run cannot follow Python alone: it finds it only once it runs",
-                       "--kinds heap,python");
+                       "--kinds heap,python,held");
   if (options.command == Command::run && options.duration_seconds)
     return usage_error("run has no --duration: it ends with the command", "");
-  if (options.command == Command::detect &&
-      options.duration_seconds.value_or(shortest_detection) < shortest_detection)
-    return usage_error(fmt::format("detect needs at least {} s to tell growth from what comes and "
-                                   "goes",
-                                   shortest_detection),
-                       "the default is 300");
+  if (options.exact && options.sample_bytes)
+    return usage_error("--exact and --sample-bytes exclude each other",
+                       "--sample-bytes 1 and --max-overhead 0 are what --exact does");
   if (options.min_size > options.max_size)
     return usage_error("--min-size is above --max-size", "");
   return {};
-}
-
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
 }
 
 using Commands = std::vector<std::pair<Command, CLI::App*>>;
@@ -87,6 +87,7 @@ Commands add_commands(CLI::App& app, Options& options) {
   give(add_selectors, {&app, top, snapshot, detect});
   give(add_tracking_options, {&app, top, snapshot, detect, run});
   give(add_resource_options, {&app, top, snapshot, detect, run});
+  give(add_memory_limit, {&app, top, snapshot, detect, run, report, diff, demo});
   give(add_row_options, {&app, top, snapshot, run, report, demo});
   give(add_suppressions, {&app, top, snapshot, detect, run, report, demo});
   give(add_text_options, {&app, top, snapshot, run, report, diff, demo});
@@ -101,6 +102,65 @@ Commands add_commands(CLI::App& app, Options& options) {
   return {{Command::top, top},       {Command::snapshot, snapshot}, {Command::detect, detect},
           {Command::run, run},       {Command::report, report},     {Command::diff, diff},
           {Command::doctor, doctor}, {Command::demo, demo}};
+}
+
+std::string name_of_parsed(const Commands& commands) {
+  for (const auto& [command, app] : commands)
+    if (app->parsed())
+      return app->get_name();
+  return "";
+}
+
+Error explain_extra(const std::vector<std::string>& extra, const std::string& command) {
+  const std::string word = extra.empty() ? "" : extra.front();
+  if (!word.starts_with('-'))
+    return usage_error(fmt::format("unexpected argument: {}", word), help_hint);
+  if (command.empty())
+    return usage_error(fmt::format("there is no option {}", word), help_hint);
+  return usage_error(fmt::format("{} has no option {}", command, word),
+                     fmt::format("leakbpf {} --help lists its options", command));
+}
+
+/// `name` is the option's or argument's.
+Error explain_count(const std::string& name, const std::string& text, const std::string& command) {
+  if (command == "diff" && name == "FILES")
+    return usage_error("diff needs two snapshots", "leakbpf diff BEFORE AFTER");
+  if (text.find("At Most") != std::string::npos)
+    return usage_error(fmt::format("{} may be given only once", name), help_hint);
+  if (text.find("override") != std::string::npos)
+    return usage_error(fmt::format("{} takes no value", name), help_hint);
+  return usage_error(fmt::format("{} needs a value", name), help_hint);
+}
+
+Error explain_missing(const std::string& command) {
+  if (command == "report")
+    return usage_error("report needs a snapshot", "leakbpf report FILE");
+  if (command == "diff")
+    return usage_error("diff needs two snapshots", "leakbpf diff BEFORE AFTER");
+  return usage_error("run needs a command", "leakbpf run -- COMMAND [ARG...]");
+}
+
+/// The option that the parser speaks of, else the positional argument.
+std::string named_in(const std::string& text) {
+  const std::size_t dash = text.starts_with('-') ? 0 : text.find(" -");
+  const std::size_t at = dash == std::string::npos || dash == 0 ? 0 : dash + 1;
+  return text.substr(at, text.find_first_of(": =", at) - at);
+}
+
+/// What the parser found wrong, in our own words: its own are about its own types.
+Error explain(const CLI::ParseError& error, const CLI::App& app, const Commands& commands) {
+  const std::string text = error.what();
+  const std::string name = named_in(text);
+  const std::string command = name_of_parsed(commands);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error))
+    return explain_extra(app.remaining(true), command);
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
+    return explain_count(name, text, command);
+  if (dynamic_cast<const CLI::RequiredError*>(&error))
+    return explain_missing(command);
+  if (dynamic_cast<const CLI::ConversionError*>(&error))
+    return usage_error(fmt::format("{} takes no value", name), help_hint);
+  return usage_error("this command line cannot be understood", help_hint);
 }
 
 } // namespace
@@ -124,8 +184,10 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
     parsed.text = std::string(wanted.what()) + "\n";
     parsed.only_text = true;
     return parsed;
+  } catch (const BadValue& value) {
+    return value.error();
   } catch (const CLI::ParseError& error) {
-    return usage_error(first_line(error.what()), "leakbpf --help lists the options");
+    return explain(error, app, commands);
   }
   for (const auto& [command, subcommand] : commands)
     if (subcommand->parsed())

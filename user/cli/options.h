@@ -31,6 +31,7 @@ struct Options {
   std::vector<std::string> files;        ///< snapshots that `report` and `diff` read
   // Tracking
   std::optional<std::uint64_t> sample_bytes;
+  std::optional<std::uint64_t> max_memory; ///< bytes that leakbpf itself may take
   std::optional<double> max_overhead_percent;
   double max_total_overhead_percent = 0; ///< 0: no limit
   std::uint64_t min_size = 0;
@@ -45,10 +46,11 @@ struct Options {
   bool exact = false;
   bool python_malloc = false; ///< `run`: Python takes every object from malloc
   bool debuginfod = false;    ///< `report`: ask servers for names that are missing
-  bool no_cache = false;      ///< neither read nor write unwind tables on disk
   bool no_python = false;
+  bool show_keys = false; ///< of containers: users' data
+  bool reach = false;     ///< who has pointers to blocks, in large processes, too
   std::optional<Backend> backend;
-  std::vector<std::string> kinds; ///< empty: heap, mmap, brk, python
+  std::vector<std::string> kinds; ///< empty: heap, mmap, brk, python, held
   // Display
   std::optional<double> interval_seconds; ///< else 1; of progress in `detect`, 10
   std::size_t top = 20;

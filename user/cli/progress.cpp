@@ -5,15 +5,15 @@
 #include "render/escape.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 namespace leakbpf {
 
-Progress::Progress(const Options& options, double wanted_seconds)
-    : on_(!options.quiet && isatty(STDERR_FILENO) == 1), wanted_(wanted_seconds) {}
+Progress::Progress(const Options& options, MessageWriter& messages, double wanted_seconds)
+    : messages_(messages), on_(!options.quiet && isatty(STDERR_FILENO) == 1),
+      wanted_(wanted_seconds) {}
 
 void Progress::show(double elapsed_seconds, const std::string& what) {
   if (!on_)
@@ -24,14 +24,13 @@ void Progress::show(double elapsed_seconds, const std::string& what) {
   const std::string line = escape_controls(
       fmt::format("[{:#>{}}{:.>{}}] {} of {}  {}", "", done, "", bar_width - done,
                   format_duration(elapsed_seconds), format_duration(wanted_), what));
-  fmt::print(stderr, "\r{:<{}}", line, length_);
-  std::fflush(stderr);
+  messages_.write_if_ready(fmt::format("\r{:<{}}", line, length_));
   length_ = line.size();
 }
 
 void Progress::clear() {
   if (length_ > 0)
-    fmt::print(stderr, "\r{:{}}\r", "", length_);
+    messages_.write_if_ready(fmt::format("\r{:{}}\r", "", length_));
   length_ = 0;
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // report and diff: snapshots shown again, without privileges.
 #include "cli/commands.h"
+#include "cli/own_limits.h"
 #include "cli/results.h"
 #include "cli/trace_options.h"
 #include "core/suppress.h"
 #include "store/snapshot_reader.h"
 #include "symbol/late_names.h"
-
-#include <regex>
 
 namespace leakbpf {
 
@@ -34,20 +33,22 @@ Result<Report> load(const Options& options, const std::string& file, Format form
 } // namespace
 
 Result<ExitCode> run_report(const Options& options) {
+  if (auto limited = begin_file_limits(options); !limited)
+    return limited.error();
   const Format format = format_of(options, Format::table);
   if (auto writable = check_result(options, Format::table); !writable)
     return writable.error();
   auto report = load(options, options.files.front(), format);
   if (!report)
     return report.error();
-  std::optional<std::regex> filter;
-  if (!options.filter.empty())
-    filter.emplace(options.filter);
+  const auto filter = filter_of(options);
+  if (!filter)
+    return filter.error();
   Arrangement arrangement;
   arrangement.sort = options.sort;
   arrangement.group_by = options.group_by;
   arrangement.rows = format == Format::table ? options.top : 0;
-  arrangement.filter = filter ? &*filter : nullptr;
+  arrangement.filter = *filter ? &**filter : nullptr;
   arrange(*report, arrangement);
   if (auto written = write_result(*report, options, Format::table); !written)
     return written.error();
@@ -55,14 +56,18 @@ Result<ExitCode> run_report(const Options& options) {
 }
 
 Result<ExitCode> run_diff(const Options& options) {
+  if (auto limited = begin_file_limits(options); !limited)
+    return limited.error();
   if (auto writable = check_result(options, Format::table); !writable)
     return writable.error();
-  const auto before = load_snapshot(options.files.at(0));
+  auto before = load_snapshot(options.files.at(0));
   if (!before)
     return before.error();
-  const auto after = load_snapshot(options.files.at(1));
+  auto after = load_snapshot(options.files.at(1));
   if (!after)
     return after.error();
+  put_pools_behind(*before);
+  put_pools_behind(*after);
   const Diff diff = compare(*before, options.files.at(0), *after, options.files.at(1));
   if (auto written = write_result(diff, options); !written)
     return written.error();

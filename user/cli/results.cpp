@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/results.h"
 
+#include "base/background.h"
+#include "base/memory_error.h"
 #include "store/output_file.h"
 
 #include <cstdlib>
+#include <new>
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -18,7 +22,20 @@ bool is_binary(Format format) {
 
 /// A file has no width and wants no escapes.
 TableStyle style_for(const Options& options) {
-  return to_stdout(options) ? table_style(options) : TableStyle{options.stacks, false, 0};
+  TableStyle style = table_style(options);
+  if (!to_stdout(options)) {
+    style.color = false;
+    style.width = 0;
+  }
+  return style;
+}
+
+Result<std::string> rendered(const Report& report, const Options& options, Format otherwise) {
+  try {
+    return render(report, format_of(options, otherwise), style_for(options));
+  } catch (const std::bad_alloc&) {
+    return memory_ran_out(fmt::format("the output of {} stacks", report.sites.size()));
+  }
 }
 
 } // namespace
@@ -36,6 +53,7 @@ Format format_of(const Options& options, Format otherwise) {
 TableStyle table_style(const Options& options) {
   TableStyle style;
   style.stacks = options.stacks;
+  style.filtered = !options.filter.empty();
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   style.color = options.color == ColorMode::always ||
                 (options.color == ColorMode::automatic && terminal && !std::getenv("NO_COLOR"));
@@ -52,13 +70,33 @@ Result<void> check_result(const Options& options, Format otherwise) {
 }
 
 Result<void> write_result(const Report& report, const Options& options, Format otherwise) {
-  return write_output(options.output,
-                      render(report, format_of(options, otherwise), style_for(options)));
+  const auto text = rendered(report, options, otherwise);
+  return text ? write_output(options.output, *text) : text.error();
 }
 
 Result<void> write_result(const Diff& diff, const Options& options) {
   return write_output(options.output, render(diff, format_of(options, Format::table),
                                              style_for(options), options.top));
+}
+
+Result<void> write_traced(const Report& report, const Options& options, Format otherwise,
+                          Interrupts& interrupts) {
+  auto text = rendered(report, options, otherwise);
+  if (!text)
+    return text.error();
+  return write_unless_interrupted(options.output, std::move(*text), interrupts);
+}
+
+Result<void> write_unless_interrupted(const std::string& path, std::string text,
+                                      Interrupts& interrupts) {
+  interrupts.forget(); // those that came while there was nothing to wait for
+  Background<Result<void>> writing(
+      [path, text = std::move(text)] { return write_output(path, text); });
+  if (writing.wait_unless(interrupts.fd()))
+    return writing.take();
+  return Error{ExitCode::io,
+               fmt::format("interrupted while {} did not take what was found", output_name(path)),
+               ""};
 }
 
 } // namespace leakbpf

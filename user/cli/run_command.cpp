@@ -42,14 +42,17 @@ void pass_on(Interrupts& interrupts, pid_t pid) {
       kill(pid, static_cast<int>(arrived->ssi_signo));
 }
 
-int follow_to_end(Tracer& tracer, HeldCommand& command, Interrupts& interrupts,
+int follow_to_end(Tracing& tracer, HeldCommand& command, Interrupts& interrupts,
                   double interval_seconds) {
   double next_sample = interval_seconds;
   for (;;) {
     const pid_t pid = command.pid();
     tracer.run_until(tracer.elapsed() + look_seconds, interrupts.fd());
-    if (const auto status = command.ended())
-      return exit_status(*status);
+    if (command.has_ended()) {
+      tracer.run_until(tracer.elapsed(), interrupts.fd()); // what it did last, while /proc knows it
+      if (const auto status = command.ended())
+        return exit_status(*status);
+    }
     if (tracer.all_ended()) // what is left of it is taken down: its status comes soon
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     pass_on(interrupts, pid);
@@ -68,20 +71,20 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
   std::vector<std::string> environment;
   if (options.python_malloc)
     environment.emplace_back("PYTHONMALLOC=malloc");
-  auto command = HeldCommand::start(options.command_line, interrupts.original_mask(), environment);
+  auto command = HeldCommand::start(options.command_line, interrupts.start(), environment);
   if (!command)
     return command.error();
   Options traced = options;
   traced.pids = {command->pid()};
   const ProcFs proc;
-  auto started = start_tracer(proc, traced, console);
+  auto started = start_tracer(proc, traced, interrupts, console);
   if (!started)
     return started.error();
-  Tracer& tracer = **started;
+  Tracing& tracer = **started;
   // What it takes before it has mapped its libraries can only be seen by probes that are there.
   for (const std::string& file : first_files(options.command_line.front()))
     tracer.attach_file(command->pid(), file);
-  if (auto released = command->release(); !released)
+  if (auto released = command->release(interrupts.fd()); !released)
     return released.error();
   const int status =
       follow_to_end(tracer, *command, interrupts, options.interval_seconds.value_or(1));
@@ -90,7 +93,7 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
   if (report.overhead.probe_hits == 0 && kind_wanted(options, "heap"))
     console.warn("no call of malloc or mmap was seen; a static program without symbols? "
                  "--object PATH and --symbol-prefix P name an allocator");
-  if (auto written = write_result(report, options, otherwise); !written)
+  if (auto written = write_traced(report, options, otherwise, interrupts); !written)
     return written.error();
   return status;
 }

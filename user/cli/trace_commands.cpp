@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // top and snapshot.
+#include "cli/live_output.h"
 #include "cli/progress.h"
 #include "cli/results.h"
 #include "cli/tracing.h"
 #include "render/table.h"
-#include "store/output_file.h"
 
 #include <algorithm>
 
@@ -26,50 +26,102 @@ double sample_seconds(double elapsed, double cost) {
   return elapsed < begin_seconds ? std::max(0.5, cost / most_share) : 1e9;
 }
 
+/// Puts tables on stdout, each when it is due and the one before was taken.
+class LiveView {
+public:
+  LiveView(Tracing& tracer, const Options& options, Interrupts& interrupts)
+      : tracer_(tracer), options_(options), interrupts_(interrupts),
+        interval_(options.interval_seconds.value_or(default_interval_seconds)),
+        end_(options.duration_seconds.value_or(1e18)) {}
+
+  /// Until the end, a signal, the end of all targets, or that of the output.
+  Result<void> run() {
+    double table_due = std::min({interval_, first_table_seconds, end_});
+    while (!output_.has_failed() && step(table_due)) {
+      if (tracer_.elapsed() < table_due)
+        continue;
+      if (output_.is_free())
+        show();
+      table_due = std::min(std::max(table_due + interval_, tracer_.elapsed()), end_);
+    }
+    traced_ = tracer_.elapsed();
+    tracer_.freeze(); // a reader is waited for without a probe in any target
+    const bool interrupted = interrupts_.forget();
+    show_last(interrupted);
+    return output_.failure();
+  }
+  [[nodiscard]] double end() const { return end_; }
+  /// Seconds.
+  [[nodiscard]] double traced() const { return traced_; }
+
+private:
+  /// Traces until the next sample. False: that was the last.
+  bool step(double table_due) {
+    const double sampled = tracer_.elapsed();
+    const double next = std::min(table_due, sampled + sample_seconds(sampled, sample_cost_));
+    if (!tracer_.run_until(next, interrupts_.fd()) || next >= end_)
+      return false;
+    const double begin = tracer_.elapsed();
+    tracer_.sample();
+    sample_cost_ = tracer_.elapsed() - begin;
+    return true;
+  }
+
+  void show() {
+    output_.put(render_table(tracer_.report(options_.top, site_order(options_.sort)),
+                             table_style(options_)) +
+                "\n");
+  }
+
+  /// A reader that does not even take the table before it is not waited for after a signal.
+  void show_last(bool interrupted) {
+    if (!output_.is_free() && (interrupted || !output_.finish(interrupts_)))
+      return;
+    if (output_.has_failed())
+      return;
+    tracer_.sample();
+    show();
+    [[maybe_unused]] const bool taken =
+        interrupted ? output_.finish_soon() : output_.finish(interrupts_);
+  }
+
+  Tracing& tracer_;
+  const Options& options_;
+  Interrupts& interrupts_;
+  double interval_;
+  double end_;
+  LiveOutput output_;
+  double sample_cost_ = 0;
+  double traced_ = 0;
+};
+
 } // namespace
 
-Result<ExitCode> run_top(const Options& options, const Interrupts& interrupts,
-                         const Console& console) {
+Result<ExitCode> run_top(const Options& options, Interrupts& interrupts, const Console& console) {
   const ProcFs proc;
-  auto started = start_tracer(proc, options, console);
+  auto started = start_tracer(proc, options, interrupts, console);
   if (!started)
     return started.error();
-  Tracer& tracer = **started;
-  const double interval = options.interval_seconds.value_or(default_interval_seconds);
-  const double end = options.duration_seconds.value_or(1e18);
-  double table_due = std::min({interval, first_table_seconds, end});
-  double sample_cost = 0;
-  for (bool going = true; going;) {
-    const double sampled = tracer.elapsed();
-    const double next = std::min(table_due, sampled + sample_seconds(sampled, sample_cost));
-    going = tracer.run_until(next, interrupts.fd()) && next < end;
-    const double begin = tracer.elapsed();
-    tracer.sample();
-    sample_cost = tracer.elapsed() - begin;
-    if (going && next < table_due)
-      continue;
-    const std::string table =
-        render_table(tracer.report(options.top, site_order(options.sort)), table_style(options));
-    if (!write_output("", table + "\n"))
-      break; // the reader has gone (`| head`)
-    table_due = std::min(std::max(table_due + interval, tracer.elapsed()), end);
-  }
+  Tracing& tracer = **started;
+  LiveView view(tracer, options, interrupts);
+  if (auto shown = view.run(); !shown)
+    return shown.error();
   if (auto any = check_targets(tracer, options); !any)
     return any.error();
-  return ending(tracer, end, tracer.elapsed());
+  return ending(tracer, view.end(), view.traced(), console);
 }
 
-Result<ExitCode> run_snapshot(const Options& options, const Interrupts& interrupts,
+Result<ExitCode> run_snapshot(const Options& options, Interrupts& interrupts,
                               const Console& console) {
   if (auto writable = check_result(options, Format::json); !writable)
     return writable.error();
   const ProcFs proc;
-  auto started = start_tracer(proc, options, console);
+  auto started = start_tracer(proc, options, interrupts, console);
   if (!started)
     return started.error();
-  Tracer& tracer = **started;
+  Tracing& tracer = **started;
   const double end = options.duration_seconds.value_or(default_snapshot_seconds);
-  Progress progress(options, end);
+  Progress progress(options, console.messages(), end);
   const double interval = options.interval_seconds.value_or(default_interval_seconds);
   const double traced = trace_for(tracer, end, sample_step(end, interval), interrupts,
                                   [&](double elapsed) { progress.show(elapsed, ""); });
@@ -77,9 +129,9 @@ Result<ExitCode> run_snapshot(const Options& options, const Interrupts& interrup
   if (auto any = check_targets(tracer, options); !any)
     return any.error();
   const Report report = final_report(tracer, options, Format::json);
-  if (auto written = write_result(report, options, Format::json); !written)
+  if (auto written = write_traced(report, options, Format::json, interrupts); !written)
     return written.error();
-  return ending(tracer, end, traced);
+  return ending(tracer, end, traced, console);
 }
 
 } // namespace leakbpf

@@ -36,6 +36,10 @@ bool kind_wanted(const Options& options, const char* kind) {
          std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
 }
 
+bool wants_pages(const Options& options) {
+  return !options.kinds.empty() && kind_wanted(options, "pages");
+}
+
 Result<TraceOptions> trace_options(const Options& options, const Console& console) {
   TraceOptions trace;
   trace.kernel.max_stacks = options.max_stacks.value_or(usual_stacks(options));
@@ -47,7 +51,7 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.kernel.mmap = kind_wanted(options, "mmap");
   trace.kernel.brk = kind_wanted(options, "brk");
   trace.kernel.python = kind_wanted(options, "python");
-  trace.kernel.pages = !options.kinds.empty() && kind_wanted(options, "pages");
+  trace.kernel.pages = wants_pages(options);
   // A command's size is not known before it runs; the table takes room only as it fills.
   trace.max_live = options.max_live;
   if (options.command == Command::run && !trace.max_live)
@@ -55,8 +59,11 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.backend = options.backend;
   trace.hints = {options.objects, options.symbol_prefix};
   trace.python = !options.no_python;
+  trace.held = trace.python && kind_wanted(options, "held");
+  trace.show_keys = options.show_keys;
+  trace.reach = options.reach;
+  trace.reach_if_cheap = options.command == Command::detect || options.command == Command::snapshot;
   trace.group_by = options.group_by;
-  trace.unwind_cache = !options.no_cache;
   trace.limits = cost_limits(options);
   trace.min_age_seconds = options.min_age_seconds;
   // What is allocated once is allocated before anybody attaches, but for a command of ours.
@@ -64,8 +71,10 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   if (!suppressions)
     return suppressions.error();
   trace.suppressions = std::move(*suppressions);
-  if (!options.filter.empty())
-    trace.filter.emplace(options.filter);
+  auto filter = filter_of(options);
+  if (!filter)
+    return filter.error();
+  trace.filter = std::move(*filter);
   trace.warn = [&console](const std::string& text) { console.warn(text); };
   trace.inform = [&console](const std::string& text) { console.inform(text); };
   return trace;
@@ -83,6 +92,15 @@ Result<void> choose_targets(const ProcFs& proc, const Options& options, TraceOpt
   trace.pids = options.pids;
   trace.selection = std::move(*selection);
   return {};
+}
+
+Result<std::optional<Pattern>> filter_of(const Options& options) {
+  if (options.filter.empty())
+    return std::optional<Pattern>();
+  auto pattern = Pattern::compile(options.filter);
+  if (!pattern)
+    return pattern.error().in("--filter");
+  return std::optional<Pattern>(std::move(*pattern));
 }
 
 Result<Suppressions> suppressions_of(const Options& options, bool builtin) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tracing.h"
 
+#include "cli/own_limits.h"
 #include "cli/results.h"
+#include "core/units.h"
+#include "session/held_tracing.h"
 
 #include <algorithm>
 
@@ -17,23 +20,47 @@ constexpr double enough_seconds = 10;
 constexpr double samples_in_run = 120;
 constexpr double shortest_step = 0.1;
 
+/// Containers alone are wanted, which takes no probe.
+bool only_reads(const TraceOptions& wanted) {
+  const KernelConfig& kernel = wanted.kernel;
+  return wanted.held && !kernel.heap && !kernel.mmap && !kernel.brk && !kernel.python &&
+         !kernel.pages;
+}
+
 } // namespace
 
-Result<std::unique_ptr<Tracer>> start_tracer(const ProcFs& proc, const Options& options,
-                                             const Console& console) {
+Result<std::unique_ptr<Tracing>> start_tracer(const ProcFs& proc, const Options& options,
+                                              Interrupts& interrupts, const Console& console) {
+  Interrupts::heed_ignored();
+  if (auto prepared = interrupts.prepare(); !prepared)
+    return prepared.error();
+  if (auto limited = begin_tracing_limits(options); !limited)
+    return limited.error();
   auto wanted = trace_options(options, console);
   if (!wanted)
     return wanted.error();
   if (auto chosen = choose_targets(proc, options, *wanted); !chosen)
     return chosen.error();
-  return Tracer::start(proc, std::move(*wanted));
+  wanted->backend_chosen = [&options, &console](Backend backend) {
+    if (auto kept = keep_rights_for(options, backend); !kept)
+      console.warn(kept.error().message);
+  };
+  wanted->attached = [&interrupts] { interrupts.begin(); };
+  if (only_reads(*wanted)) {
+    wanted->backend_chosen(Backend::session);
+    return HeldTracing::start(proc, std::move(*wanted));
+  }
+  auto tracer = Tracer::start(proc, std::move(*wanted));
+  if (!tracer)
+    return tracer.error();
+  return std::unique_ptr<Tracing>(std::move(*tracer));
 }
 
 double sample_step(double duration, double interval) {
   return std::min(interval, std::max(duration / samples_in_run, shortest_step));
 }
 
-double trace_for(Tracer& tracer, double end, double step, const Interrupts& interrupts,
+double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,
                  const std::function<void(double elapsed)>& sampled) {
   double next = 0;
   while (tracer.run_until(next = std::min(std::max(next + step, tracer.elapsed()), end),
@@ -42,17 +69,18 @@ double trace_for(Tracer& tracer, double end, double step, const Interrupts& inte
     tracer.sample();
     sampled(tracer.elapsed());
   }
+  interrupts.forget(); // it has ended the run; a further one ends what comes then
   return tracer.elapsed();
 }
 
-Report final_report(Tracer& tracer, const Options& options, Format otherwise) {
+Report final_report(Tracing& tracer, const Options& options, Format otherwise) {
   tracer.freeze();
   tracer.sample_whole();
   const bool table = format_of(options, otherwise) == Format::table;
   return tracer.report(table ? options.top : 0, site_order(options.sort));
 }
 
-Result<void> check_targets(const Tracer& tracer, const Options& options) {
+Result<void> check_targets(const Tracing& tracer, const Options& options) {
   if (tracer.had_targets())
     return {};
   return Error{ExitCode::no_target,
@@ -60,9 +88,17 @@ Result<void> check_targets(const Tracer& tracer, const Options& options) {
                options.names.empty() ? "" : "`pgrep -af REGEX` shows command lines that match"};
 }
 
-ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds) {
-  const bool enough = traced_seconds >= std::min(wanted_seconds, enough_seconds);
-  return tracer.all_ended() && !enough ? ExitCode::target_ended : ExitCode::ok;
+ExitCode ending(const Tracing& tracer, double wanted_seconds, double traced_seconds,
+                const Console& console) {
+  if (!tracer.all_ended() || traced_seconds >= wanted_seconds)
+    return ExitCode::ok;
+  const std::string what = "all that was traced ended after " + format_duration(traced_seconds);
+  if (traced_seconds >= std::min(wanted_seconds, enough_seconds)) {
+    console.inform(what);
+    return ExitCode::ok;
+  }
+  console.warn(what + ", too soon to tell what grows");
+  return ExitCode::target_ended;
 }
 
 } // namespace leakbpf

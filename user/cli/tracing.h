@@ -2,6 +2,7 @@
 // What the commands that trace have in common.
 #pragma once
 
+#include "cli/commands.h"
 #include "cli/trace_options.h"
 
 #include <functional>
@@ -9,8 +10,12 @@
 
 namespace leakbpf {
 
-[[nodiscard]] Result<std::unique_ptr<Tracer>>
-start_tracer(const ProcFs& proc, const Options& options, const Console& console);
+/// While it attaches, a signal ends the process, and with that what was attached; from then on
+/// `interrupts` tells of it.
+[[nodiscard]] Result<std::unique_ptr<Tracing>> start_tracer(const ProcFs& proc,
+                                                            const Options& options,
+                                                            Interrupts& interrupts,
+                                                            const Console& console);
 
 /// Seconds between samples of a run of `duration`: no more than `interval`, and often enough for a
 /// trend in a short run.
@@ -18,18 +23,19 @@ start_tracer(const ProcFs& proc, const Options& options, const Console& console)
 
 /// Samples each `step` seconds until `end`, an interrupt or the last target's end, and calls
 /// `sampled` with the time after each. Returns how long was traced.
-double trace_for(Tracer& tracer, double end, double step, const Interrupts& interrupts,
+double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,
                  const std::function<void(double elapsed)>& sampled);
 
 /// Everything as it is now, when nothing counts any more: all of it for a file, the rows that are
 /// wanted for a table. `otherwise`: the format when none is asked for.
-[[nodiscard]] Report final_report(Tracer& tracer, const Options& options, Format otherwise);
+[[nodiscard]] Report final_report(Tracing& tracer, const Options& options, Format otherwise);
 
 /// Fails with ExitCode::no_target when no process came that was selected.
-[[nodiscard]] Result<void> check_targets(const Tracer& tracer, const Options& options);
+[[nodiscard]] Result<void> check_targets(const Tracing& tracer, const Options& options);
 
 /// target_ended when the targets ended before a trend is told from the working set becoming
-/// visible.
-[[nodiscard]] ExitCode ending(const Tracer& tracer, double wanted_seconds, double traced_seconds);
+/// visible. That they ended before `wanted_seconds` is said on `console`.
+[[nodiscard]] ExitCode ending(const Tracing& tracer, double wanted_seconds, double traced_seconds,
+                              const Console& console);
 
 } // namespace leakbpf

@@ -31,17 +31,17 @@ constexpr std::array<std::string_view, 16> runtime_modules{"libc",
                                                            "[vdso]",
                                                            "libdl"};
 
-constexpr std::array<std::string_view, 20> runtime_functions{
-    "operator new",    "std::",
-    "__gnu_cxx::",     "__cxa_",
-    "alloc::",         "<alloc::",
-    "core::",          "<core::",
-    "<std::",          "__rust_",
-    "hashbrown::",     "malloc",
-    "calloc",          "realloc",
-    "posix_memalign",  "strdup",
-    "<jemallocator::", "<tikv_jemallocator::",
-    "<mimalloc::",     "__rg_"};
+constexpr std::array<std::string_view, 11> runtime_functions{
+    "operator new", "std::",           "__gnu_cxx::",          "__cxa_",      "<std::", "__rust_",
+    "hashbrown::",  "<jemallocator::", "<tikv_jemallocator::", "<mimalloc::", "__rg_"};
+
+// Rust's crates. A C++ project may have namespaces of these names.
+constexpr std::array<std::string_view, 4> rust_crates{"alloc::", "<alloc::", "core::", "<core::"};
+
+// As they are, or with a suffix that no name in C has.
+constexpr std::array<std::string_view, 9> allocator_functions{
+    "malloc",        "calloc",   "realloc", "reallocarray", "posix_memalign",
+    "aligned_alloc", "memalign", "strdup",  "strndup"};
 
 // Beginnings of the names by which well-known programs and libraries wrap malloc: redis, GNU, GLib,
 // OpenSSL, nginx, PostgreSQL, SQLite, CPython; and allocators that are linked in.
@@ -94,27 +94,44 @@ std::size_t name_start(std::string_view function) {
   return start;
 }
 
-bool is_runtime_function(std::string_view function) {
-  function.remove_prefix(name_start(function));
-  const auto begins = [&](std::string_view prefix) { return function.starts_with(prefix); };
-  return std::any_of(runtime_functions.begin(), runtime_functions.end(), begins) ||
-         std::any_of(allocator_wrappers.begin(), allocator_wrappers.end(), begins);
+/// By where the source lies, or, where nothing says that, by the parameters, which Rust's names do
+/// not have.
+bool is_rust(const Frame& frame) {
+  if (!frame.file.empty())
+    return frame.file.starts_with("/rustc/") || frame.file.find("/rustlib/") != std::string::npos ||
+           frame.file.starts_with("library/");
+  return short_function(frame.function).size() == frame.function.size();
 }
 
-/// The innermost Python frame of those whose owner comes first; nothing without Python.
-std::optional<std::size_t> find_python_culprit(const Frames& frames) {
-  std::optional<std::size_t> best;
-  PythonOwner best_owner = PythonOwner::standard_library;
-  for (std::size_t i = 0; i < frames.size(); i++) {
-    if (frames[i]->kind != FrameKind::python || frames[i]->file.empty())
-      continue;
-    const PythonOwner owner = owner_of(frames[i]->file);
-    if (!best || owner < best_owner) {
-      best = i;
-      best_owner = owner;
-    }
-  }
-  return best;
+bool is_runtime_function(const Frame& frame) {
+  std::string_view function = frame.function;
+  function.remove_prefix(name_start(function));
+  const auto begins = [&](std::string_view prefix) { return function.starts_with(prefix); };
+  const auto is_called = [&](std::string_view name) {
+    return function.starts_with(name) &&
+           (function.size() == name.size() || function[name.size()] == '@' ||
+            function[name.size()] == '.' || function[name.size()] == '(');
+  };
+  return std::any_of(runtime_functions.begin(), runtime_functions.end(), begins) ||
+         std::any_of(allocator_functions.begin(), allocator_functions.end(), is_called) ||
+         std::any_of(allocator_wrappers.begin(), allocator_wrappers.end(), begins) ||
+         (std::any_of(rust_crates.begin(), rust_crates.end(), begins) && is_rust(frame));
+}
+
+/// A library of the system, as programs are linked with it. What lies deeper in its folders are
+/// parts of programs: modules of nginx, of Python packages, a JVM.
+bool is_system_library(std::string_view module) {
+  if (base_name(module).find(".so") == std::string_view::npos)
+    return false;
+  std::string_view folder = module.substr(0, module.rfind('/'));
+  const std::string_view last = base_name(folder);
+  if (last.find("-linux-") != std::string_view::npos) // x86_64-linux-gnu
+    folder = folder.substr(0, folder.rfind('/'));
+  for (const std::string_view lib :
+       {"/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64", "/usr/local/lib64"})
+    if (folder == lib)
+      return true;
+  return false;
 }
 
 } // namespace
@@ -128,6 +145,11 @@ bool has_python(const Frames& frames) {
                      [](const Frame& frame) { return frame.kind == FrameKind::python; });
 }
 
+bool only_starts(const Frame& frame) {
+  return frame.kind == FrameKind::python ? frame.function == "<module>"
+                                         : frame.function == "main" || frame.function == "_start";
+}
+
 bool is_application(const Frame& frame) {
   switch (frame.kind) {
   case FrameKind::note:
@@ -136,50 +158,209 @@ bool is_application(const Frame& frame) {
   case FrameKind::python:
     return !frame.file.empty() && owner_of(frame.file) == PythonOwner::application;
   default:
-    return !is_runtime_module(frame.module) && !is_runtime_function(frame.function);
+    return !is_runtime_module(frame.module) && !is_runtime_function(frame);
   }
 }
 
-std::size_t find_culprit(const Frames& frames) {
-  if (const auto python = find_python_culprit(frames))
-    return *python;
-  std::optional<std::size_t> named;
-  std::optional<std::size_t> in_application;
-  for (std::size_t i = 0; i < frames.size(); i++) {
-    const Frame& frame = frames[i];
-    if (frame.kind == FrameKind::note)
+namespace {
+
+/// Frames in order of how much they would tell, in one stack; the first that is there is the
+/// culprit.
+enum class Telling {
+  application, ///< named, and more than the program's start
+  nameless,    ///< in a file of the application
+  library,
+  start,
+  runtime,
+  nothing,
+};
+
+Telling python_telling(const Frame& frame, const CommonPaths& common) {
+  if (frame.kind != FrameKind::python || frame.file.empty())
+    return Telling::nothing;
+  switch (owner_of(frame.file)) {
+  case PythonOwner::application:
+    return only_starts(frame) && common.is_trunk(frame) ? Telling::start : Telling::application;
+  case PythonOwner::package:
+    return Telling::library;
+  default:
+    return Telling::runtime;
+  }
+}
+
+Telling native_telling(const Frame& frame) {
+  if (frame.kind != FrameKind::native)
+    return Telling::nothing;
+  if (!is_application(frame))
+    return frame.function.empty() ? Telling::nothing : Telling::runtime;
+  if (is_system_library(frame.module))
+    return frame.function.empty() ? Telling::nothing : Telling::library;
+  if (frame.function.empty())
+    return frame.module.empty() ? Telling::nothing : Telling::nameless;
+  return only_starts(frame) ? Telling::start : Telling::application;
+}
+
+std::vector<Telling> tell_apart(const Frames& frames, const CommonPaths& common) {
+  const bool python = has_python(frames);
+  std::vector<Telling> telling;
+  bool started = false; // what calls main is no part of the application, though it may be linked in
+  for (const Frame& frame : frames) {
+    if (started) {
+      telling.push_back(frame.function.empty() ? Telling::nothing : Telling::runtime);
       continue;
-    const bool runtime = !is_application(frame);
-    if (!runtime && !frame.function.empty())
-      return i;
-    if (!runtime && !frame.module.empty() && !in_application)
-      in_application = i;
-    if (!frame.function.empty() && !named)
-      named = i;
+    }
+    started = !python && only_starts(frame);
+    telling.push_back(python ? python_telling(frame, common) : native_telling(frame));
   }
-  return in_application.value_or(named.value_or(0));
+  return telling;
 }
 
-std::string short_function(const std::string& name) {
-  constexpr std::string_view anonymous = "(anonymous namespace)::";
-  std::string text = name;
-  for (std::size_t at = 0; (at = text.find(anonymous)) != std::string::npos;)
-    text.erase(at, anonymous.size());
-  std::string_view rest = text;
+/// Where blocks that come and go take the same way up to a frame, it tells nothing of this leak.
+void leave_out(const CommonPaths& common, const Frames& frames, std::vector<Telling>& telling) {
+  std::uint64_t path = 0;
+  for (std::size_t i = 0; i < frames.size(); i++) {
+    if (frames[i]->kind == FrameKind::note)
+      continue;
+    path = path_through(path, frames[i]);
+    if (common.contains(path))
+      telling[i] = Telling::nothing;
+  }
+}
+
+/// Of frames of one library that call each other the outermost: the application knows that.
+std::size_t outermost_of_library(const Frames& frames, const std::vector<Telling>& telling,
+                                 std::size_t index) {
+  for (std::size_t i = index + 1; i < frames.size() && telling[i] == Telling::library &&
+                                  frames[i]->module == frames[index]->module;
+       i++)
+    index = i;
+  return index;
+}
+
+struct Choice {
+  std::size_t index = 0;
+  Telling telling = Telling::nothing;
+};
+
+Choice most_telling(const Frames& frames, const std::vector<Telling>& telling) {
+  const auto best = std::min_element(telling.begin(), telling.end());
+  if (best == telling.end() || *best == Telling::nothing)
+    return {};
+  const auto index = static_cast<std::size_t>(best - telling.begin());
+  if (*best == Telling::library && frames[index]->kind == FrameKind::native)
+    return {outermost_of_library(frames, telling, index), *best};
+  return {index, *best};
+}
+
+} // namespace
+
+/// What is only called by a library is no better for standing further out, but the line of the
+/// program's start that leaks is.
+std::size_t find_culprit(const Frames& frames, const CommonPaths& common) {
+  std::vector<Telling> telling = tell_apart(frames, common);
+  const Choice alone = most_telling(frames, telling);
+  leave_out(common, frames, telling);
+  const Choice contrasted = most_telling(frames, telling);
+  const bool is_better =
+      contrasted.telling <= alone.telling || contrasted.telling == Telling::start;
+  return is_better ? contrasted.index : alone.index;
+}
+
+std::vector<std::size_t> find_callers(const Frames& frames, std::size_t culprit) {
+  constexpr std::size_t most_callers = 3;
+  const bool python = has_python(frames);
+  std::vector<std::size_t> callers;
+  for (std::size_t i = culprit + 1; i < frames.size() && callers.size() < most_callers; i++) {
+    const Frame& frame = frames[i];
+    const std::string& last = frames[callers.empty() ? culprit : callers.back()]->function;
+    if (is_application(frame) && !frame.function.empty() && frame.function != last &&
+        (!python || (frame.kind == FrameKind::python && !only_starts(frame))))
+      callers.push_back(i);
+    if (!python && only_starts(frame))
+      break;
+  }
+  return callers;
+}
+
+void find_culprits(Report& report) {
+  const CommonPaths common(report.sites);
+  for (SiteReport& site : report.sites)
+    site.culprit = find_culprit(site.frames, common);
+}
+
+namespace {
+
+// A longer name does not fit beside the numbers of its row.
+constexpr std::size_t long_name = 80;
+
+/// Without what the compiler calls copies of a function: " [clone .cold]", ".part.0", ".isra.0".
+/// Names of Go have dots, too: only what the compiler's words are followed by tells.
+std::string_view without_clone(std::string_view name) {
+  name = name.substr(0, name.find(" [clone "));
+  for (const std::string_view copy : {".cold", ".lto_priv", ".constprop", ".isra", ".part"}) {
+    const std::size_t at = name.find(copy);
+    if (at != std::string_view::npos &&
+        name.find_first_not_of(".0123456789", at + copy.size()) == std::string_view::npos)
+      name = name.substr(0, at);
+  }
+  return name;
+}
+
+std::string_view without_parameters(std::string_view name) {
+  std::string_view rest = name;
   for (const std::string_view suffix : {" const", " &", " &&"})
     if (rest.ends_with(suffix))
       rest.remove_suffix(suffix.size());
   if (!rest.ends_with(')'))
-    return text;
+    return name;
   std::size_t depth = 0;
   for (std::size_t at = rest.size(); at-- > 0;) {
     depth += rest[at] == ')' ? 1 : 0;
     depth -= rest[at] == '(' ? 1 : 0;
     // "operator()()" keeps the pair that is its name.
     if (depth == 0)
-      return at > 0 ? text.substr(0, at) : text;
+      return at > 0 ? name.substr(0, at) : name;
   }
-  return text;
+  return name;
+}
+
+/// "Evaluator<...>::evaluate": what is in the outermost brackets of a template is left out.
+/// Brackets of operators and arrows are none.
+std::string without_arguments(std::string_view name) {
+  std::string text;
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < name.size(); i++) {
+    const char c = name[i];
+    const bool opens = c == '<' && !text.ends_with("operator") && !text.ends_with("operator<");
+    const bool closes = c == '>' && depth > 0 && (i == 0 || name[i - 1] != '-');
+    if (opens && depth++ == 0)
+      text += "<...>";
+    else if (closes)
+      depth--;
+    else if (depth == 0)
+      text += c;
+  }
+  return depth == 0 ? text : std::string(name);
+}
+
+} // namespace
+
+std::string short_function(const std::string& name) {
+  constexpr std::string_view anonymous = "(anonymous namespace)::";
+  std::string text = name;
+  for (std::size_t at = 0; (at = text.find(anonymous)) != std::string::npos;)
+    text.erase(at, anonymous.size());
+  return std::string(without_parameters(text));
+}
+
+std::string readable_function(const std::string& name) {
+  std::string text = short_function(std::string(without_clone(name)));
+  if (text.size() <= long_name)
+    return text;
+  text = without_arguments(text);
+  text.erase(0, name_start(text)); // a return type
+  // The function's own name stands at its end.
+  return text.size() <= long_name ? text : "..." + text.substr(text.size() - long_name + 3);
 }
 
 namespace {
@@ -212,6 +393,16 @@ std::string describe_frame(const Frame& frame) {
   if (frame.line == 0)
     return fmt::format("{} at {}", function, base_name(frame.file));
   return fmt::format("{} at {}:{}", function, base_name(frame.file), frame.line);
+}
+
+std::string describe_place(const Frame& frame) {
+  if (frame.kind != FrameKind::native || frame.function.empty())
+    return describe_frame(frame);
+  Frame readable = frame;
+  readable.function = readable_function(frame.function);
+  if (!frame.file.empty() || !frame.offset || !only_starts(frame))
+    return describe_frame(readable);
+  return fmt::format("{} ({}+{:#x})", readable.function, base_name(frame.module), *frame.offset);
 }
 
 } // namespace leakbpf

@@ -2,17 +2,31 @@
 // Which frame of a stack a person would open first.
 #pragma once
 
+#include "core/common_paths.h"
 #include "core/report.h"
 
 #include <string_view>
 
 namespace leakbpf {
 
-/// Index of the first frame from the inside that is not the allocator, not a language runtime and
-/// not the standard library; the innermost named frame when all are; 0 when none has a name. In a
-/// stack with Python frames the innermost one of the application's own files, else of a package,
-/// else of the standard library.
-[[nodiscard]] std::size_t find_culprit(const Frames& frames);
+/// Index of the frame that tells most of why blocks are taken here: the innermost of the
+/// application's own files that is not the allocator, a wrapper of it or a language runtime. Then,
+/// in this order: one of its files without a name, one of a library (there the outermost, which the
+/// application called), the program's start, the innermost named frame; 0 when none has a name. In
+/// a stack with Python frames only these count: of the application's own files, of a package, of
+/// the standard library. Frames that blocks which come and go reach by the same way are left out,
+/// as far as there are others.
+[[nodiscard]] std::size_t find_culprit(const Frames& frames, const CommonPaths& common = {});
+
+/// Indices of the application's frames that the culprit was called by, the nearest first: three at
+/// most, each function once.
+[[nodiscard]] std::vector<std::size_t> find_callers(const Frames& frames, std::size_t culprit);
+
+/// Those of all rows, by contrast between them.
+void find_culprits(Report& report);
+
+/// A frame that starts a program or a module, and has no meaning of its own.
+[[nodiscard]] bool only_starts(const Frame& frame);
 
 /// The stack has a Python frame.
 [[nodiscard]] bool has_python(const Frames& frames);
@@ -24,9 +38,17 @@ namespace leakbpf {
 /// "function at file:line", as far as known; else "module+0xoffset".
 [[nodiscard]] std::string describe_frame(const Frame& frame);
 
+/// The same for a row that is read: a long name is shortened, and where the program's start has no
+/// line an offset tells apart what was inlined into it.
+[[nodiscard]] std::string describe_place(const Frame& frame);
+
 /// A C++ function's name as a person says it: without its parameters and without "(anonymous
 /// namespace)::". Other names come back unchanged.
 [[nodiscard]] std::string short_function(const std::string& name);
+
+/// The same, without what the compiler calls a copy of it, and at most 80 characters: of a longer
+/// name the arguments of templates are left out, then its beginning.
+[[nodiscard]] std::string readable_function(const std::string& name);
 
 /// The last part of a path.
 [[nodiscard]] std::string_view base_name(std::string_view path);

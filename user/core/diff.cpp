@@ -2,6 +2,7 @@
 #include "core/diff.h"
 
 #include "core/culprit.h"
+#include "core/held_diff.h"
 #include "core/losses.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ constexpr double least_change_share = 0.01;
 /// What names a frame in every build of a program: no line, no offset.
 std::string frame_key(const Frame& frame) {
   if (frame.kind == FrameKind::python)
-    return fmt::format("{} {}", frame.function, frame.file);
+    return fmt::format("{} {}", frame.function, base_name(frame.file)); // releases have own folders
   if (frame.function.empty()) // nothing better than the place, which the next build moves
     return fmt::format("{}+{:#x}", base_name(frame.module), frame.offset.value_or(0));
   return fmt::format("{} {}", frame.function, base_name(frame.module));
@@ -59,12 +60,7 @@ void add(std::optional<DiffFigures>& figures, const SiteReport& site) {
   if (!figures)
     figures.emplace();
   figures->totals += site.totals;
-  if (site.growth_bytes_per_minute)
-    figures->growth_bytes_per_minute =
-        figures->growth_bytes_per_minute.value_or(0) + *site.growth_bytes_per_minute;
-  if (site.verdict.severity)
-    figures->severity =
-        std::max(figures->severity.value_or(Severity::none), *site.verdict.severity);
+  add_growth(*figures, site.growth_bytes_per_minute, site.verdict.severity);
 }
 
 Change change_of(const DiffRow& row) {
@@ -98,20 +94,25 @@ DiffSide side_of(const Report& report, const std::string& file) {
   return side;
 }
 
-bool leaks_after(const DiffRow& row) {
-  return row.after && row.after->severity.value_or(Severity::none) != Severity::none;
+bool leaks(const std::optional<DiffFigures>& side) {
+  return side && grows(side->severity);
 }
 
-/// Growth says more of a leak than bytes, which depend on how long was looked; that of a stack that
-/// only churns says nothing.
+/// First what leaks now, then what no longer does, then the rest. Growth says more of a leak than
+/// bytes, which depend on how long was looked; that of a stack that only churns says nothing.
 bool ranks_before(const DiffRow& a, const DiffRow& b) {
-  if (leaks_after(a) != leaks_after(b))
-    return leaks_after(a);
-  if (!leaks_after(a))
-    return a.bytes_change() > b.bytes_change();
-  if (a.growth_change() != b.growth_change())
+  if (leaks(a.after) != leaks(b.after))
+    return leaks(a.after);
+  if (leaks(a.before) != leaks(b.before) && !leaks(a.after))
+    return leaks(a.before);
+  if (leaks(a.after) && a.growth_change() != b.growth_change())
     return a.growth_change() > b.growth_change();
-  return a.bytes_change() > b.bytes_change();
+  return std::abs(a.bytes_change()) > std::abs(b.bytes_change());
+}
+
+bool has_pools_behind(const Report& report) {
+  return std::any_of(report.sites.begin(), report.sites.end(),
+                     [](const SiteReport& site) { return site.behind; });
 }
 
 } // namespace
@@ -135,15 +136,23 @@ Diff compare(const Report& before, const std::string& before_name, const Report&
     row.culprit = site.culprit;
     return row;
   };
+  // Where containers are known, where a pool was begun says nothing of what changed.
+  const bool no_pools = has_pools_behind(before) || has_pools_behind(after);
+  const auto counts = [&](const SiteReport& site) {
+    return !no_pools || site.key.kind != LEAKBPF_KIND_PYTHON;
+  };
   for (const SiteReport& site : before.sites)
-    add(row_of(site).before, site);
+    if (counts(site))
+      add(row_of(site).before, site);
   for (const SiteReport& site : after.sites)
-    add(row_of(site).after, site);
+    if (counts(site))
+      add(row_of(site).after, site);
   for (DiffRow& row : diff.rows)
     row.change = change_of(row);
   std::stable_sort(diff.rows.begin(), diff.rows.end(), ranks_before);
   for (std::size_t i = 0; i < diff.rows.size(); i++)
     diff.rows[i].rank = i + 1;
+  diff.held = compare_held(before.held, after.held);
   return diff;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/report.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,27 @@ enum class Change { added, gone, grew, shrank, same };
   return names.at(static_cast<std::size_t>(change));
 }
 
+/// Growth per minute: after minus before; what is unknown counts as none.
+template <class Figures>
+[[nodiscard]] double growth_between(const std::optional<Figures>& before,
+                                    const std::optional<Figures>& after) {
+  const auto growth = [](const std::optional<Figures>& side) {
+    return side ? side->growth_bytes_per_minute.value_or(0) : 0;
+  };
+  return growth(after) - growth(before);
+}
+
+/// Growth adds up; of severities the worst counts.
+template <class Figures>
+void add_growth(Figures& figures, const std::optional<double>& bytes_per_minute,
+                const std::optional<Severity>& severity) {
+  if (bytes_per_minute)
+    figures.growth_bytes_per_minute =
+        figures.growth_bytes_per_minute.value_or(0) + *bytes_per_minute;
+  if (severity)
+    figures.severity = std::max(figures.severity.value_or(Severity::none), *severity);
+}
+
 struct DiffRow {
   std::size_t rank = 0; ///< from 1
   leakbpf_kind kind = LEAKBPF_KIND_HEAP;
@@ -44,13 +66,27 @@ struct DiffRow {
     };
     return bytes(after) - bytes(before);
   }
-  /// Growth per minute: after minus before; what is unknown counts as none.
-  [[nodiscard]] double growth_change() const {
-    const auto growth = [](const std::optional<DiffFigures>& side) {
-      return side ? side->growth_bytes_per_minute.value_or(0) : 0;
-    };
-    return growth(after) - growth(before);
-  }
+  [[nodiscard]] double growth_change() const { return growth_between(before, after); }
+};
+
+/// What one snapshot says of a container, or of all of its path.
+struct HeldFigures {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0; ///< about
+  std::optional<double> growth_bytes_per_minute;
+  std::optional<Severity> severity;
+
+  friend bool operator==(const HeldFigures&, const HeldFigures&) = default;
+};
+
+/// A container that grew in one of them at least. What did not grow has no row in a snapshot.
+struct HeldChange {
+  Change change = Change::same;
+  std::optional<HeldFigures> before; ///< nothing: it did not grow then
+  std::optional<HeldFigures> after;
+  HeldReport row; ///< of the later snapshot that has it
+
+  [[nodiscard]] double growth_change() const { return growth_between(before, after); }
 };
 
 /// One of the two snapshots as a whole.
@@ -68,11 +104,13 @@ struct Diff {
   std::string version; ///< of the leakbpf that compares
   DiffSide before;
   DiffSide after;
-  std::vector<DiffRow> rows; ///< the largest growth first
+  std::vector<DiffRow> rows;    ///< the largest growth first
+  std::vector<HeldChange> held; ///< so too
 };
 
 /// Stacks are the same when the functions and files of their frames are, whatever the lines and
-/// builds; sites of several processes with one stack are added up.
+/// builds; sites of several processes with one stack are added up. Containers are the same when
+/// their paths and types are.
 [[nodiscard]] Diff compare(const Report& before, const std::string& before_name,
                            const Report& after, const std::string& after_name);
 

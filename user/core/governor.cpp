@@ -19,10 +19,10 @@ constexpr double shortest_gap = 0.5;
 // While a window is open, and while none is.
 constexpr double open_look_seconds = 0.1;
 constexpr double closed_look_seconds = 0.25;
-constexpr double free_look_seconds = 0.5;
+constexpr double free_look_seconds = 0.15;
 constexpr double unlimited_look_seconds = 1; // only to tell the cost
 // The first look at a new target, whose rate nobody knows.
-constexpr double first_look_seconds = 0.15;
+constexpr double first_look_seconds = 0.1;
 // A window is cut short when it has cost so many times what was planned.
 constexpr double spike_factor = 2;
 // Back to probing all the time after so many cheap windows.

@@ -6,20 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
-#include <unordered_set>
 
 #include <fmt/format.h>
 
 namespace leakbpf {
 
 namespace {
-
-/// Frames that start a program or a thread, and have no meaning of their own.
-bool only_starts(const Frame& frame) {
-  return frame.kind == FrameKind::python ? frame.function == "<module>"
-                                         : frame.function == "main" || frame.function == "_start";
-}
 
 /// The application's frames that follow each other without other code between, counted from the
 /// outside. Of native code all that is no runtime is the application's; where there is Python, only
@@ -69,6 +61,8 @@ std::string function_key(const Frame& frame) {
 /// What is no part of the key must not be shown as if it were.
 Frame without_line(Frame frame) {
   frame.line = 0;
+  if (!frame.function.empty())
+    frame.offset.reset();
   frame.inlined = false;
   return frame;
 }
@@ -127,8 +121,7 @@ double sustained_growth(const SiteReport& site) {
 }
 
 /// Reasons stay those of the site whose growth weighs most. `sustained` is the row's so far.
-void add_verdict(SiteReport& row, const SiteReport& site, double& sustained) {
-  const double brought = sustained_growth(site);
+void add_verdict(SiteReport& row, const SiteReport& site, double& sustained, double brought) {
   if (brought > sustained_growth(row) && site.score >= row.score)
     row.verdict.reasons = site.verdict.reasons;
   sustained += brought;
@@ -140,16 +133,16 @@ void add_verdict(SiteReport& row, const SiteReport& site, double& sustained) {
     row.score = std::max(row.score.value_or(0), *site.score);
 }
 
-/// What is not in the row itself while sites are added to it.
-struct RowSums {
-  double sustained = 0; ///< growth
-  std::unordered_set<std::int32_t> pids;
-};
+std::string row_key(GroupBy by, const SiteReport& site, const GroupFrame& group) {
+  return by == GroupBy::process ? std::to_string(site.key.target)
+                                : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
+}
 
-void add_site(SiteReport& row, const SiteReport& site, RowSums& sums) {
-  add_verdict(row, site, sums.sustained);
-  sums.pids.insert(site.pid);
-  row.processes = std::max({row.processes, site.processes, sums.pids.size()});
+} // namespace
+
+void SiteMerger::add_numbers(SiteReport& row, double& sustained, const SiteReport& site,
+                             double brought) {
+  add_verdict(row, site, sustained, brought);
   row.totals += site.totals;
   row.estimated = row.estimated || site.estimated;
   if (row.standard_error_bytes && site.standard_error_bytes)
@@ -157,6 +150,7 @@ void add_site(SiteReport& row, const SiteReport& site, RowSums& sums) {
   else
     row.standard_error_bytes.reset();
   row.old_survival_percent.reset(); // of different sizes
+  row.reach.reset();
   row.series.clear();
   if (site.growth_bytes_per_minute)
     row.growth_bytes_per_minute =
@@ -166,35 +160,77 @@ void add_site(SiteReport& row, const SiteReport& site, RowSums& sums) {
   row.median_age_seconds.reset(); // medians do not add up
 }
 
-} // namespace
+/// The row stands for the site from here on, by what it is called.
+void SiteMerger::take_names(Row& row, SiteReport&& site, std::uint64_t largest) {
+  row.largest = largest;
+  row.site.pid = site.pid;
+  row.site.key = site.key;
+  row.site.target = site.target;
+  row.site.frames = std::move(site.frames);
+  row.site.culprit = site.culprit;
+  row.site.source = std::move(site.source);
+}
+
+void SiteMerger::add(SiteReport site, GroupFrame group) {
+  std::string key = row_key(by_, site, group);
+  const auto [known, is_new] = row_of_.emplace(key, rows_.size());
+  const std::uint64_t bytes = site.totals.outstanding_bytes();
+  const double brought = sustained_growth(site);
+  site.series.clear();
+  if (by_ != GroupBy::line)
+    site.source.clear(); // of one of its lines
+  site.frames = {std::move(group.frame)};
+  site.culprit = 0;
+  if (is_new) {
+    const std::int32_t pid = site.pid;
+    rows_.push_back({std::move(key), std::move(site), bytes, brought, {pid}});
+    return;
+  }
+  Row& row = rows_[known->second];
+  row.pids.insert(site.pid);
+  row.site.processes = std::max({row.site.processes, site.processes, row.pids.size()});
+  add_numbers(row.site, row.sustained, site, brought);
+  if (bytes > row.largest)
+    take_names(row, std::move(site), bytes);
+}
+
+SiteReport SiteMerger::sum_of(const Row& a, const Row& b) {
+  Row sum{"", a.site, a.largest, a.sustained, {}};
+  const auto more = std::count_if(b.pids.begin(), b.pids.end(),
+                                  [&](std::int32_t pid) { return !a.pids.contains(pid); });
+  sum.site.processes = std::max(
+      {a.site.processes, b.site.processes, a.pids.size() + static_cast<std::size_t>(more)});
+  add_numbers(sum.site, sum.sustained, b.site, b.sustained);
+  if (b.largest > sum.largest)
+    take_names(sum, SiteReport(b.site), b.largest);
+  return std::move(sum.site);
+}
+
+std::vector<SiteReport> SiteMerger::rows_with(const SiteMerger& others) const {
+  std::vector<SiteReport> rows;
+  rows.reserve(rows_.size() + others.rows_.size());
+  for (const Row& row : rows_) {
+    const auto other = others.row_of_.find(row.key);
+    rows.push_back(other == others.row_of_.end() ? row.site
+                                                 : sum_of(others.rows_[other->second], row));
+  }
+  for (const Row& row : others.rows_)
+    if (!row_of_.contains(row.key))
+      rows.push_back(row.site);
+  return rows;
+}
 
 std::vector<SiteReport> merge_sites(std::vector<SiteReport> sites, GroupBy by,
                                     const std::function<GroupFrame(const SiteReport&)>& frame_of) {
   std::sort(sites.begin(), sites.end(), [](const SiteReport& a, const SiteReport& b) {
     return a.totals.outstanding_bytes() > b.totals.outstanding_bytes();
   });
-  std::vector<SiteReport> rows;
-  std::vector<RowSums> sums; // of each row
-  std::unordered_map<std::string, std::size_t> row_of;
+  SiteMerger merger(by);
   for (SiteReport& site : sites) {
     GroupFrame group = frame_of(site);
-    const std::string key = by == GroupBy::process
-                                ? std::to_string(site.key.target)
-                                : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
-    const auto [known, is_new] = row_of.emplace(key, rows.size());
-    if (!is_new) {
-      add_site(rows[known->second], site, sums[known->second]);
-      continue;
-    }
-    sums.push_back({sustained_growth(site), {site.pid}});
-    site.series.clear();
-    if (by != GroupBy::line)
-      site.source.clear(); // of one of its lines
-    site.frames = {std::move(group.frame)};
-    site.culprit = 0;
-    rows.push_back(std::move(site));
+    merger.add(std::move(site), std::move(group));
   }
-  return rows;
+  return merger.rows();
 }
 
 } // namespace leakbpf

@@ -5,7 +5,10 @@
 #include "core/report.h"
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace leakbpf {
@@ -26,6 +29,37 @@ struct GroupFrame {
 
 /// For anything but stack and process. `culprit` is an index into `frames`.
 [[nodiscard]] GroupFrame group_frame(GroupBy by, const Frames& frames, std::size_t culprit);
+
+/// Adds up sites one by one, in any order.
+class SiteMerger {
+public:
+  explicit SiteMerger(GroupBy by) : by_(by) {}
+
+  /// `group` is what group_frame gives for the site.
+  void add(SiteReport site, GroupFrame group);
+  [[nodiscard]] std::size_t size() const { return rows_.size(); }
+  [[nodiscard]] std::vector<SiteReport> rows() const { return rows_with(SiteMerger(by_)); }
+  /// The same with the rows of `others`, whose numbers are added where both have a row.
+  [[nodiscard]] std::vector<SiteReport> rows_with(const SiteMerger& others) const;
+
+private:
+  struct Row {
+    std::string key; ///< what makes sites the same row
+    SiteReport site;
+    std::uint64_t largest = 0; ///< outstanding bytes of the site whose names the row has
+    double sustained = 0;      ///< growth
+    std::unordered_set<std::int32_t> pids;
+  };
+
+  static void add_numbers(SiteReport& row, double& sustained, const SiteReport& site,
+                          double brought);
+  static void take_names(Row& row, SiteReport&& site, std::uint64_t largest);
+  static SiteReport sum_of(const Row& a, const Row& b);
+
+  GroupBy by_;
+  std::vector<Row> rows_;
+  std::unordered_map<std::string, std::size_t> row_of_; ///< by Row::key
+};
 
 /// One row for the sites that `frame_of` gives the same key: totals and growth are sums, the oldest
 /// age is the oldest, and the PID is that of the largest; `processes` says how many they are of.

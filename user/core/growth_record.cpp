@@ -57,12 +57,13 @@ void GrowthRecord::forget_memory(std::uint32_t target) {
     parts_.forget({target, which});
 }
 
-void GrowthRecord::forget(std::uint32_t target) {
+void GrowthRecord::forget(std::uint32_t target, std::span<const SiteKey> sites) {
   forget_memory(target);
   parts_.forget({target, TargetSeries::looks});
-  const auto is_of_it = [target](const SiteKey& key) { return key.target == target; };
-  outstanding_.forget_if(is_of_it);
-  allocated_.forget_if(is_of_it);
+  for (const SiteKey& key : sites) {
+    outstanding_.forget(key);
+    allocated_.forget(key);
+  }
 }
 
 std::optional<Trend> GrowthRecord::site_trend(const SiteKey& key, double since) const {

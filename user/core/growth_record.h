@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace leakbpf {
@@ -45,8 +46,8 @@ public:
 
   /// The target has ended, and was judged; its sites may be judged again.
   void forget_memory(std::uint32_t target);
-  /// All of a target.
-  void forget(std::uint32_t target);
+  /// All of a target, whose sites are `sites`.
+  void forget(std::uint32_t target, std::span<const SiteKey> sites);
 
   /// Of a target that is watched since `since` seconds, after its warm-up; nothing while there are
   /// too few points. A site of Python's is known as often as TargetSeries::looks says.

@@ -102,15 +102,6 @@ public:
     }
     series_.erase(found);
   }
-  /// Keys for which `gone` is true.
-  template <class Predicate> void forget_if(const Predicate& gone) {
-    std::vector<Key> keys;
-    for (const auto& [key, series] : series_)
-      if (gone(key))
-        keys.push_back(key);
-    for (const Key& key : keys)
-      forget(key);
-  }
 
   [[nodiscard]] const std::vector<double>& times() const { return times_; }
   /// Values for the first of times(); may be fewer when the key was not put lately.

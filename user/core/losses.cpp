@@ -27,6 +27,15 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
     {"targets_evicted", "processes that ended left out: their rows made room for others", ""},
     {"missed_faults",
      "page faults of all processes not seen: pages may be missing or in another row", ""},
+    {"changed_files",
+     "files changed while they were read: their functions have no names, or stacks end there", ""},
+    {"kernel_tables",
+     "reads and changes of the kernel's tables that failed: any number may be wrong",
+     "a bug, or a machine out of memory: -v, dmesg"},
+    {"targets_not_attached", "processes left out or followed in part: too many open files",
+     "raise the limit: ulimit -n"},
+    {"heap_unread",
+     "pieces of Python heaps not read at the last look: swapped out, or changed meanwhile", ""},
 }};
 
 } // namespace

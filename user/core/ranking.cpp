@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ranking.h"
 
-#include "core/regex_search.h"
+#include "core/held_grouping.h"
+#include "core/one_ladder.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace leakbpf {
 
@@ -22,13 +24,11 @@ double measure(SortOrder order, const SiteReport& site) {
   }
 }
 
-bool is_sustained(const SiteReport& site) {
-  return site.verdict.severity.value_or(Severity::none) != Severity::none;
-}
-
 bool ranks_before(SortOrder order, const SiteReport& a, const SiteReport& b) {
-  if (order == SortOrder::growth && is_sustained(a) != is_sustained(b))
-    return is_sustained(a);
+  if (a.behind != b.behind)
+    return b.behind;
+  if (order == SortOrder::growth && grows(a.verdict.severity) != grows(b.verdict.severity))
+    return grows(a.verdict.severity);
   if (const double first = measure(order, a), second = measure(order, b); first != second)
     return first > second;
   if (a.totals.outstanding_bytes() != b.totals.outstanding_bytes())
@@ -47,23 +47,60 @@ GroupFrame group_of(const Report& report, GroupBy by, const SiteReport& site) {
 
 } // namespace
 
-SiteOrder site_order(SortOrder sort) {
-  return [sort](const SiteReport& a, const SiteReport& b) { return ranks_before(sort, a, b); };
+bool SiteOrder::operator()(const SiteReport& a, const SiteReport& b) const {
+  return ranks_before(sort, a, b);
 }
 
-bool stack_matches(const Frames& frames, const std::regex& pattern) {
-  const auto matches = [&](const std::string& text) { return has_match(text, pattern); };
+bool is_worse(const TargetReport& a, const TargetReport& b) {
+  const auto badness = [](const TargetReport& target) {
+    const int severity = target.verdict.severity ? static_cast<int>(*target.verdict.severity) : -1;
+    return std::make_tuple(severity, target.rss_growth_bytes_per_minute.value_or(0),
+                           target.outstanding_bytes);
+  };
+  return badness(a) > badness(b);
+}
+
+bool stack_matches(const Frames& frames, const Pattern& pattern) {
   return std::any_of(frames.begin(), frames.end(), [&](const Frame& frame) {
-    return matches(frame.function) || matches(frame.file) || matches(frame.module);
+    return pattern.is_in(frame.function) || pattern.is_in(frame.file) ||
+           pattern.is_in(frame.module);
   });
+}
+
+bool leads(const HeldReport& row, const Report& report) {
+  constexpr double least_share = 0.1;
+  const bool leaks = row.verdict.severity && is_leak(*row.verdict.severity);
+  if (row.target >= report.targets.size() || !row.note.empty() || leaks)
+    return true;
+  const auto growth = report.targets[row.target].rss_growth_bytes_per_minute;
+  return row.growth_bytes_per_minute.value_or(0) >= least_share * std::max(growth.value_or(0), 0.0);
+}
+
+bool explains_growth(double held_bytes_per_minute, const TargetReport& target) {
+  constexpr double least_share = 0.25;
+  return held_bytes_per_minute > 0 &&
+         held_bytes_per_minute >= least_share * target.rss_growth_bytes_per_minute.value_or(0);
+}
+
+void put_pools_behind(Report& report) {
+  std::vector<double> held(report.targets.size());
+  for (const HeldReport& row : report.held)
+    held.at(row.target) += row.growth_bytes_per_minute.value_or(0);
+  for (SiteReport& site : report.sites)
+    site.behind = site.key.kind == LEAKBPF_KIND_PYTHON &&
+                  explains_growth(held.at(site.target), report.targets[site.target]);
 }
 
 void arrange(Report& report, const Arrangement& arrangement) {
   std::vector<SiteReport>& sites = report.sites;
-  if (arrangement.filter)
+  if (arrangement.filter) {
     std::erase_if(sites, [&](const SiteReport& site) {
       return !stack_matches(site.frames, *arrangement.filter);
     });
+    std::erase_if(report.held, [&](const HeldReport& row) {
+      return !stack_matches(held_frames(row), *arrangement.filter);
+    });
+  }
   if (arrangement.rows != 0)
     std::erase_if(sites,
                   [](const SiteReport& site) { return site.totals.outstanding_count() == 0; });
@@ -71,6 +108,9 @@ void arrange(Report& report, const Arrangement& arrangement) {
     sites = merge_sites(std::move(sites), arrangement.group_by, [&](const SiteReport& site) {
       return group_of(report, arrangement.group_by, site);
     });
+  put_pools_behind(report);
+  arrange_held(report, arrangement.group_by);
+  grade_by_targets(report);
   std::sort(sites.begin(), sites.end(), site_order(arrangement.sort));
   report.site_count = sites.size();
   if (arrangement.rows != 0 && sites.size() > arrangement.rows)

@@ -5,6 +5,8 @@
 
 #include "core/container.h"
 #include "core/frame.h"
+#include "core/held.h"
+#include "core/reach_report.h"
 #include "core/severity.h"
 #include "core/site.h"
 
@@ -15,14 +17,6 @@
 #include <vector>
 
 namespace leakbpf {
-
-/// What is to be thought of a target or a site. Unknown while there is too little to tell.
-struct Verdict {
-  std::optional<Severity> severity;
-  std::vector<std::string> reasons; ///< in words, the weightiest first
-
-  friend bool operator==(const Verdict&, const Verdict&) = default;
-};
 
 struct SiteReport {
   std::size_t rank = 0;   ///< from 1
@@ -42,8 +36,12 @@ struct SiteReport {
   /// Percent of the bytes that were taken at least `survival_age_seconds` ago that are still there.
   std::optional<double> old_survival_percent;
   std::optional<double> survival_age_seconds;
+  std::optional<ReachReport> reach; ///< of native blocks, where it was looked for
   /// Outstanding bytes at the times of Report::series_times; empty: not kept for this site.
   std::vector<std::uint64_t> series;
+  /// Containers say who holds its objects: it only says which stack began a pool for them, and
+  /// comes last.
+  bool behind = false;
   bool estimated = false;
   std::optional<double> standard_error_bytes; ///< unknown: of an estimate whose error is not known
 
@@ -129,6 +127,9 @@ struct TargetReport {
 /// empty.
 [[nodiscard]] std::string long_pause(const TargetReport& target);
 
+/// So many targets stand above the rows of a table at most, so that some rows are to be seen, too.
+constexpr std::size_t most_shown_targets = 12;
+
 struct HistoryPoint {
   double t_seconds = 0;
   std::int32_t pid = 0;
@@ -157,6 +158,7 @@ struct Suppressed {
   std::uint64_t sites = 0;
   std::uint64_t bytes = 0; ///< outstanding
   std::uint64_t count = 0;
+  std::uint64_t containers = 0; ///< rows of containers that grow: the same memory once more
 
   friend bool operator==(const Suppressed&, const Suppressed&) = default;
 };
@@ -173,6 +175,9 @@ struct Sampling {
   bool exact = true;            ///< every block was followed, all the time
 };
 
+/// Of a run without any probe: Report::backend.
+inline constexpr const char* no_backend = "none";
+
 struct Report {
   std::string version;
   HostReport host;
@@ -183,8 +188,11 @@ struct Report {
   Overhead overhead;
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> losses{};
   std::vector<TargetReport> targets;
+  /// That have ended and are not in `targets`: no row is theirs, and others are worse.
+  std::size_t targets_left_out = 0;
   std::vector<SiteReport> sites;
-  std::size_t site_count = 0; ///< all sites; `sites` may hold only the first rows
+  std::size_t site_count = 0;   ///< all sites; `sites` may hold only the first rows
+  std::vector<HeldReport> held; ///< containers that grow; the same memory as that of sites
   std::vector<HistoryPoint> history;
   std::vector<double> series_times; ///< of SiteReport::series
   Suppressed suppressed;

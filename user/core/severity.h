@@ -2,9 +2,13 @@
 // How bad a growth is, and in one word.
 #pragma once
 
+#include "core/names.h"
+
 #include <array>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace leakbpf {
 
@@ -18,10 +22,7 @@ constexpr std::array<std::string_view, 5> severity_names{"none", "low", "medium"
 }
 
 [[nodiscard]] constexpr std::optional<Severity> severity_of_name(std::string_view name) {
-  for (std::size_t i = 0; i < severity_names.size(); i++)
-    if (severity_names.at(i) == name)
-      return static_cast<Severity>(i);
-  return std::nullopt;
+  return value_named<Severity>(severity_names, name);
 }
 
 /// Bytes a minute, of growth that lasts: from 1, 5 and 50 MB (of 2^20 bytes) on.
@@ -38,5 +39,18 @@ constexpr std::array<std::string_view, 5> severity_names{"none", "low", "medium"
 [[nodiscard]] constexpr bool is_leak(Severity severity) {
   return severity >= Severity::medium;
 }
+
+/// There is growth that lasts.
+[[nodiscard]] constexpr bool grows(std::optional<Severity> severity) {
+  return severity.value_or(Severity::none) != Severity::none;
+}
+
+/// What is to be thought of something that may leak. Unknown while there is too little to tell.
+struct Verdict {
+  std::optional<Severity> severity;
+  std::vector<std::string> reasons; ///< in words, the weightiest first
+
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
 
 } // namespace leakbpf

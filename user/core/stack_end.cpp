@@ -18,6 +18,7 @@ constexpr std::array<const char*, LEAKBPF_STACK_END_COUNT> texts{
     "the stack ends here: the return address is outside all code",
     "the stack ends here: the process was changing its mappings",
     "the stack ends here: the caller depends on a register whose value is lost",
+    "the stack ends here: its memory could not be read",
 };
 
 } // namespace

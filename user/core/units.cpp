@@ -44,6 +44,10 @@ std::string format_count(std::uint64_t count) {
   return digits;
 }
 
+std::string format_counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", format_count(count), count == 1 ? one : many);
+}
+
 std::string format_duration(double seconds) {
   const auto whole = static_cast<std::uint64_t>(seconds);
   if (whole < 60)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace leakbpf {
 
@@ -16,6 +17,9 @@ namespace leakbpf {
 [[nodiscard]] std::string format_change(std::optional<double> bytes);
 /// "1,234,567".
 [[nodiscard]] std::string format_count(std::uint64_t count);
+/// "1 container", "1,234 containers".
+[[nodiscard]] std::string format_counted(std::uint64_t count, std::string_view one,
+                                         std::string_view many);
 /// "9s", "4m12s", "3h05m", "2d11h".
 [[nodiscard]] std::string format_duration(double seconds);
 

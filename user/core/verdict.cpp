@@ -4,6 +4,7 @@
 #include "core/units.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -55,7 +56,12 @@ std::string no_growth_text(const std::string& what, const Trend& trend) {
   case TrendShape::too_short:
     return "too little data to tell";
   default:
-    return what + " does not grow";
+    if (trend.rate <= 0 || trend.rise < least_rise_bytes)
+      return what + " does not grow";
+    return fmt::format(
+        "{} went up by {}, in {} of {} intervals: not steadily enough to be told from "
+        "what comes and goes",
+        what, format_bytes(trend.rise), trend.rises, trend.intervals);
   }
 }
 
@@ -88,6 +94,8 @@ public:
       growing();
     else
       not_growing();
+    if (!evidence_.no_held.empty())
+      reason(evidence_.no_held);
     for (const std::string& lost : evidence_.losses.words)
       reason("lost: " + lost +
              (evidence_.losses.share >= many_lost
@@ -130,20 +138,30 @@ private:
   /// What the growth will be. Sites have no noise of the allocator in them: what they explain of
   /// the RSS is taken from them, the rest from the RSS, and no more than it may grow.
   [[nodiscard]] double lasting_rate() const {
-    const double rest =
-        std::max(memory().rate - evidence_.sites.rate, 0.0) / std::max(memory().rate, 1e-9);
+    const double rest = std::max(memory().rate - known().rate, 0.0) / std::max(memory().rate, 1e-9);
     const double unexplained = std::max(rest * memory().projected - evidence_.suppressed_rate, 0.0);
-    return std::min(evidence_.sites.projected + unexplained,
+    return std::min(known().projected + (is_within_suppressed() ? 0 : unexplained),
                     std::max(memory().upper, memory().rate));
+  }
+
+  /// Sites and containers are two views of the same memory: the one that shows more of it.
+  [[nodiscard]] const SureGrowth& known() const {
+    return evidence_.held.rate > evidence_.sites.rate ? evidence_.held : evidence_.sites;
+  }
+
+  /// Is the growth, as far as it is certain, no more than what sites and suppressed stacks take?
+  /// The RSS comes in steps: more than they take is noise up to its confidence bounds.
+  [[nodiscard]] bool is_within_suppressed() const {
+    return evidence_.suppressed_rate > 0 &&
+           known().rate + evidence_.suppressed_rate >= std::min(memory().lower, memory().rate);
   }
 
   /// The resident part of a heap breathes for tens of seconds at a time: in a short run what no
   /// allocation accounts for weighs less.
   void doubt_short_run() {
     const auto& outstanding = evidence_.outstanding;
-    const double supported =
-        std::max(evidence_.sites.projected,
-                 outstanding && outstanding->sustained() ? outstanding->projected : 0);
+    const double supported = std::max(
+        known().projected, outstanding && outstanding->sustained() ? outstanding->projected : 0);
     const Severity severity = *judged_.verdict.severity;
     const Severity milder = std::max(severity_of_growth(supported * 60), one_lower(severity));
     if (evidence_.seconds >= short_run_seconds || milder >= severity)
@@ -177,18 +195,27 @@ private:
     // What churns beside it can hide the growth of the sum.
     const double outstanding =
         std::max(sustained_rate(evidence_.outstanding), evidence_.sites.rate);
-    judged_.explained_percent = std::clamp(100 * outstanding / memory().rate, 0.0, 100.0);
-    if (*judged_.explained_percent >= well_explained) {
-      reason(fmt::format("outstanding allocations account for {:.0f}% of it",
-                         *judged_.explained_percent));
-      return;
-    }
-    reason(fmt::format("outstanding allocations account for only {:.0f}% of it: {}",
-                       *judged_.explained_percent, rest_text()));
+    const double held = evidence_.held.rate;
+    const auto percent = [&](double rate) {
+      return std::clamp(100 * rate / memory().rate, 0.0, 100.0);
+    };
+    judged_.explained_percent = percent(std::max(outstanding, held));
+    const bool by_containers =
+        evidence_.held_only || held > outstanding || percent(held) >= well_explained;
+    const double told = percent(by_containers ? held : outstanding);
+    const std::string_view what =
+        by_containers ? "containers that grow" : "outstanding allocations";
+    if (told >= well_explained)
+      reason(fmt::format("{} account for {:.0f}% of it", what, told));
+    else
+      reason(fmt::format("{} account for only {:.0f}% of it: {}", what, told, rest_text()));
   }
 
   /// What the growth may be that is in no row.
   [[nodiscard]] std::string rest_text() const {
+    if (evidence_.held_only)
+      return "the rest is in none that is seen, or native: a run without --kinds held tells who "
+             "allocates it";
     const double file = sustained_rate(evidence_.file);
     const double shared = sustained_rate(evidence_.shared);
     const double swapped = sustained_rate(evidence_.swapped);
@@ -200,6 +227,8 @@ private:
     std::string text =
         "the rest is fragmentation of the heap, first use of memory that was taken before the "
         "attach, thread stacks, or memory taken by direct system calls";
+    if (!evidence_.by_pages)
+      text += "; a run with --kinds pages names the code that touches it";
     if (swapped > 0)
       text += fmt::format("; {} goes to swap", per_minute(swapped));
     return text;
@@ -209,9 +238,10 @@ private:
     judged_.verdict.severity = Severity::none;
     reason(no_growth_text("RSS", memory()));
     const double heap = evidence_.heap_sites.rate;
-    if (heap * memory().span_seconds < least_rise_bytes)
+    const double held = evidence_.held.rate;
+    if (std::max(heap, held) * memory().span_seconds < least_rise_bytes)
       return;
-    if (evidence_.replaced_share >= mostly_replaced) {
+    if (heap >= held && evidence_.replaced_share >= mostly_replaced) {
       reason(fmt::format("outstanding bytes grow {}, in the place of blocks from before the "
                          "attach that are freed",
                          per_minute(heap)));
@@ -219,9 +249,10 @@ private:
     }
     // The heap had room; when that is used up the RSS will follow.
     judged_.verdict.severity = Severity::low;
-    reason(fmt::format("but outstanding bytes grow {} inside memory that the process has already: "
-                       "RSS follows when that is used up",
-                       per_minute(heap)));
+    reason(fmt::format(
+        "but {} grow {} inside memory that the process has already: RSS follows when "
+        "that is used up",
+        held > heap ? "containers" : "outstanding bytes", per_minute(std::max(heap, held))));
   }
 
   const TargetEvidence& evidence_;

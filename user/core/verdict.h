@@ -43,6 +43,10 @@ struct TargetEvidence {
   std::optional<Trend> outstanding; ///< of all kinds
   SureGrowth sites;                 ///< of those of its sites that surely grow
   SureGrowth heap_sites;            ///< of the sites of heap or pages among them
+  SureGrowth held;                  ///< of containers that grow; much of it is in `sites`, too
+  bool held_only = false;           ///< nothing but containers was looked at
+  bool by_pages = false;            ///< sites are those that touched what is resident
+  std::string no_held; ///< why containers of a Python could not be read; empty: they were
   std::optional<LimitUse> limit;
   /// Sustained growth of sites that are suppressed, as Trend::projected; bytes a second.
   double suppressed_rate = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/attach.h"
 
+#include "base/descriptor_limit.h"
+
 #include <cerrno>
 #include <cstring>
 
@@ -45,6 +47,8 @@ bool has_ended(pid_t pid) {
 }
 
 Error attach_error(const std::string& path, pid_t pid, int error) {
+  if (is_descriptor_shortage(error))
+    return descriptor_shortage(error).in(fmt::format("cannot attach to {}", path));
   const std::string where = pid == every_process ? "" : fmt::format(" in PID {}", pid);
   Error failure{ExitCode::cannot_trace,
                 fmt::format("cannot attach to {}{}: {}", path, where, std::strerror(error)), ""};
@@ -53,8 +57,6 @@ Error attach_error(const std::string& path, pid_t pid, int error) {
     failure.message = fmt::format("PID {} ended while leakbpf attached to it", pid);
   } else if (error == EPERM || error == EACCES) {
     failure.hint = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
-  } else if (error == EMFILE) {
-    failure.hint = "raise the limit of open files (ulimit -n)";
   } else {
     failure.hint = "`leakbpf doctor` tells what this kernel allows; --backend tries another way";
   }
@@ -84,27 +86,23 @@ Result<Link> attach_multi(const bpf_program* program, std::uint32_t attach_type,
   return Link(UniqueFd(fd));
 }
 
-Result<void> attach_perf(const bpf_program* program, bool on_return, pid_t pid,
-                         const std::string& path, std::span<const AttachPoint> points,
-                         std::vector<Link>& links) {
-  const pid_t filter = pid == every_process ? -1 : pid;
-  for (const AttachPoint& point : points) {
-    LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = point.cookie, .retprobe = on_return);
-    bpf_link* link =
-        bpf_program__attach_uprobe_opts(program, filter, path.c_str(), point.file_offset, &options);
-    if (!link)
-      return attach_error(path, pid, errno);
-    links.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
-  }
-  return {};
+Result<Link> attach_perf(const bpf_program* program, bool on_return, pid_t pid,
+                         const std::string& path, std::span<const AttachPoint> points) {
+  PerfUprobes probes(static_cast<std::uint32_t>(points.size()));
+  for (const AttachPoint& point : points)
+    if (const int error = probes.attach(program, on_return, pid == every_process ? -1 : pid, path,
+                                        point.file_offset, point.cookie);
+        error != 0)
+      return attach_error(path, pid, error);
+  return Link(std::move(probes));
 }
 
 Result<void> attach_one(Backend backend, const bpf_program* program, bool on_return, pid_t pid,
                         const std::string& path, std::span<const AttachPoint> points,
                         std::vector<Link>& links) {
-  if (backend == Backend::perf)
-    return attach_perf(program, on_return, pid, path, points, links);
-  auto link = attach_multi(program, attach_type_multi, on_return, pid, path, points);
+  auto link = backend == Backend::perf
+                  ? attach_perf(program, on_return, pid, path, points)
+                  : attach_multi(program, attach_type_multi, on_return, pid, path, points);
   if (!link)
     return link.error();
   links.push_back(std::move(*link));

@@ -2,8 +2,9 @@
 // Attaches BPF programs to offsets of a file, in one process, by any back-end.
 #pragma once
 
+#include "base/unique_fd.h"
 #include "kernel/backend.h"
-#include "kernel/unique_fd.h"
+#include "kernel/perf_uprobes.h"
 
 #include <leakbpf/result.h>
 
@@ -19,13 +20,9 @@
 
 namespace leakbpf {
 
-struct BpfLinkCloser {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-
 /// An attached program; detaches when destroyed. Never pinned: it ends with the process at the
 /// latest, however that ends.
-using Link = std::variant<UniqueFd, std::unique_ptr<bpf_link, BpfLinkCloser>>;
+using Link = std::variant<UniqueFd, std::unique_ptr<bpf_link, BpfLinkCloser>, PerfUprobes>;
 
 /// The programs of one dispatcher. A back-end uses `session` alone or the other two; `exit` is null
 /// where returns do not matter.

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/features.h"
 
+#include "base/descriptor_limit.h"
 #include "kernel/selftest.h"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <fstream>
-#include <sstream>
+#include <limits>
+#include <system_error>
 #include <thread>
 
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -28,18 +31,14 @@ constexpr ino_t initial_pid_namespace = 0xEFFFFFFC; // PROC_PID_INIT_INO, linux/
 constexpr int cap_perfmon = 38;
 constexpr int cap_bpf = 39;
 
-std::uint64_t effective_capabilities() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    std::uint64_t bits = 0;
-    if (word == "CapEff:" && status >> std::hex >> bits)
-      return bits;
-  }
-  return 0;
-}
-
+/// Asked of the kernel itself, since a /proc that cannot be read would look like no rights at all.
 bool has_capability(int number) {
-  return (effective_capabilities() >> number & 1) != 0;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (syscall(SYS_capget, &header, sets.data()) != 0)
+    return false;
+  constexpr int bits = 32;
+  return (sets.at(static_cast<std::size_t>(number / bits)).effective >> (number % bits) & 1U) != 0;
 }
 
 std::string lockdown_mode() {
@@ -59,26 +58,38 @@ bool in_initial_pid_namespace() {
 }
 
 /// Calls the probed function from a new thread, because some kernels filter by thread where they
-/// should filter by process. Returns nanoseconds per call.
-double call_from_thread() {
+/// should filter by process. Returns nanoseconds per call; nothing when no thread can be started.
+std::optional<double> call_from_thread() {
   std::chrono::duration<double, std::nano> elapsed{};
-  std::thread([&] {
+  const auto call = [&] {
     const auto start = std::chrono::steady_clock::now();
     for (std::uint64_t i = 0; i < selftest_calls; i++)
       call_selftest_function(i);
     elapsed = std::chrono::steady_clock::now() - start;
-  }).join();
+  };
+  try {
+    std::thread(call).join();
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
   return elapsed.count() / static_cast<double>(selftest_calls);
 }
 
-std::string try_backend(Backend backend, double& hit_ns) {
+std::string try_backend(Backend backend, BackendCheck& check) {
   const auto probe = SelftestProbe::attach(backend, getpid());
-  if (!probe)
+  if (!probe) {
+    check.system_error = probe.error().system_error;
     return probe.error().message;
+  }
+  double& hit_ns = check.hit_ns;
   // The quickest of some rounds: in the others something else ran meanwhile.
-  hit_ns = call_from_thread();
-  for (std::uint64_t round = 1; round < selftest_rounds; round++)
-    hit_ns = std::min(hit_ns, call_from_thread());
+  hit_ns = std::numeric_limits<double>::max();
+  for (std::uint64_t round = 0; round < selftest_rounds; round++) {
+    const auto taken = call_from_thread();
+    if (!taken)
+      return "no thread can be started to try it with";
+    hit_ns = std::min(hit_ns, *taken);
+  }
   constexpr std::uint64_t expected = 2 * selftest_calls * selftest_rounds;
   if (probe->hits() != expected)
     return fmt::format("saw {} of {} hits of another thread", probe->hits(), expected);
@@ -107,7 +118,7 @@ std::string missing_capabilities() {
 BackendCheck check_backend(Backend backend) {
   BackendCheck check;
   check.backend = backend;
-  check.reason = try_backend(backend, check.hit_ns);
+  check.reason = try_backend(backend, check);
   check.works = check.reason.empty();
   return check;
 }
@@ -120,6 +131,8 @@ Result<BackendCheck> choose_backend(std::optional<Backend> forced) {
     BackendCheck check = check_backend(backend);
     if (check.works)
       return check;
+    if (is_descriptor_shortage(check.system_error))
+      return descriptor_shortage(check.system_error);
     reasons +=
         fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", backend_name(backend), check.reason);
   }

@@ -22,8 +22,9 @@ struct FeatureCheck {
 struct BackendCheck {
   Backend backend = Backend::perf;
   bool works = false;
-  std::string reason; ///< why not; empty when it works
-  double hit_ns = 0;  ///< one entry and one return of an almost empty program, in a loop
+  std::string reason;   ///< why not; empty when it works
+  int system_error = 0; ///< errno, when it is for want of descriptors
+  double hit_ns = 0;    ///< one entry and one return of an almost empty program, in a loop
 };
 
 /// Attaches each back-end to a function of our own and calls it from a second thread.

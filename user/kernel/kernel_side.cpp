@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/kernel_side.h"
 
+#include "base/descriptor_limit.h"
 #include "core/sampling.h"
-#include "kernel/map_batch.h"
+#include "kernel/map_access.h"
 #include "kernel/page_faults.h"
 #include "leakbpf.skel.h"
 
@@ -64,15 +65,22 @@ leakbpf_activity& operator+=(leakbpf_activity& sum, const leakbpf_activity& part
   sum.frees += part.frees;
   sum.nested += part.nested;
   sum.work_ns += part.work_ns;
+  for (int which = 0; which < LEAKBPF_STANDING_COUNT; which++) {
+    sum.standing[which].hits += part.standing[which].hits;
+    sum.standing[which].work_ns += part.standing[which].work_ns;
+  }
   return sum;
 }
 
-void add_activity(leakbpf_activity& sum, const std::uint8_t* values, std::size_t bytes) {
+/// Of all CPUs.
+leakbpf_activity sum_of_activity(const std::uint8_t* values, std::size_t bytes) {
+  leakbpf_activity sum{};
   for (std::size_t at = 0; at < bytes; at += sizeof(leakbpf_activity)) {
     leakbpf_activity part;
     std::memcpy(&part, values + at, sizeof(part));
     sum += part;
   }
+  return sum;
 }
 
 /// Of the system, in the order in which they are attached.
@@ -82,12 +90,13 @@ std::array<bpf_program*, 3> life_cycle_programs(const leakbpf_bpf* skeleton) {
 
 /// Forks, execs and exits that the kernel did not run the program for: it was at work on that CPU,
 /// and was preempted there.
-std::uint64_t missed_life_cycles(const leakbpf_bpf* skeleton) {
+std::uint64_t missed_life_cycles(const leakbpf_bpf* skeleton, const MapAccess& access) {
   std::uint64_t missed = 0;
   for (const bpf_program* program : life_cycle_programs(skeleton)) {
     bpf_prog_info info{};
     std::uint32_t size = sizeof(info);
-    if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+    if (access.insist(
+            [&] { return bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size); }) == 0)
       missed += info.recursion_misses;
   }
   return missed;
@@ -96,6 +105,8 @@ std::uint64_t missed_life_cycles(const leakbpf_bpf* skeleton) {
 Result<void> attach_life_cycle(leakbpf_bpf* skeleton, std::vector<Link>& links) {
   for (bpf_program* program : life_cycle_programs(skeleton)) {
     bpf_link* link = bpf_program__attach(program);
+    if (!link && is_descriptor_shortage(errno))
+      return descriptor_shortage(errno);
     if (!link)
       return Error{ExitCode::cannot_trace,
                    fmt::format("cannot attach to the kernel's {}: {}",
@@ -171,6 +182,11 @@ struct KernelSide::Impl {
   std::unique_ptr<const EventHandler*> handler = std::make_unique<const EventHandler*>(nullptr);
   std::unique_ptr<ring_buffer, RingCloser> ring;
   std::uint32_t next_own_id = first_own_id;
+  MapAccess access;
+  // What could be read last stands for what cannot be read: counts never go back.
+  leakbpf_counters last_counters{};
+  std::vector<leakbpf_activity> last_activities =
+      std::vector<leakbpf_activity>(LEAKBPF_ACTIVITY_SLOTS + 1);
 };
 
 namespace {
@@ -193,10 +209,23 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
   auto impl = std::make_unique<Impl>();
   impl->config = config;
   impl->skeleton.reset(leakbpf_bpf__open());
+  if (!impl->skeleton && is_descriptor_shortage(errno))
+    return descriptor_shortage(errno);
   if (!impl->skeleton)
-    return Error{ExitCode::cannot_trace, "cannot open the BPF programs", "run `leakbpf doctor`"};
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot open the BPF programs: {}", std::strerror(errno)),
+                 "run `leakbpf doctor`"};
+  const int cpus = libbpf_num_possible_cpus(); // from here on it is known
+  if (cpus < 0 && is_descriptor_shortage(-cpus))
+    return descriptor_shortage(-cpus);
+  if (cpus < 0)
+    return Error{ExitCode::cannot_trace,
+                 fmt::format("cannot tell how many CPUs there are: {}", std::strerror(-cpus)),
+                 "is /sys mounted?"};
   configure(impl->skeleton.get(), config);
   if (const int error = leakbpf_bpf__load(impl->skeleton.get())) {
+    if (is_descriptor_shortage(-error))
+      return descriptor_shortage(-error);
     const char* hint =
         error == -ENOMEM || error == -E2BIG
             ? "not enough kernel memory: lower --max-live or --max-stacks"
@@ -209,6 +238,8 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
     return attached.error();
   impl->ring.reset(ring_buffer__new(bpf_map__fd(impl->skeleton->maps.events), &handle_record,
                                     impl->handler.get(), nullptr));
+  if (!impl->ring && is_descriptor_shortage(errno))
+    return descriptor_shortage(errno);
   if (!impl->ring)
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot map the event buffer: {}", std::strerror(errno)), ""};
@@ -264,17 +295,23 @@ Result<std::vector<Link>> KernelSide::attach_mapping_calls(const ProbePlan& plan
   const auto& progs = impl_->skeleton->progs;
   const ProgramSet range_programs{progs.on_range_entry, progs.on_range_return,
                                   progs.on_range_session};
-  const ProgramSet allocate_programs{progs.on_allocate_entry, progs.on_allocate_return,
-                                     progs.on_allocate_session};
   const auto is_range = [](const PlannedProbe& probe) {
     return probe.function->kind == LEAKBPF_KIND_MMAP || probe.function->kind == LEAKBPF_KIND_BRK;
-  };
-  const auto is_pool = [](const PlannedProbe& probe) {
-    return probe.function->operation == LEAKBPF_OP_PYTHON_POOL;
   };
   std::vector<Link> links;
   if (auto done = attach_those(plan, pid, range_programs, is_range, links); !done)
     return done.error();
+  return links;
+}
+
+Result<std::vector<Link>> KernelSide::attach_pools(const ProbePlan& plan, pid_t pid) const {
+  const auto& progs = impl_->skeleton->progs;
+  const ProgramSet allocate_programs{progs.on_allocate_entry, progs.on_allocate_return,
+                                     progs.on_allocate_session};
+  const auto is_pool = [](const PlannedProbe& probe) {
+    return probe.function->operation == LEAKBPF_OP_PYTHON_POOL;
+  };
+  std::vector<Link> links;
   if (auto done = attach_those(plan, pid, allocate_programs, is_pool, links); !done)
     return done.error();
   return links;
@@ -286,7 +323,7 @@ Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window, 
   const std::uint32_t id = impl_->next_own_id++;
   const leakbpf_target target{id, 0, static_cast<std::uint16_t>(shared), id, window, 0};
   if ((python && !put_python(id, *python)) ||
-      bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
+      !impl_->access.update(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot trace PID {}: {}", pid, std::strerror(errno)),
                  "too many targets at once"};
@@ -299,11 +336,11 @@ bool KernelSide::share_target(pid_t pid, std::uint32_t window) const {
   const int map = bpf_map__fd(impl_->skeleton->maps.targets);
   const auto tgid = static_cast<std::uint32_t>(pid);
   leakbpf_target target{};
-  if (bpf_map_lookup_elem(map, &tgid, &target))
+  if (!impl_->access.lookup(map, &tgid, &target))
     return false;
   target.shared = 1;
   target.window = window;
-  return bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) == 0;
+  return impl_->access.update(map, &tgid, &target, BPF_EXIST);
 }
 
 void KernelSide::set_window(std::uint32_t index, const leakbpf_window& window) const {
@@ -311,31 +348,30 @@ void KernelSide::set_window(std::uint32_t index, const leakbpf_window& window) c
   leakbpf_window closed = window;
   closed.number = 0;
   // The number last: nothing is to be followed by half of the settings.
-  bpf_map_update_elem(map, &index, &closed, BPF_ANY);
+  impl_->access.update(map, &index, &closed, BPF_ANY);
   if (window.number != 0)
-    bpf_map_update_elem(map, &index, &window, BPF_ANY);
+    impl_->access.update(map, &index, &window, BPF_ANY);
 }
 
 std::optional<std::uint32_t> KernelSide::target_id(pid_t pid) const {
   const auto tgid = static_cast<std::uint32_t>(pid);
   leakbpf_target target{};
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target))
+  if (!impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target))
     return std::nullopt;
   return target.id;
 }
 
 bool KernelSide::put_python(std::uint32_t id, const leakbpf_python& python) const {
-  return bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.pythons), &id, &python, BPF_ANY) ==
-         0;
+  return impl_->access.update(bpf_map__fd(impl_->skeleton->maps.pythons), &id, &python, BPF_ANY);
 }
 
 void KernelSide::stop_target(pid_t pid) const {
   const auto tgid = static_cast<std::uint32_t>(pid);
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.targets), &tgid);
+  impl_->access.remove(bpf_map__fd(impl_->skeleton->maps.targets), &tgid);
 }
 
 UnwindMaps KernelSide::unwind_maps() const {
-  return UnwindMaps(impl_->skeleton.get());
+  return {impl_->skeleton.get(), impl_->access};
 }
 
 Result<std::vector<Link>> KernelSide::attach_mappings_probe(const std::string& path,
@@ -372,18 +408,18 @@ Result<std::vector<Link>> KernelSide::attach_hook(const ProgramSet& programs,
 
 std::optional<leakbpf_collections> KernelSide::collections(std::uint32_t target) const {
   leakbpf_collections found{};
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.collections), &target, &found))
+  if (!impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.collections), &target, &found))
     return std::nullopt;
   return found;
 }
 
 void KernelSide::forget_collections(std::uint32_t target) const {
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.collections), &target);
+  impl_->access.remove(bpf_map__fd(impl_->skeleton->maps.collections), &target);
 }
 
 std::optional<std::uint64_t> KernelSide::python_heap(std::uint32_t target) const {
   std::uint64_t state = 0;
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.python_heaps), &target, &state))
+  if (!impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.python_heaps), &target, &state))
     return std::nullopt;
   return state;
 }
@@ -391,8 +427,9 @@ std::optional<std::uint64_t> KernelSide::python_heap(std::uint32_t target) const
 std::uint32_t KernelSide::code_deaths(std::uint32_t target, std::uint64_t address) const {
   const std::uint32_t index = code_index(target, address);
   leakbpf_code known{};
-  bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.codes), &index, &known);
-  return known.deaths;
+  return impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.codes), &index, &known)
+             ? known.deaths
+             : 0;
 }
 
 std::vector<SiteSample> KernelSide::read_sites() const {
@@ -401,23 +438,18 @@ std::vector<SiteSample> KernelSide::read_sites() const {
   const auto sum = [&](const leakbpf_site_key& key, const std::uint8_t* values) {
     samples.push_back({key, sum_of(values, value_bytes)});
   };
-  each_element<leakbpf_site_key>(bpf_map__fd(impl_->skeleton->maps.sites), value_bytes, sum);
+  impl_->access.each_element<leakbpf_site_key>(bpf_map__fd(impl_->skeleton->maps.sites),
+                                               value_bytes, sum);
   return samples;
 }
 
-std::optional<SiteSample> KernelSide::take_site(const leakbpf_site_key& key) const {
-  // The stack first: a site that is begun anew keeps its stack anew.
-  forget_stack(key.stack_hash);
-  return take_totals(key);
-}
-
 void KernelSide::forget_stack(std::uint64_t hash) const {
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.stacks), &hash);
+  impl_->access.remove(bpf_map__fd(impl_->skeleton->maps.stacks), &hash);
 }
 
 std::optional<SiteSample> KernelSide::take_totals(const leakbpf_site_key& key) const {
   std::vector<std::uint8_t> values(per_cpu_value_bytes(sizeof(leakbpf_site_totals)));
-  if (bpf_map_lookup_and_delete_elem(bpf_map__fd(impl_->skeleton->maps.sites), &key, values.data()))
+  if (!impl_->access.take(bpf_map__fd(impl_->skeleton->maps.sites), &key, values.data()))
     return std::nullopt;
   return SiteSample{key, sum_of(values.data(), values.size())};
 }
@@ -431,30 +463,37 @@ std::optional<leakbpf_stack> KernelSide::read_stack(std::uint64_t hash) const {
 }
 
 leakbpf_counters KernelSide::read_counters() const {
-  leakbpf_counters total{};
   const std::uint32_t zero = 0;
-  const std::uint64_t page_faults = impl_->page_faults.count(); // first: none is missed in between
+  const auto page_faults = impl_->page_faults.count(); // first: none is missed in between
+  if (!page_faults)
+    impl_->access.count_failure();
+  leakbpf_counters total{};
   std::vector<leakbpf_counters> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &zero, values.data()))
-    return total;
-  for (const leakbpf_counters& value : values) {
-    for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++)
-      total.losses[loss] += value.losses[loss];
-    total.page_faults += value.page_faults;
+  if (impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.counters), &zero, values.data())) {
+    for (const leakbpf_counters& value : values) {
+      for (int loss = 0; loss < LEAKBPF_LOSS_COUNT; loss++)
+        total.losses[loss] += value.losses[loss];
+      total.page_faults += value.page_faults;
+    }
+    impl_->last_counters = total;
+  } else {
+    total = impl_->last_counters;
   }
-  total.losses[LEAKBPF_LOSS_EVENTS_DROPPED] += missed_life_cycles(impl_->skeleton.get());
-  if (page_faults > total.page_faults)
-    total.losses[LEAKBPF_LOSS_MISSED_FAULTS] = page_faults - total.page_faults;
+  total.losses[LEAKBPF_LOSS_EVENTS_DROPPED] +=
+      missed_life_cycles(impl_->skeleton.get(), impl_->access);
+  if (page_faults.value_or(0) > total.page_faults)
+    total.losses[LEAKBPF_LOSS_MISSED_FAULTS] = *page_faults - total.page_faults;
+  total.losses[LEAKBPF_LOSS_KERNEL_TABLES] = impl_->access.failures(); // last: those of here too
   return total;
 }
 
 leakbpf_activity KernelSide::activity(std::uint32_t target) const {
   const std::uint32_t slot = target % LEAKBPF_ACTIVITY_SLOTS;
   std::vector<std::uint8_t> values(per_cpu_value_bytes(sizeof(leakbpf_activity)));
-  leakbpf_activity sum{};
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.activity), &slot, values.data()) == 0)
-    add_activity(sum, values.data(), values.size());
-  return sum;
+  leakbpf_activity& last = impl_->last_activities.at(slot);
+  if (impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.activity), &slot, values.data()))
+    last = sum_of_activity(values.data(), values.size());
+  return last;
 }
 
 leakbpf_activity KernelSide::total_activity() const {
@@ -466,19 +505,19 @@ leakbpf_activity KernelSide::total_activity() const {
 }
 
 std::vector<leakbpf_activity> KernelSide::activities() const {
-  std::vector<leakbpf_activity> sums(LEAKBPF_ACTIVITY_SLOTS + 1);
   const std::size_t value_bytes = per_cpu_value_bytes(sizeof(leakbpf_activity));
-  const auto add = [&](std::uint32_t slot, const std::uint8_t* values) {
-    if (slot < sums.size())
-      add_activity(sums[slot], values, value_bytes);
+  const auto keep = [&](std::uint32_t slot, const std::uint8_t* values) {
+    if (slot < impl_->last_activities.size())
+      impl_->last_activities[slot] = sum_of_activity(values, value_bytes);
   };
-  each_element<std::uint32_t>(bpf_map__fd(impl_->skeleton->maps.activity), value_bytes, add);
-  return sums;
+  impl_->access.each_element<std::uint32_t>(bpf_map__fd(impl_->skeleton->maps.activity),
+                                            value_bytes, keep);
+  return impl_->last_activities;
 }
 
 std::size_t KernelSide::each_block(
     const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const {
-  return each_element<leakbpf_block_key>(
+  return impl_->access.each_element<leakbpf_block_key>(
       bpf_map__fd(impl_->skeleton->maps.live), sizeof(leakbpf_block),
       [&](const leakbpf_block_key& key, const std::uint8_t* value) {
         leakbpf_block block;
@@ -489,7 +528,7 @@ std::size_t KernelSide::each_block(
 
 std::optional<leakbpf_block> KernelSide::block_at(const leakbpf_block_key& key) const {
   leakbpf_block block{};
-  if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.live), &key, &block))
+  if (!impl_->access.lookup(bpf_map__fd(impl_->skeleton->maps.live), &key, &block))
     return std::nullopt;
   return block;
 }
@@ -498,16 +537,16 @@ std::optional<leakbpf_block> KernelSide::take_block(const leakbpf_block_key& key
                                                     std::uint64_t time_ns) const {
   const int map = bpf_map__fd(impl_->skeleton->maps.live);
   leakbpf_block block{};
-  if (bpf_map_lookup_and_delete_elem(map, &key, &block))
+  if (!impl_->access.take(map, &key, &block))
     return std::nullopt;
   if (block.time_ns == time_ns)
     return block;
-  bpf_map_update_elem(map, &key, &block, BPF_NOEXIST);
+  impl_->access.update(map, &key, &block, BPF_NOEXIST);
   return std::nullopt;
 }
 
 void KernelSide::forget_block(const leakbpf_block_key& key) const {
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.live), &key);
+  impl_->access.remove(bpf_map__fd(impl_->skeleton->maps.live), &key);
 }
 
 int KernelSide::events_fd() const {

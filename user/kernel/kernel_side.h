@@ -55,7 +55,9 @@ public:
   /// the file is mapped: then targets that share probes hit them, and no others. What frees memory
   /// is attached before what takes it, so that no block is seen to be born whose end is missed.
   [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) const;
-  /// The same for what maps memory, and for new pools of Python's.
+  /// The same for what begins new pools of Python's.
+  [[nodiscard]] Result<std::vector<Link>> attach_pools(const ProbePlan& plan, pid_t pid) const;
+  /// The same for what maps memory.
   [[nodiscard]] Result<std::vector<Link>> attach_mapping_calls(const ProbePlan& plan,
                                                                pid_t pid) const;
 
@@ -77,9 +79,7 @@ public:
   void stop_target(pid_t pid) const;
 
   [[nodiscard]] std::vector<SiteSample> read_sites() const;
-  /// Frees the room of a site and its stack, and returns what it counted.
-  [[nodiscard]] std::optional<SiteSample> take_site(const leakbpf_site_key& key) const;
-  /// The same, and its stack stays.
+  /// Frees the room of a site, and returns what it counted. Its stack stays.
   [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) const;
   void forget_stack(std::uint64_t hash) const;
   /// Room for so many stacks.

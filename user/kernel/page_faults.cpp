@@ -31,9 +31,11 @@ UniqueFd open_page_faults(int cpu) {
 
 Error page_faults_error(int error) {
   const bool rights = error == EPERM || error == EACCES;
-  return Error{ExitCode::cannot_trace,
-               fmt::format("cannot look at page faults: {}", std::strerror(error)),
-               rights ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE" : ""};
+  return Error{
+      ExitCode::cannot_trace, fmt::format("cannot look at page faults: {}", std::strerror(error)),
+      rights ? "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; Debian's kernels "
+               "ask for CAP_SYS_ADMIN, too"
+             : ""};
 }
 
 } // namespace
@@ -64,11 +66,18 @@ Result<PageFaults> PageFaults::attach(const bpf_program* program) {
   return faults;
 }
 
-std::uint64_t PageFaults::count() const {
+std::optional<std::uint64_t> PageFaults::count() const {
   std::uint64_t sum = 0;
-  for (const UniqueFd& event : events_)
-    if (std::uint64_t count = 0; read(event.get(), &count, sizeof(count)) == ssize_t{sizeof(count)})
-      sum += count;
+  for (const UniqueFd& event : events_) {
+    std::uint64_t count = 0;
+    ssize_t got = 0;
+    do
+      got = read(event.get(), &count, sizeof(count));
+    while (got < 0 && errno == EINTR);
+    if (got != ssize_t{sizeof(count)})
+      return std::nullopt;
+    sum += count;
+  }
   return sum;
 }
 

@@ -2,10 +2,11 @@
 // Runs a BPF program at page faults.
 #pragma once
 
+#include "base/unique_fd.h"
 #include "kernel/attach.h"
-#include "kernel/unique_fd.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace leakbpf {
@@ -17,7 +18,8 @@ public:
   [[nodiscard]] static Result<PageFaults> attach(const bpf_program* program);
 
   /// How many there were since then: those too at which the kernel did not run the program.
-  [[nodiscard]] std::uint64_t count() const;
+  /// Nothing when that cannot be read.
+  [[nodiscard]] std::optional<std::uint64_t> count() const;
 
 private:
   [[nodiscard]] Result<void> attach_cpu(const bpf_program* program, int cpu);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/selftest.h"
 
+#include "base/descriptor_limit.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/map_access.h"
 #include "selftest.skel.h"
 #include "target/proc_fs.h"
 
 #include <array>
 #include <cstring>
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -60,7 +61,10 @@ Result<SelftestProbe> SelftestProbe::attach(Backend backend, pid_t pid) {
     return Error{ExitCode::cannot_trace, "the test program cannot be opened", ""};
   bpf_program* program = probe.skeleton_->progs.on_selftest;
   prepare_program(program, backend, backend == Backend::session);
-  if (const int error = selftest_bpf__load(probe.skeleton_.get()))
+  const int error = selftest_bpf__load(probe.skeleton_.get());
+  if (is_descriptor_shortage(-error))
+    return descriptor_shortage(-error);
+  if (error)
     return Error{ExitCode::cannot_trace,
                  fmt::format("the kernel refuses to load it ({})", std::strerror(-error)), ""};
   const ProgramSet programs{program, program, backend == Backend::session ? program : nullptr};
@@ -75,8 +79,7 @@ Result<SelftestProbe> SelftestProbe::attach(Backend backend, pid_t pid) {
 std::uint64_t SelftestProbe::hits() const {
   const std::uint32_t zero = 0;
   std::uint64_t hits = 0;
-  bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.hits), &zero, &hits);
-  return hits;
+  return MapAccess().lookup(bpf_map__fd(skeleton_->maps.hits), &zero, &hits) ? hits : 0;
 }
 
 } // namespace leakbpf

@@ -13,10 +13,13 @@ struct leakbpf_bpf;
 
 namespace leakbpf {
 
+class MapAccess;
+
 /// May be used from another thread than the rest of KernelSide. Must not outlive it.
 class UnwindMaps {
 public:
-  explicit UnwindMaps(leakbpf_bpf* skeleton) : skeleton_(skeleton) {}
+  UnwindMaps(leakbpf_bpf* skeleton, const MapAccess& access)
+      : skeleton_(skeleton), access_(&access) {}
 
   // Tables. These are in use as soon as they are put, so nodes and rules come before their file.
   // False when the kernel has no room or no memory.
@@ -35,6 +38,14 @@ public:
   /// Tells the walker what is mapped in an address space, so that it need not ask the kernel.
   void put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const;
 
+  /// The mapping that the walker found at `pc` in an address space; nothing when it has not looked,
+  /// or has forgotten.
+  [[nodiscard]] std::optional<leakbpf_mapped_code> mapping_at(std::uint32_t space,
+                                                              std::uint64_t pc) const;
+
+  /// Until then, by CLOCK_MONOTONIC, the walk is not to be sent when its memory cannot be read.
+  void refuse_walk(std::uint64_t walk_hash, std::uint64_t until_ns) const;
+
   /// What the walker kept under `hash`; nothing when it is not there.
   [[nodiscard]] std::optional<leakbpf_stack> stack(std::uint64_t hash) const;
 
@@ -42,6 +53,7 @@ public:
 
 private:
   leakbpf_bpf* skeleton_;
+  const MapAccess* access_;
 };
 
 } // namespace leakbpf

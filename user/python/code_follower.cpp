@@ -44,6 +44,10 @@ private:
     return static_cast<std::size_t>(
         ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)));
   }
+  /// Nothing is known of other registers than the general ones: segments, control registers.
+  [[nodiscard]] KnownValue known(ZydisRegister reg) const {
+    return is_general(reg) ? registers_.at(index(reg)) : KnownValue{};
+  }
   [[nodiscard]] std::optional<std::uint64_t> effective(const ZydisDecodedOperand& operand) const {
     const auto& mem = operand.mem;
     if (mem.index != ZYDIS_REGISTER_NONE ||
@@ -54,7 +58,7 @@ private:
       return next_ + displacement;
     if (mem.base == ZYDIS_REGISTER_NONE)
       return displacement;
-    const KnownValue& base = registers_.at(index(mem.base));
+    const KnownValue base = known(mem.base);
     if (base.what != KnownValue::What::value)
       return std::nullopt;
     return base.value + displacement;
@@ -62,7 +66,7 @@ private:
 
   [[nodiscard]] KnownValue moved(const ZydisDecodedOperand& from) const {
     if (from.type == ZYDIS_OPERAND_TYPE_REGISTER)
-      return registers_.at(index(from.reg.value));
+      return known(from.reg.value);
     if (from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
       return {KnownValue::What::value, from.imm.value.u};
     const auto address = effective(from);
@@ -99,7 +103,7 @@ private:
           now = {KnownValue::What::value, *address};
       } else if (i == 0 && instruction.mnemonic == ZYDIS_MNEMONIC_ADD &&
                  from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
-        const KnownValue& before = registers_.at(index(to.reg.value));
+        const KnownValue before = known(to.reg.value);
         if (before.what == KnownValue::What::value)
           now = {KnownValue::What::value, before.value + from.imm.value.u};
       }

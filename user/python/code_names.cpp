@@ -69,6 +69,11 @@ void PythonNames::bury(const Place& place) {
   dead_.pop_front();
 }
 
+void PythonNames::forget_target(std::uint32_t target) {
+  by_place_.erase(by_place_.lower_bound(Place(target, 0, 0)),
+                  by_place_.lower_bound(Place(target + 1, 0, 0)));
+}
+
 bool PythonNames::is_hidden(std::uint32_t code, std::uint32_t instruction) const {
   const KnownCode& known = codes_.at(code);
   return known.object && instruction >= known.instructions &&

@@ -29,6 +29,8 @@ public:
   /// A code object died: it is named now if a stack had it that came too late to read it, or that
   /// is still to come.
   void code_died(std::uint32_t target, const PythonLayout& layout, const leakbpf_dead_code& record);
+  /// The target has ended: nothing is at its addresses any more. Numbers stay.
+  void forget_target(std::uint32_t target);
   /// Python itself shows no frame there: it is still being set up, or a helper of the
   /// interpreter's.
   [[nodiscard]] bool is_hidden(std::uint32_t code, std::uint32_t instruction) const;

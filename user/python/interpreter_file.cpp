@@ -49,10 +49,9 @@ void collect(const ElfFile& file, unsigned table_type, Symbols& found) {
 }
 
 /// The bytes of the file that are loaded at a virtual address.
-std::span<const std::uint8_t> bytes_at(const ElfFile& file, std::uint64_t address,
-                                       std::uint64_t size) {
+std::vector<std::uint8_t> bytes_at(const ElfFile& file, std::uint64_t address, std::uint64_t size) {
+  constexpr std::uint64_t most = 4 << 20; // no function of an interpreter is near that
   std::size_t count = 0;
-  const auto all = bytes_of(file);
   elf_getphdrnum(file.elf(), &count);
   for (std::size_t i = 0; i < count; i++) {
     GElf_Phdr segment{};
@@ -61,10 +60,9 @@ std::span<const std::uint8_t> bytes_at(const ElfFile& file, std::uint64_t addres
         address - segment.p_vaddr >= segment.p_filesz)
       continue;
     const std::uint64_t skip = address - segment.p_vaddr;
-    const std::uint64_t offset = segment.p_offset + skip;
-    if (offset >= all.size())
+    if (segment.p_offset > file.size())
       return {};
-    return all.subspan(offset, std::min({size, segment.p_filesz - skip, all.size() - offset}));
+    return file.read(segment.p_offset + skip, std::min({size, segment.p_filesz - skip, most}));
   }
   return {};
 }
@@ -91,17 +89,22 @@ bool is_program(const ElfFile& file) {
 }
 
 /// The minor version in the first "cpython-3N", the tag of compiled modules' names.
-std::optional<PythonVersion> version_in(std::span<const std::uint8_t> bytes) {
+std::optional<PythonVersion> version_in(const ElfFile& file) {
   constexpr std::string_view tag = "cpython-3";
-  const auto found = std::search(bytes.begin(), bytes.end(), tag.begin(), tag.end());
-  const auto digits = bytes.subspan(static_cast<std::size_t>(found - bytes.begin()));
-  if (digits.size() <= tag.size() + 2)
-    return std::nullopt;
-  PythonVersion version{3, 0};
-  const char* const begin = reinterpret_cast<const char*>(digits.data()) + tag.size();
-  if (std::from_chars(begin, begin + 2, version.minor).ec != std::errc())
-    return std::nullopt;
-  return version;
+  constexpr std::size_t digits = 2;
+  constexpr std::uint64_t step = 1 << 20;
+  // Pieces overlap, so that none cuts the tag off.
+  for (std::uint64_t at = 0; at < file.size(); at += step) {
+    const auto bytes = file.read(at, step + tag.size() + digits);
+    const auto found = std::search(bytes.begin(), bytes.end(), tag.begin(), tag.end());
+    if (bytes.end() - found <= static_cast<std::ptrdiff_t>(tag.size() + digits))
+      continue;
+    PythonVersion version{3, 0};
+    const char* const begin = reinterpret_cast<const char*>(&*found) + tag.size();
+    if (std::from_chars(begin, begin + digits, version.minor).ec == std::errc())
+      return version;
+  }
+  return std::nullopt;
 }
 
 /// Py_Version, a constant from 3.11 on: 0x030b02f0. Earlier ones tell by a string.
@@ -114,14 +117,13 @@ std::optional<PythonVersion> version_of(const ElfFile& file, const Symbols& symb
       return PythonVersion{value >> 24, value >> 16 & 0xFF};
     }
   }
-  return version_in(bytes_of(file));
+  return version_in(file);
 }
 
 } // namespace
 
 CodeBlock code_at(const ElfFile& file, std::uint64_t address, std::uint64_t most) {
-  const auto bytes = bytes_at(file, address, most);
-  return {address, {bytes.begin(), bytes.end()}};
+  return {address, bytes_at(file, address, most)};
 }
 
 std::optional<InterpreterFile> find_interpreter(const ElfFile& file) {

@@ -80,10 +80,31 @@ void share_offsets(PythonLayout& layout) {
 
 } // namespace
 
+Result<void> check_version(PythonVersion version) {
+  if (version >= oldest && version <= newest)
+    return {};
+  return Error{ExitCode::cannot_trace,
+               fmt::format("Python {} is not understood, only {} to {}", to_string(version),
+                           to_string(oldest), to_string(newest)),
+               ""};
+}
+
+Result<std::vector<std::uint64_t>> read_debug_offsets(const ProcessMemory& memory,
+                                                      std::uint64_t runtime, std::size_t words) {
+  std::vector<std::uint64_t> table(words);
+  if (!memory.read(runtime, table.data(), words * sizeof(table[0])) ||
+      std::memcmp(table.data(), "xdebugpy", 8) != 0)
+    return Error{ExitCode::cannot_trace,
+                 "the interpreter's table of its own offsets cannot be read", ""};
+  constexpr std::size_t free_threaded = 2;
+  if (table.at(free_threaded) != 0)
+    return Error{ExitCode::cannot_trace, "a free-threaded Python is not understood", ""};
+  return table;
+}
+
 Result<PythonLayout> python_layout(PythonVersion version) {
-  if (version < oldest || version > newest)
-    return not_understood(fmt::format("Python {} is not understood, only {} to {}",
-                                      to_string(version), to_string(oldest), to_string(newest)));
+  if (const auto known = check_version(version); !known)
+    return not_understood(known.error().message);
   PythonLayout layout;
   layout.version = version;
   layout.walk.thread_second = LEAKBPF_PYTHON_NO_OFFSET;
@@ -100,16 +121,13 @@ Result<PythonLayout> python_layout(PythonVersion version) {
 Result<void> apply_debug_offsets(const ProcessMemory& memory, std::uint64_t runtime,
                                  PythonLayout& layout) {
   constexpr std::size_t words = 49;
-  std::array<std::uint64_t, words> table{};
-  if (!memory.read(runtime, table.data(), sizeof(table)) ||
-      std::memcmp(table.data(), "xdebugpy", 8) != 0)
-    return not_understood("the interpreter's table of its own offsets cannot be read");
-  if (table[2] != 0)
-    return not_understood("a free-threaded Python is not understood");
+  const auto table = read_debug_offsets(memory, runtime, words);
+  if (!table)
+    return not_understood(table.error().message);
   // Byte positions in _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h): 3.14 put three
   // members more before them.
   const std::size_t shift = layout.version.minor >= 14 ? 3 : 0;
-  const auto at = [&](std::size_t position) { return table.at(position / 8 + shift); };
+  const auto at = [&](std::size_t position) { return table->at(position / 8 + shift); };
   for (const std::size_t position : {184U, 232U, 240U, 248U, 264U})
     if (at(position) >= 112)
       return not_understood("the interpreter's frames are larger than any known");

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace leakbpf {
 
@@ -52,6 +53,16 @@ struct PythonLayout {
   std::uint32_t ascii_header = 0;   ///< where an ASCII string's characters are
   std::uint32_t compact_header = 0; ///< where another compact string's are
 };
+
+/// Fails for versions other than 3.8 to 3.14, without a hint.
+[[nodiscard]] Result<void> check_version(PythonVersion version);
+
+/// The first `words` of what an interpreter from 3.13 on says of itself at _PyRuntime, as words of
+/// eight bytes (_Py_DebugOffsets of Include/internal/pycore_debug_offsets.h). Fails for a
+/// free-threaded build, whose objects look different, and when what stands there is no such table;
+/// without a hint.
+[[nodiscard]] Result<std::vector<std::uint64_t>>
+read_debug_offsets(const ProcessMemory& memory, std::uint64_t runtime, std::size_t words);
 
 /// Fails for versions other than 3.8 to 3.14 (CPython's Include/cpython/code.h and
 /// Include/internal/pycore_frame.h of each; the offsets were checked against running interpreters).

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <numeric>
 
 #include <sys/uio.h>
@@ -23,6 +24,20 @@ iovec place_of(std::uint64_t address, std::size_t bytes) {
   return {reinterpret_cast<void*>(address), bytes}; // NOLINT: an address over there
 }
 
+/// How many bytes could be read: none when the first is not there, or the process. A call that
+/// fails for another reason says nothing of the memory, and is made again.
+std::size_t read_some(pid_t pid, const iovec& local, std::span<const iovec> remote) {
+  constexpr int most_tries = 4;
+  for (int tries = 0; tries < most_tries; tries++) {
+    const ssize_t got = process_vm_readv(pid, &local, 1, remote.data(), remote.size(), 0);
+    if (got >= 0)
+      return static_cast<std::size_t>(got);
+    if (errno == EFAULT || errno == ESRCH)
+      return 0;
+  }
+  return 0;
+}
+
 } // namespace
 
 std::size_t ProcessMemory::read_pieces(std::span<const Piece> pieces,
@@ -38,9 +53,16 @@ std::size_t ProcessMemory::read_pieces(std::span<const Piece> pieces,
 }
 
 bool LiveMemory::read(std::uint64_t address, void* to, std::size_t size) const {
-  const iovec local{to, size};
-  const iovec remote = place_of(address, size);
-  return process_vm_readv(pid_, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
+  auto* const out = static_cast<std::uint8_t*>(to);
+  for (std::size_t done = 0; done < size;) {
+    const iovec local{out + done, size - done};
+    const iovec remote = place_of(address + done, size - done);
+    const std::size_t got = read_some(pid_, local, std::span(&remote, 1));
+    if (got == 0)
+      return false;
+    done += got;
+  }
+  return true;
 }
 
 std::size_t LiveMemory::read_pieces(std::span<const Piece> pieces,
@@ -50,6 +72,7 @@ std::size_t LiveMemory::read_pieces(std::span<const Piece> pieces,
   std::array<iovec, most_at_once> remote{};
   std::size_t at = 0;
   for (std::size_t done = 0; done < pieces.size();) {
+    const std::size_t begin = done;
     const std::size_t count = std::min(most_at_once, pieces.size() - done);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count; i++) {
@@ -57,15 +80,17 @@ std::size_t LiveMemory::read_pieces(std::span<const Piece> pieces,
       bytes += pieces[done + i].bytes;
     }
     const iovec local{&words[at], bytes};
-    const ssize_t got = process_vm_readv(pid_, &local, 1, remote.data(), count, 0);
-    std::size_t left = got > 0 ? static_cast<std::size_t>(got) : 0;
-    for (std::size_t i = 0; i < count; i++) {
-      if (left < pieces[done].bytes)
-        return done;
+    std::size_t left = read_some(pid_, local, std::span(remote).first(count));
+    for (; done < begin + count && left >= pieces[done].bytes; done++) {
       left -= pieces[done].bytes;
       at += pieces[done].bytes / word;
-      done++;
     }
+    if (done > begin)
+      continue; // less than all: what comes next is asked for again
+    if (left == 0 || !read(pieces[done].address, &words[at], pieces[done].bytes))
+      return done;
+    at += pieces[done].bytes / word;
+    done++;
   }
   return pieces.size();
 }

@@ -41,6 +41,10 @@ public:
   }
 };
 
+/// What is read at once when much is: larger pieces are slower, for the kernel copies 16 pages at a
+/// time from its stack.
+inline constexpr std::uint64_t fast_read_bytes = 64 << 10;
+
 /// By process_vm_readv: the process is not stopped, nothing is written.
 class LiveMemory : public ProcessMemory {
 public:

@@ -108,7 +108,7 @@ PythonSearch look_at(const ElfFile& file, const InterpreterFile& found, std::uin
   }
   layout->walk.current_state = current_state_address(*place, found.version);
   set_thread_place(libc_of(mappings), *key, layout->walk);
-  search.process = PythonProcess{*layout};
+  search.process = PythonProcess{*layout, bias + found.runtime};
   return search;
 }
 
@@ -119,7 +119,10 @@ PythonSearch find_python(const ProcFs& proc, pid_t pid, std::span<const Mapping>
   for (const MappedFile& mapped : executable_files(proc, pid, mappings)) {
     if (!may_be_interpreter(mapped.path))
       continue;
-    const auto file = ElfFile::open(mapped.open_path);
+    auto opened = open_mapped_file(proc, mapped);
+    if (!opened)
+      continue;
+    const auto file = ElfFile::take(*std::move(opened), mapped.path);
     if (!file)
       continue;
     const auto found = find_interpreter(*file);

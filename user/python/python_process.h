@@ -15,7 +15,8 @@
 namespace leakbpf {
 
 struct PythonProcess {
-  PythonLayout layout; ///< with the way to each thread's state
+  PythonLayout layout;       ///< with the way to each thread's state
+  std::uint64_t runtime = 0; ///< address of _PyRuntime
 };
 
 /// What a look at a process found.

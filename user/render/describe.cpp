@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/describe.h"
 
+#include "core/ranking.h"
 #include "core/units.h"
 
 #include <algorithm>
 #include <numeric>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -46,18 +46,40 @@ std::string describe_place(const TargetReport& target) {
   return place;
 }
 
-std::string describe_row_pid(const SiteReport& site) {
-  return site.processes > 1 ? format_count(site.processes) + " processes"
-                            : std::to_string(site.pid);
+namespace {
+
+std::string describe_pids(std::uint64_t processes, std::int32_t pid) {
+  return processes > 1 ? format_count(processes) + " processes" : std::to_string(pid);
 }
 
-std::string describe_process(const Report& report, const SiteReport& site) {
-  if (site.processes > 1)
-    return describe_row_pid(site);
-  if (site.target >= report.targets.size())
-    return fmt::format("process ({})", site.pid);
-  const TargetReport& target = report.targets[site.target];
+} // namespace
+
+std::string describe_row_pid(const SiteReport& site) {
+  return describe_pids(site.processes, site.pid);
+}
+
+std::string describe_row_pid(const HeldReport& row) {
+  return describe_pids(row.processes, row.pid);
+}
+
+namespace {
+
+std::string describe_process(const Report& report, std::size_t index, std::int32_t pid) {
+  if (index >= report.targets.size())
+    return fmt::format("process ({})", pid);
+  const TargetReport& target = report.targets[index];
   return fmt::format("{} ({})", target.comm, target.pid);
+}
+
+} // namespace
+
+std::string describe_process(const Report& report, const SiteReport& site) {
+  return site.processes > 1 ? describe_row_pid(site)
+                            : describe_process(report, site.target, site.pid);
+}
+
+std::string describe_process(const Report& report, const HeldReport& row) {
+  return describe_process(report, row.target, row.pid);
 }
 
 std::string describe_run(const Report& report) {
@@ -94,20 +116,14 @@ std::string describe_side(const DiffSide& side) {
 std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets) {
   std::vector<std::size_t> order(targets.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const auto badness = [&](std::size_t i) {
-      const TargetReport& target = targets[i];
-      const int severity =
-          target.verdict.severity ? static_cast<int>(*target.verdict.severity) : -1;
-      return std::make_tuple(severity, target.rss_growth_bytes_per_minute.value_or(0),
-                             target.outstanding_bytes);
-    };
-    return badness(a) > badness(b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return is_worse(targets[a], targets[b]); });
   return order;
 }
 
 std::string describe_tracing(const Report& report) {
+  if (report.backend == no_backend)
+    return "no probes: objects are read from outside";
   const Overhead& overhead = report.overhead;
   std::string text =
       report.sampling.mean_bytes <= 1

@@ -22,8 +22,10 @@ namespace leakbpf {
 [[nodiscard]] std::string short_id(const Container& container);
 /// The process of a row, "shop (4242)", or how many it is of, "4 processes".
 [[nodiscard]] std::string describe_process(const Report& report, const SiteReport& site);
+[[nodiscard]] std::string describe_process(const Report& report, const HeldReport& row);
 /// "4242", or "4 processes".
 [[nodiscard]] std::string describe_row_pid(const SiteReport& site);
+[[nodiscard]] std::string describe_row_pid(const HeldReport& row);
 /// "5m00s on host, from 2026-01-31T09:30:00Z".
 [[nodiscard]] std::string describe_run(const Report& report);
 /// "shop (4242): severity high; RSS grows by 12 MB/min".

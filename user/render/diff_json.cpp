@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/diff_json.h"
 
+#include "render/json_held.h"
 #include "render/json_lines.h"
 
 namespace leakbpf {
@@ -69,6 +70,29 @@ OutputJson row_json(const DiffRow& row) {
   return json;
 }
 
+OutputJson figures_json(const std::optional<HeldFigures>& figures) {
+  if (!figures)
+    return nullptr;
+  OutputJson json;
+  json["entries"] = figures->entries;
+  json["bytes"] = figures->bytes;
+  json["growth_bytes_per_min"] = known(figures->growth_bytes_per_minute);
+  json["severity"] = severity_json(figures->severity);
+  return json;
+}
+
+OutputJson held_json(const HeldChange& change) {
+  OutputJson json;
+  json["path"] = change.row.path;
+  json["type"] = change.row.type;
+  json["change"] = change_name(change.change);
+  json["before"] = figures_json(change.before);
+  json["after"] = figures_json(change.after);
+  json["growth_change_bytes_per_min"] = change.growth_change();
+  json["lines"] = held_lines_json(change.row);
+  return json;
+}
+
 } // namespace
 
 std::string render_json(const Diff& diff) {
@@ -76,6 +100,10 @@ std::string render_json(const Diff& diff) {
   out.member("tool", {{"version", diff.version}});
   out.member("before", side_json(diff.before));
   out.member("after", side_json(diff.after));
+  OutputJson held = OutputJson::array();
+  for (const HeldChange& change : diff.held)
+    held.push_back(held_json(change));
+  out.member("held", held);
   FrameLists frames;
   out.list("rows", diff.rows, [&](std::string& text, const DiffRow& row) {
     append_object(text, row_json(row), [&](std::string& members) {

@@ -196,14 +196,21 @@ Heading heading_of(const Diff& diff) {
   return heading;
 }
 
+/// A page has a section for containers; a picture has no other place for them.
+FlameLimits with_held() {
+  FlameLimits limits;
+  limits.held = true;
+  return limits;
+}
+
 } // namespace
 
 std::string render_svg(const Report& report) {
-  return stand_alone(make_flame_tree(report), heading_of(report));
+  return stand_alone(make_flame_tree(report, with_held()), heading_of(report));
 }
 
 std::string render_svg(const Diff& diff) {
-  return stand_alone(make_flame_tree(diff), heading_of(diff));
+  return stand_alone(make_flame_tree(diff, with_held()), heading_of(diff));
 }
 
 std::string flame_element(const FlameTree& tree) {

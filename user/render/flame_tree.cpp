@@ -214,6 +214,27 @@ FlameFigures figures_of(const std::optional<DiffFigures>& side) {
   return side ? figures_of(side->totals) : FlameFigures{};
 }
 
+/// Frames of what has no row of its own to keep them; they stay where they are.
+using KeptFrames = std::deque<Frames>;
+
+FlameFigures figures_of(const std::optional<HeldFigures>& side) {
+  return side ? FlameFigures{side->bytes, side->entries} : FlameFigures{};
+}
+
+void add_held(std::vector<Stack>& stacks, FlameSymbols& symbols, const std::string& process,
+              const Frames& frames, FlameFigures now, FlameFigures before) {
+  Stack stack;
+  stack.now = now;
+  stack.before = before;
+  stack.weight = static_cast<double>(std::max(now.bytes, before.bytes));
+  if (stack.weight <= 0)
+    return;
+  if (!process.empty())
+    stack.symbols.push_back(symbols.of(FlameKind::process, process));
+  append_frames(stack, symbols, frames);
+  stacks.push_back(std::move(stack));
+}
+
 FlameTree finish(std::vector<Stack> stacks, FlameSymbols& symbols, const FlameLimits& limits) {
   const std::uint32_t root = symbols.of(FlameKind::root, "all");
   FlameTree tree = Builder(std::move(stacks), symbols, limits).build(root);
@@ -237,6 +258,13 @@ FlameTree make_flame_tree(const Report& report, const FlameLimits& limits) {
       stack.symbols.push_back(symbols.of(FlameKind::process, describe_process(report, site)));
     append_frames(stack, symbols, site.frames);
   }
+  KeptFrames kept;
+  if (limits.held)
+    for (const HeldReport& row : report.held) {
+      FlameFigures figures{row.bytes.value_or(0), row.entries};
+      const std::string process = report.targets.size() > 1 ? describe_process(report, row) : "";
+      add_held(stacks, symbols, process, kept.emplace_back(held_stack(row)), figures, {});
+    }
   return finish(std::move(stacks), symbols, limits);
 }
 
@@ -254,6 +282,11 @@ FlameTree make_flame_tree(const Diff& diff, const FlameLimits& limits) {
     append_frames(stack, symbols, row.frames);
     stacks.push_back(std::move(stack));
   }
+  KeptFrames kept;
+  if (limits.held)
+    for (const HeldChange& row : diff.held)
+      add_held(stacks, symbols, "", kept.emplace_back(held_stack(row.row)), figures_of(row.after),
+               figures_of(row.before));
   FlameTree tree = finish(std::move(stacks), symbols, limits);
   tree.is_diff = true;
   return tree;

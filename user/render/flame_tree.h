@@ -67,6 +67,7 @@ struct FlameLimits {
   double least_share = 0.1 / 1200; ///< of the root's width; what is narrower is left out
   /// About what the markup of all nodes may take; the widest are drawn first.
   std::size_t most_bytes = std::size_t{3} << 20;
+  bool held = false; ///< containers that grow, too: the same memory once more
 };
 
 /// With several targets the boxes above the root are the processes, "comm (pid)".

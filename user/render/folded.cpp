@@ -115,6 +115,11 @@ std::string render_folded(const Report& report) {
       stacks.begin_process(describe_process(report, site));
     stacks.add(site.frames, 0, site.totals.outstanding_bytes());
   }
+  for (const HeldReport& row : report.held) {
+    if (report.targets.size() > 1)
+      stacks.begin_process(describe_process(report, row));
+    stacks.add(held_stack(row), 0, row.bytes.value_or(0));
+  }
   return stacks.text(1);
 }
 
@@ -122,6 +127,9 @@ std::string render_folded(const Diff& diff) {
   FoldedStacks stacks;
   for (const DiffRow& row : diff.rows)
     stacks.add(row.frames, outstanding(row.before), outstanding(row.after));
+  for (const HeldChange& row : diff.held)
+    stacks.add(held_stack(row.row), row.before ? row.before->bytes : 0,
+               row.after ? row.after->bytes : 0);
   return stacks.text(2);
 }
 

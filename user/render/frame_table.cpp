@@ -17,13 +17,13 @@ std::size_t NumbersHash::operator()(const std::vector<std::uint32_t>& numbers) c
 
 std::uint32_t FrameTable::number(const FrameRef& frame) {
   const auto next = static_cast<std::uint32_t>(frames_.size());
-  const auto [known, is_new] = by_identity_.try_emplace(frame.id(), next);
+  const auto [known, is_new] = by_identity_.try_emplace(frame.id(), Known{frame, next});
   if (!is_new)
-    return known->second;
+    return known->second.number;
   const auto [equal, is_distinct] = by_content_.try_emplace(frame, next);
   if (is_distinct)
     frames_.push_back(frame.id());
-  known->second = equal->second;
+  known->second.number = equal->second;
   return equal->second;
 }
 

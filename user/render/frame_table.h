@@ -15,13 +15,16 @@ namespace leakbpf {
 /// Equal frames have one number, from 0 in the order of first sight.
 class FrameTable {
 public:
-  /// The frame has to outlive the table.
   [[nodiscard]] std::uint32_t number(const FrameRef& frame);
   [[nodiscard]] const Frame& at(std::uint32_t number) const { return *frames_[number]; }
 
 private:
   // Most handles share their frame: comparing what is in it is seldom needed.
-  std::unordered_map<const Frame*, std::uint32_t> by_identity_;
+  struct Known {
+    FrameRef frame; ///< kept, or another could come to lie at its address
+    std::uint32_t number = 0;
+  };
+  std::unordered_map<const Frame*, Known> by_identity_;
   std::unordered_map<FrameRef, std::uint32_t, FrameHash, FrameEqual> by_content_;
   std::vector<const Frame*> frames_;
 };

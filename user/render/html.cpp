@@ -6,6 +6,7 @@
 #include "render/describe.h"
 #include "render/flame_svg.h"
 #include "render/html_frames.h"
+#include "render/html_held.h"
 #include "render/html_page.h"
 #include "render/html_target.h"
 #include "render/markup.h"
@@ -79,6 +80,8 @@ OutputJson site_facts(const SiteReport& site) {
     facts.push_back(
         {fmt::format("Still there after {}", format_duration(*site.survival_age_seconds)),
          format_known_percent(site.old_survival_percent)});
+  if (site.reach)
+    facts.push_back({"Pointers", describe_reach(*site.reach)});
   if (site.score)
     facts.push_back({"Leak score", fmt::format("{:.2f} of 1", *site.score)});
   if (site.estimated)
@@ -127,6 +130,9 @@ std::vector<std::string> limits_of(const Report& report) {
     sentences.push_back(fmt::format("{} sites with {} in {} blocks are suppressed",
                                     format_count(hidden.sites), bytes_text(hidden.bytes),
                                     format_count(hidden.count)));
+  if (hidden.containers > 0)
+    sentences.push_back(
+        fmt::format("{} containers that grow are suppressed", format_count(hidden.containers)));
   for (const Suppressed::Rule& rule : hidden.rules)
     sentences.push_back(fmt::format("suppressed by {}: {} sites with {}", rule.pattern,
                                     format_count(rule.sites), bytes_text(rule.bytes)));
@@ -154,7 +160,7 @@ std::string host_text(const HostReport& host) {
 
 std::string footer(const Report& report) {
   std::string text = "leakbpf " + report.version;
-  if (!report.backend.empty())
+  if (!report.backend.empty() && report.backend != no_backend)
     text += fmt::format(", {} probes", report.backend);
   text += ". " + host_text(report.host);
   std::string tracing = describe_tracing(report);
@@ -172,6 +178,7 @@ std::string render_html(const Report& report) {
   if (const auto limits = limits_of(report); !limits.empty())
     body += "<section class=\"card\"><h2>What is not in here</h2>" + html_list("limits", limits) +
             "</section>\n";
+  body += held_section(report);
   body += "<section class=\"card\"><h2>Sites</h2>" + site_table(report);
   if (report.sites.empty())
     body += "<p>Nothing outstanding that was allocated since leakbpf attached.</p>";

@@ -2,6 +2,7 @@
 #include "core/units.h"
 #include "render/describe.h"
 #include "render/flame_svg.h"
+#include "render/held_text.h"
 #include "render/html.h"
 #include "render/html_frames.h"
 #include "render/html_page.h"
@@ -61,6 +62,38 @@ std::string diff_table(const Diff& diff) {
     html += fmt::format("<p>The first {} of {} rows.</p>", format_count(rows_of(diff)),
                         format_count(diff.rows.size()));
   return html;
+}
+
+std::string held_cells(const std::optional<HeldFigures>& side) {
+  const auto bytes = side ? std::optional(side->bytes) : std::nullopt;
+  return html_number(format_known_bytes(bytes), static_cast<double>(bytes.value_or(0)));
+}
+
+/// What fills a container is told in full by the snapshot's own page.
+std::string held_table(const Diff& diff) {
+  if (diff.held.empty())
+    return "";
+  std::string rows;
+  for (const HeldChange& change : diff.held) {
+    const auto severity = change.after ? change.after->severity : std::nullopt;
+    rows += fmt::format("<tr><td>{}</td>", html_badge(change_name(change.change)));
+    rows += held_cells(change.before) + held_cells(change.after);
+    rows += html_number(format_change(change.growth_change()), change.growth_change());
+    rows += fmt::format("<td>{}</td>", change.after ? html_badge(severity_word(severity)) : "-");
+    rows += fmt::format("<td><code>{}</code>", escape_markup(describe_container(change.row)));
+    for (const std::string& line : describe_held(change.row).lines)
+      rows += "<br>" + escape_markup(line);
+    rows += "</td></tr>\n";
+  }
+  return "<section class=\"card\"><h2>Containers that grow</h2>" +
+         html_table({{"Change", false},
+                     {"Before"},
+                     {"After"},
+                     {"Growth/min"},
+                     {"Severity", false},
+                     {"Container", false}},
+                    rows) +
+         "</section>\n";
 }
 
 OutputJson side_facts(const DiffRow& row) {
@@ -143,6 +176,7 @@ std::string render_html(const Diff& diff) {
                   format_change(change));
   std::string body = html_heading(title, changes_line(diff)) + "<main>\n<div class=\"pair\">";
   body += side_card("Before", diff.before) + side_card("After", diff.after) + "</div>\n";
+  body += held_table(diff);
   body += "<section class=\"card\"><h2>Stacks</h2>" + diff_table(diff) + "</section>\n";
   body += "<section class=\"card\"><h2>Flame graph</h2><p>The width of a box is the larger of "
           "before and after.</p>\n" +

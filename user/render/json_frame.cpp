@@ -1,14 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/json_frame.h"
 
+#include "render/escape.h"
+
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 #include <fmt/format.h>
 
 namespace leakbpf {
 
+namespace {
+
+/// A character of a JSON string by its number, in two halves where it has more than 16 bits.
+void append_number(std::string& out, std::uint32_t code) {
+  constexpr std::uint32_t beyond = 0x10000;
+  if (code < beyond)
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+  else
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}\\u{:04x}", 0xd800 + ((code - beyond) >> 10),
+                   0xdc00 + ((code - beyond) & 0x3ff));
+}
+
+bool is_plain(unsigned char byte) {
+  return (byte >= 0x20 && byte < 0x7f) || byte == '\n';
+}
+
+/// Only strings hold characters that are not printable: they mean the same by their numbers.
+std::string with_numbers(std::string json) {
+  if (std::all_of(json.begin(), json.end(), is_plain))
+    return json;
+  std::string out;
+  out.reserve(json.size() + json.size() / 8);
+  for (std::string_view rest = json; !rest.empty();) {
+    const Character character = first_character(rest);
+    if (character.printable || rest.front() == '\n')
+      out += rest.substr(0, character.bytes);
+    else
+      append_number(out, character.code);
+    rest.remove_prefix(character.bytes);
+  }
+  return out;
+}
+
+} // namespace
+
 std::string json_text(const OutputJson& json) {
-  return json.dump(-1, ' ', false, OutputJson::error_handler_t::replace);
+  return with_numbers(json.dump(-1, ' ', false, OutputJson::error_handler_t::replace));
 }
 
 OutputJson severity_json(const std::optional<Severity>& severity) {

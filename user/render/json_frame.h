@@ -21,7 +21,8 @@ template <class T> [[nodiscard]] OutputJson known(const std::optional<T>& value)
   return text.empty() ? OutputJson(nullptr) : OutputJson(text);
 }
 
-/// One line of UTF-8. Bytes that are no UTF-8 become U+FFFD; numbers that are not finite, null.
+/// One line of printable UTF-8. Characters that are not printable are written by their numbers
+/// ("\u202e"), bytes that are no UTF-8 become U+FFFD; numbers that are not finite, null.
 [[nodiscard]] std::string json_text(const OutputJson& json);
 
 [[nodiscard]] OutputJson severity_json(const std::optional<Severity>& severity);

@@ -2,6 +2,7 @@
 #include "render/json_snapshot.h"
 
 #include "core/losses.h"
+#include "render/json_held.h"
 
 #include <fmt/format.h>
 
@@ -112,6 +113,7 @@ OutputJson suppressed_json(const Suppressed& suppressed) {
   json["sites"] = suppressed.sites;
   json["bytes"] = suppressed.bytes;
   json["count"] = suppressed.count;
+  json["held"] = suppressed.containers;
   json["rules"] = OutputJson::array();
   for (const Suppressed::Rule& rule : suppressed.rules)
     json["rules"].push_back(
@@ -146,6 +148,11 @@ OutputJson site_json(const SiteReport& site) {
   json["reasons"] = site.verdict.reasons;
   json["estimated"] = site.estimated;
   json["standard_error_bytes"] = known(site.standard_error_bytes);
+  if (site.reach)
+    json["reach"] = {{"verdict", site.reach->lost ? "lost" : "held"},
+                     {"by", known(site.reach->by)},
+                     {"share", site.reach->share},
+                     {"blocks", site.reach->blocks}};
   if (!site.series.empty())
     json["series"] = site.series;
   return json;
@@ -171,6 +178,8 @@ void write_head(JsonLines& out, const Report& report) {
 }
 
 void write_tail(JsonLines& out, const Report& report) {
+  out.list("held", report.held,
+           [](std::string& text, const HeldReport& row) { text += json_text(held_json(row)); });
   out.list("history", report.history, [](std::string& text, const HistoryPoint& point) {
     text += json_text(history_json(point));
   });

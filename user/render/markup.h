@@ -8,12 +8,9 @@
 
 namespace leakbpf {
 
-/// Valid UTF-8 without control characters: those become visible as escape_controls() makes them,
-/// bytes that are no UTF-8 and the characters that XML does not allow become U+FFFD.
+/// Valid UTF-8 of characters that can be printed: others become visible as escape_controls() makes
+/// them, bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string clean_text(std::string_view text);
-
-/// Columns of a fixed-width font: two for wide characters (East Asian, emoji). Takes clean text.
-[[nodiscard]] std::size_t text_columns(std::string_view text);
 
 /// Clean text, cut to at most `columns` columns, the last of which is then an ellipsis.
 [[nodiscard]] std::string cut_text(std::string_view text, std::size_t columns);

@@ -40,6 +40,11 @@ constexpr ValueType period_type{"space", "bytes"};
 
 using Values = std::array<std::int64_t, sample_types.size()>; ///< in their order
 
+/// Containers that grow are another view of the same memory: types of their own, which a profile
+/// has only when there are any.
+constexpr std::array<ValueType, 2> held_types{{{"held_entries", "count"}, {"held_space", "bytes"}}};
+using HeldValues = std::array<std::int64_t, held_types.size()>;
+
 /// Only a damaged snapshot has numbers that do not fit.
 std::int64_t to_signed(std::uint64_t number) {
   constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
@@ -51,12 +56,18 @@ Values values_of(const SiteTotals& totals) {
           to_signed(totals.outstanding_count()), to_signed(totals.outstanding_bytes())};
 }
 
+/// What became of values: after minus before.
+template <class Numbers> Numbers difference(Numbers after, const Numbers& before) {
+  for (std::size_t i = 0; i < after.size(); i++)
+    after.at(i) -= before.at(i);
+  return after;
+}
+
 Values change_of(const DiffRow& row) {
-  Values values = row.after ? values_of(row.after->totals) : Values{};
-  const Values before = row.before ? values_of(row.before->totals) : Values{};
-  for (std::size_t i = 0; i < values.size(); i++)
-    values.at(i) -= before.at(i);
-  return values;
+  const auto values = [](const std::optional<DiffFigures>& side) {
+    return side ? values_of(side->totals) : Values{};
+  };
+  return difference(values(row.after), values(row.before));
 }
 
 /// Seconds as nanoseconds; 0 (unknown) when they make no sense.
@@ -105,9 +116,12 @@ std::int64_t nanoseconds_at(std::string_view time) {
 
 class ProfileWriter {
 public:
-  ProfileWriter() : profile_(data_) {
+  explicit ProfileWriter(bool with_held) : profile_(data_), with_held_(with_held) {
     for (const ValueType& type : sample_types)
       add_value_type(ProfileField::sample_type, type);
+    if (with_held)
+      for (const ValueType& type : held_types)
+        add_value_type(ProfileField::sample_type, type);
   }
 
   void add_label(std::string_view key, std::string_view value) {
@@ -115,7 +129,7 @@ public:
       labels_.push_back({tables_.text(key), tables_.text(value)});
   }
   /// With the labels that were added since the one before.
-  void add_sample(const Frames& frames, const Values& values);
+  void add_sample(const Frames& frames, const Values& values, const HeldValues& held = {});
   void add_comment(std::string_view text) { comments_.push_back(tables_.text(text)); }
 
   /// `period` in bytes; 0: unknown.
@@ -136,18 +150,22 @@ private:
 
   std::string data_;
   Profile profile_;
+  bool with_held_;
   PprofTables tables_;
   std::vector<Label> labels_;
   std::vector<std::int64_t> comments_;
   std::vector<std::uint64_t> locations_; ///< reused
 };
 
-void ProfileWriter::add_sample(const Frames& frames, const Values& values) {
+void ProfileWriter::add_sample(const Frames& frames, const Values& values, const HeldValues& held) {
   locations_.clear();
   tables_.add_stack(frames, locations_);
   Builder<SampleField> sample(profile_, ProfileField::sample);
   sample.add_packed_uint64(SampleField::location_id, locations_.begin(), locations_.end());
-  sample.add_packed_int64(SampleField::value, values.begin(), values.end());
+  std::vector<std::int64_t> all(values.begin(), values.end());
+  if (with_held_)
+    all.insert(all.end(), held.begin(), held.end());
+  sample.add_packed_int64(SampleField::value, all.begin(), all.end());
   for (const Label& label : labels_) {
     Builder<LabelField> message(sample, SampleField::label);
     message.add_int64(LabelField::key, label.key);
@@ -196,10 +214,28 @@ void add_side(ProfileWriter& writer, std::string_view name, const DiffSide& side
     writer.add_comment(fmt::format("{}: lost: {}", name, loss));
 }
 
+HeldValues values_of(const std::optional<HeldFigures>& side) {
+  return side ? HeldValues{to_signed(side->entries), to_signed(side->bytes)} : HeldValues{};
+}
+
+HeldValues change_of(const HeldChange& change) {
+  return difference(values_of(change.after), values_of(change.before));
+}
+
+void add_held(ProfileWriter& writer, const Report& report, const HeldReport& row) {
+  writer.add_label("kind", "held");
+  writer.add_label("pid", std::to_string(row.pid));
+  if (row.target < report.targets.size())
+    writer.add_label("process", report.targets[row.target].comm);
+  writer.add_label("severity", severity_label(row.verdict.severity));
+  writer.add_sample(held_stack(row), {},
+                    {to_signed(row.entries), to_signed(row.bytes.value_or(0))});
+}
+
 } // namespace
 
 std::string render_pprof(const Report& report) {
-  ProfileWriter writer;
+  ProfileWriter writer(!report.held.empty());
   for (const SiteReport& site : report.sites) {
     const Values values = values_of(site.totals);
     if (is_empty(values))
@@ -211,6 +247,8 @@ std::string render_pprof(const Report& report) {
     writer.add_label("severity", severity_label(site.verdict.severity));
     writer.add_sample(site.frames, values);
   }
+  for (const HeldReport& row : report.held)
+    add_held(writer, report, row);
   writer.add_comment("leakbpf " + report.version);
   add_losses(writer, report);
   writer.add_times(report.started_at, report.duration_seconds, report.sampling.mean_bytes);
@@ -218,7 +256,7 @@ std::string render_pprof(const Report& report) {
 }
 
 std::string render_pprof(const Diff& diff) {
-  ProfileWriter writer;
+  ProfileWriter writer(!diff.held.empty());
   for (const DiffRow& row : diff.rows) {
     const Values values = change_of(row);
     if (is_empty(values))
@@ -228,6 +266,11 @@ std::string render_pprof(const Diff& diff) {
     const auto& worst = row.after && row.after->severity ? row.after : row.before;
     writer.add_label("severity", severity_label(worst ? worst->severity : std::nullopt));
     writer.add_sample(row.frames, values);
+  }
+  for (const HeldChange& change : diff.held) {
+    writer.add_label("kind", "held");
+    writer.add_label("change", change_name(change.change));
+    writer.add_sample(held_stack(change.row), {}, change_of(change));
   }
   writer.add_comment("leakbpf " + diff.version);
   add_side(writer, "before", diff.before);

@@ -2,6 +2,7 @@
 #include "render/speedscope.h"
 
 #include "render/frame_table.h"
+#include "render/json_frame.h"
 #include "render/markup.h"
 
 #include <algorithm>
@@ -108,13 +109,14 @@ std::string file_text(const std::string& name, const std::string& version, Json 
   json["activeProfileIndex"] = 0;
   json["shared"]["frames"] = std::move(frames);
   json["profiles"] = std::move(profiles);
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 struct TargetSamples {
   std::string name;
   Samples outstanding;
   Samples allocated;
+  Samples held;
 };
 
 std::string target_name(const TargetReport& target) {
@@ -125,8 +127,8 @@ std::string target_name(const TargetReport& target) {
 std::vector<TargetSamples> collect_samples(const Report& report, SharedFrames& frames) {
   std::vector<TargetSamples> targets;
   for (const TargetReport& target : report.targets)
-    targets.push_back({target_name(target), {}, {}});
-  targets.push_back({"other processes", {}, {}});
+    targets.push_back({target_name(target), {}, {}, {}});
+  targets.push_back({"other processes", {}, {}, {}});
   for (const SiteReport& site : report.sites) {
     if (site.totals.allocated_bytes == 0)
       continue;
@@ -135,6 +137,9 @@ std::vector<TargetSamples> collect_samples(const Report& report, SharedFrames& f
     target.outstanding.add(stack, site.totals.outstanding_bytes());
     target.allocated.add(stack, site.totals.allocated_bytes);
   }
+  for (const HeldReport& row : report.held)
+    targets[std::min(row.target, report.targets.size())].held.add(frames.stack(held_stack(row)),
+                                                                  row.bytes.value_or(0));
   return targets;
 }
 
@@ -149,6 +154,8 @@ std::string render_speedscope(const Report& report) {
       profiles.push_back(std::move(target.outstanding).profile(target.name + ": outstanding"));
     if (!target.allocated.empty())
       profiles.push_back(std::move(target.allocated).profile(target.name + ": allocated"));
+    if (!target.held.empty())
+      profiles.push_back(std::move(target.held).profile(target.name + ": containers that grow"));
   }
   // Speedscope does not open a file without profiles.
   if (profiles.empty())

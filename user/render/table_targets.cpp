@@ -13,7 +13,6 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t most_targets = 12;  // above the rows, of which some are to be seen, too
 constexpr std::size_t most_in_detail = 3; // more of them have one row each
 
 std::string describe_target(const TargetReport& target) {
@@ -67,18 +66,26 @@ void paint_verdict(Painter& painter, const Verdict& verdict) {
 std::string remark_on(const TargetReport& target) {
   if (target.ended)
     return fmt::format("{} after {}", target.ended->how, format_duration(target.ended->at_seconds));
-  const bool grows = target.verdict.severity.value_or(Severity::none) != Severity::none;
-  return grows && !target.verdict.reasons.empty() ? target.verdict.reasons.front() : "";
+  return grows(target.verdict.severity) && !target.verdict.reasons.empty()
+             ? target.verdict.reasons.front()
+             : "";
+}
+
+/// Text of others in so many columns.
+std::string in_columns(const std::string& text, std::size_t columns) {
+  return pad_columns(fit_columns(escape_controls(text), columns), columns);
 }
 
 /// A pod's name tells most at its end: "7 in ..7c9d8f6b5-x2k4q".
 std::string place_of(const TargetReport& target) {
   constexpr std::size_t longest = 32;
-  std::string place = describe_place(target);
-  if (place.size() <= longest)
+  std::string place = escape_controls(describe_place(target));
+  const std::size_t columns = text_columns(place);
+  if (columns <= longest)
     return place;
   const std::size_t name = target.namespaced_pid ? place.find(" in ") + 4 : 0;
-  return place.replace(name, place.size() - longest + 2, "..");
+  const std::string_view end = std::string_view(place).substr(name);
+  return place.replace(name, fit_columns(end, columns - longest + 2).size(), "..");
 }
 
 /// Places of processes in a table, by `order`: as wide as the widest, when there is one at all.
@@ -87,20 +94,20 @@ std::size_t place_width(const std::vector<TargetReport>& targets,
   constexpr std::size_t header = 9;
   std::size_t width = 0;
   for (const std::size_t index : order)
-    if (const std::size_t size = place_of(targets[index]).size(); size > 0)
+    if (const std::size_t size = text_columns(place_of(targets[index])); size > 0)
       width = std::max({width, size, header});
   return width;
 }
 
 void paint_row(Painter& painter, const TargetReport& target, std::size_t place) {
   const auto severity = target.verdict.severity;
-  std::string row = fmt::format("{:>8}  {:<15}  {:<8}  {:>9}  {:>11}  {:>11}", target.pid,
-                                target.comm, severity ? severity_name(*severity) : "",
-                                format_known_bytes(target.rss_end_bytes),
-                                format_change(target.rss_growth_bytes_per_minute),
-                                format_bytes(static_cast<double>(target.outstanding_bytes)));
+  std::string row = fmt::format(
+      "{:>8}  {}  {:<8}  {:>9}  {:>11}  {:>11}", target.pid, in_columns(target.comm, 15),
+      severity ? severity_name(*severity) : "", format_known_bytes(target.rss_end_bytes),
+      format_change(target.rss_growth_bytes_per_minute),
+      format_bytes(static_cast<double>(target.outstanding_bytes)));
   if (place > 0)
-    row += fmt::format("  {:<{}}", place_of(target), place);
+    row += "  " + pad_columns(place_of(target), place);
   if (const std::string remark = remark_on(target); !remark.empty())
     row += "  " + remark;
   row.erase(row.find_last_not_of(' ') + 1);
@@ -120,7 +127,7 @@ void paint_rows(Painter& painter, const Report& report, const std::vector<std::s
 
 void paint_targets(Painter& painter, const Report& report) {
   std::vector<std::size_t> order = worst_first(report.targets);
-  const std::size_t hidden = order.size() - std::min(order.size(), most_targets);
+  const std::size_t hidden = order.size() - std::min(order.size(), most_shown_targets);
   order.resize(order.size() - hidden);
   if (order.size() > most_in_detail) {
     paint_rows(painter, report, order);
@@ -133,9 +140,9 @@ void paint_targets(Painter& painter, const Report& report) {
       paint_verdict(painter, target.verdict);
     }
   }
-  if (hidden > 0)
+  if (const std::size_t more = hidden + report.targets_left_out; more > 0)
     painter.dim_line(
-        fmt::format("          and {} processes more, which grow less", format_count(hidden)));
+        fmt::format("          and {} processes more, which grow less", format_count(more)));
 }
 
 } // namespace leakbpf

@@ -3,9 +3,11 @@
 
 #include "core/culprit.h"
 #include "core/losses.h"
+#include "core/ranking.h"
 #include "core/units.h"
 #include "render/describe.h"
 #include "render/escape.h"
+#include "render/held_text.h"
 
 #include <algorithm>
 
@@ -18,18 +20,18 @@ namespace {
 constexpr std::size_t most_targets = 12; // it is to fit into a ticket
 constexpr std::size_t most_in_detail = 3;
 
-std::string word_for(const Verdict& verdict) {
+std::string word_for(const Verdict& verdict, double seconds) {
   if (!verdict.severity)
     return "unknown";
   if (*verdict.severity == Severity::none)
-    return "none: no leak";
+    return "none: no leak seen in " + format_duration(seconds);
   return std::string(severity_name(*verdict.severity)) +
          (is_leak(*verdict.severity) ? ": it leaks" : ": it grows a little");
 }
 
-std::string target_line(const TargetReport& target) {
-  std::string line =
-      fmt::format("PID {} {}: {}", describe_pid(target), target.comm, word_for(target.verdict));
+std::string target_line(const TargetReport& target, double seconds) {
+  std::string line = fmt::format("PID {} {}: {}", describe_pid(target), target.comm,
+                                 word_for(target.verdict, seconds));
   if (target.rss_end_bytes)
     line += fmt::format("   RSS {}", format_bytes(static_cast<double>(*target.rss_end_bytes)));
   if (target.rss_growth_bytes_per_minute)
@@ -40,37 +42,66 @@ std::string target_line(const TargetReport& target) {
   return line;
 }
 
-std::string site_line(const SiteReport& site) {
-  const std::string culprit =
-      site.frames.empty() ? "[unknown]" : describe_frame(site.frames[site.culprit]);
-  std::string line = fmt::format("  {}. {:<8} {:>9}/min  {} outstanding  {}{}", site.rank,
-                                 severity_name(site.verdict.severity.value_or(Severity::none)),
-                                 format_change(site.growth_bytes_per_minute),
-                                 format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
-                                 culprit, site.source.empty() ? "" : ": " + site.source);
-  if (!site.verdict.reasons.empty())
-    line += fmt::format("\n     {}", fmt::join(site.verdict.reasons, "; "));
-  return line;
+/// "serve at shop.c:40, main at shop.c:52"
+std::string callers_text(const SiteReport& site) {
+  std::vector<std::string> callers;
+  for (const std::size_t index : find_callers(site.frames, site.culprit))
+    callers.push_back(describe_place(site.frames[index]));
+  return fmt::format("{}", fmt::join(callers, ", "));
 }
 
-bool grows(const Verdict& verdict) {
-  return verdict.severity.value_or(Severity::none) != Severity::none;
+std::vector<std::string> site_lines(const SiteReport& site) {
+  const std::string culprit =
+      site.frames.empty() ? "[unknown]" : describe_place(site.frames[site.culprit]);
+  std::vector<std::string> lines{
+      fmt::format("  {}. {:<8} {:>9}/min  {} outstanding  {}{}", site.rank,
+                  severity_name(site.verdict.severity.value_or(Severity::none)),
+                  format_change(site.growth_bytes_per_minute),
+                  format_bytes(static_cast<double>(site.totals.outstanding_bytes())), culprit,
+                  site.source.empty() ? "" : ": " + site.source)};
+  if (const std::string callers = callers_text(site); !callers.empty())
+    lines.push_back("     called by " + callers);
+  if (!site.verdict.reasons.empty())
+    lines.push_back(fmt::format("     {}", fmt::join(site.verdict.reasons, "; ")));
+  if (site.reach)
+    lines.push_back("     " + describe_reach(*site.reach));
+  return lines;
+}
+
+/// Its containers that grow, with the lines that fill them.
+void add_held(std::string& text, const Report& report, std::size_t target, std::size_t rows,
+              bool leading) {
+  std::size_t shown = 0;
+  for (const HeldReport& row : report.held) {
+    if (row.target != target || leads(row, report) != leading || shown++ >= rows)
+      continue;
+    const HeldText held = describe_held(row);
+    text += escape_controls(fmt::format(
+                "  held  {:<8} {:>9}/min  {}  {}",
+                severity_name(row.verdict.severity.value_or(Severity::none)),
+                format_change(row.growth_bytes_per_minute),
+                row.bytes ? "~" + format_bytes(static_cast<double>(*row.bytes)) : "", held.row)) +
+            "\n";
+    for (const std::string& line : held.lines)
+      text += "        " + escape_controls(line) + "\n";
+  }
+  if (shown > rows)
+    text += fmt::format("  and {}\n", format_counted(shown - rows, "more container that grows",
+                                                     "more containers that grow"));
 }
 
 /// Its sites that grow, and how many there are more of them.
 void add_sites(std::string& text, const Report& report, std::size_t target, std::size_t sites) {
   std::size_t shown = 0;
   for (const SiteReport& site : report.sites) {
-    if (site.target != target || !grows(site.verdict) || shown++ >= sites)
+    if (site.target != target || site.behind || !grows(site.verdict.severity) || shown++ >= sites)
       continue;
-    const std::string lines = site_line(site);
-    const std::size_t end = lines.find('\n');
-    text += escape_controls(lines.substr(0, end)) + "\n";
-    if (end != std::string::npos)
-      text += escape_controls(lines.substr(end + 1)) + "\n";
+    for (const std::string& line : site_lines(site))
+      text += escape_controls(line) + "\n";
   }
   if (shown > sites)
-    text += fmt::format("  and {} stacks more that grow\n", shown - sites);
+    text += fmt::format("  and {}\n", format_counted(shown - sites, "more stack that grows",
+                                                     "more stacks that grow"));
 }
 
 } // namespace
@@ -91,19 +122,26 @@ std::string render_verdict(const Report& report, std::size_t sites) {
   for (std::size_t place = 0; place < std::min(order.size(), most_targets); place++) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
-    text += escape_controls(target_line(target)) + "\n";
-    if (order.size() > most_in_detail && !grows(target.verdict))
+    text += escape_controls(target_line(target, report.duration_seconds)) + "\n";
+    if (order.size() > most_in_detail && !grows(target.verdict.severity))
       continue; // of many, those that do not grow have a line each
     for (const std::string& reason : target.verdict.reasons)
       text += "  - " + escape_controls(reason) + "\n";
+    add_held(text, report, index, sites, true);
     add_sites(text, report, index, sites);
+    add_held(text, report, index, sites, false);
   }
   if (order.size() > most_targets)
-    text += fmt::format("and {} processes more\n", order.size() - most_targets);
+    text += fmt::format(
+        "and {}\n", format_counted(order.size() - most_targets, "more process", "more processes"));
+  if (report.suppressed.containers > 0)
+    text += fmt::format("suppressed: {}\n",
+                        format_counted(report.suppressed.containers, "container that grows",
+                                       "containers that grow"));
   if (report.suppressed.sites > 0)
     text += fmt::format("suppressed: {} stacks with {}\n", report.suppressed.sites,
                         format_bytes(static_cast<double>(report.suppressed.bytes)));
-  return text;
+  return terminal_text(text);
 }
 
 } // namespace leakbpf

@@ -1,39 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/attachments.h"
 
+#include "base/descriptor_limit.h"
+#include "base/regular_file.h"
+#include "target/file_mapping.h"
+
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace leakbpf {
-
-namespace {
-
-/// The file as /proc shows it when it is mapped: on stacked file systems, and on btrfs, stat()
-/// tells another device.
-std::optional<Mapping> as_mapped(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd)
-    return std::nullopt;
-  void* const page = mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (page == MAP_FAILED)
-    return std::nullopt;
-  const auto mappings = ProcFs().mappings(getpid());
-  munmap(page, 1);
-  const auto address = reinterpret_cast<std::uintptr_t>(page);
-  if (mappings)
-    for (const Mapping& mapping : *mappings)
-      if (mapping.start <= address && address < mapping.end)
-        return mapping;
-  return std::nullopt;
-}
-
-} // namespace
 
 Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> mappings) {
   AttachSummary summary;
@@ -48,42 +27,70 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
 }
 
 Result<AttachSummary> Attachments::attach_file(pid_t pid, const std::string& path) {
-  const std::optional<Mapping> mapping = as_mapped(path);
+  auto opened = open_regular(path);
+  const std::optional<Mapping> mapping = opened ? as_mapped(*opened) : std::nullopt;
   if (!mapping)
     return AttachSummary{};
-  return attach_mapped(pid, {mapping->device, mapping->inode, path, path});
+  const MappedFile file{mapping->device, mapping->inode, path, pid, 0, 0, "", ""};
+  FileProbes& probes = probes_in(pid, file);
+  if (!probes.open)
+    hold(probes, file, *std::move(opened));
+  return attach_mapped(pid, file);
 }
 
-/// What is kept of `file` for whoever has the probes of `pid`. Its path leads through this process.
+/// What is kept of `file` for whoever has the probes of `pid`.
 Attachments::FileProbes& Attachments::probes_in(pid_t pid, const MappedFile& file) {
   const FileId id{file.device, file.inode};
   const pid_t owner = owner_of(pid);
   FileProbes& probes = owners_[owner].files[id];
-  if (owner != everyone) {
-    probes.file = file;
-    return probes;
+  if (owner == everyone) {
+    sharing_[pid].insert(id);
+    probes.users.insert(pid);
   }
-  sharing_[pid].insert(id);
-  probes.users.insert(pid);
-  if (probes.open)
-    return probes;
-  probes.file = file;
-  probes.open = UniqueFd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (probes.open)
-    probes.file.open_path = fmt::format("/proc/self/fd/{}", probes.open.get());
   return probes;
+}
+
+/// Keeps the file open: it is probed by its descriptor, since anything may be at its path by the
+/// time a window opens.
+void Attachments::hold(FileProbes& probes, const MappedFile& file, UniqueFd opened) {
+  probes.file = file;
+  probes.open = std::move(opened);
+  probes.file.open_path = descriptor_path(probes.open);
+}
+
+/// A file that is mapped no more has nothing to probe.
+Result<bool> Attachments::open(FileProbes& probes, const MappedFile& file) {
+  if (probes.open)
+    return true;
+  auto opened = open_mapped_file(proc_, file);
+  if (opened)
+    hold(probes, file, *std::move(opened));
+  else if (opened.error().code != ExitCode::no_target)
+    return opened.error();
+  return static_cast<bool>(probes.open);
 }
 
 Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& file) {
   FileProbes& probes = probes_in(pid, file);
   if (probes.searched)
     return AttachSummary{};
+  if (const auto opened = open(probes, file); !opened)
+    return opened.error();
+  else if (!*opened)
+    return AttachSummary{};
   const FileId id{file.device, file.inode};
   auto planned = plans_.find(id);
+  const bool may_need_some = planned == plans_.end() || !planned->second.probes.empty();
+  if (may_need_some && are_descriptors_scarce()) {
+    probes.open = UniqueFd(); // it is opened again when it is tried again
+    return descriptor_shortage(EMFILE);
+  }
   if (planned == plans_.end()) {
     const auto allocator = find_allocator(probes.file, hints_);
-    if (!allocator)
+    if (!allocator) {
+      probes.open = UniqueFd();
       return allocator.error();
+    }
     planned = plans_.emplace(id, plan_probes(*allocator)).first;
   }
   const ProbePlan& plan = planned->second;
@@ -92,7 +99,7 @@ Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& fi
       return attached.error();
   probes.searched = true;
   attach_mappings_hook(pid, probes, plan);
-  if (plan.probes.empty() && !plan.mappings_hook)
+  if (plan.probes.empty() && !plan.mappings_hook && !probes.extra)
     probes.open = UniqueFd(); // there are many such files
   const std::size_t wanted = kernel_.wanted_probes(plan);
   return AttachSummary{wanted == 0 ? 0U : 1U, wanted};
@@ -100,14 +107,19 @@ Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& fi
 
 Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator) {
   FileProbes& probes = probes_in(pid, allocator.file);
-  if (std::exchange(probes.has_extra, true))
+  if (probes.extra)
     return AttachSummary{};
-  const ProbePlan plan = plan_probes(allocator);
-  if (auto attached = attach_probes(pid, probes, plan); !attached) {
-    probes.has_extra = false;
+  const auto opened = open(probes, allocator.file);
+  if (!opened)
+    return opened.error();
+  if (!*opened)
+    return AttachSummary{};
+  ProbePlan plan = plan_probes(allocator);
+  if (auto attached = attach_probes(pid, probes, plan); !attached)
     return attached.error();
-  }
-  return AttachSummary{1, kernel_.wanted_probes(plan)};
+  const std::size_t wanted = kernel_.wanted_probes(plan);
+  probes.extra = std::move(plan);
+  return AttachSummary{1, wanted};
 }
 
 Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan plan) {
@@ -116,6 +128,11 @@ Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan
   if (owners_[owner].heap_is_open)
     if (auto done = attach_heap(owner, probes, plan); !done)
       return done;
+  if (owners_[owner].pools_are_open)
+    if (auto done = attach_pools(owner, probes, plan); !done)
+      return done;
+  if (!owners_[owner].mapping_calls_are_open)
+    return {};
   auto links = kernel_.attach_mapping_calls(plan, owner);
   if (!links)
     return links.error();
@@ -128,6 +145,16 @@ Result<void> Attachments::attach_heap(pid_t owner, FileProbes& probes, const Pro
   if (!links)
     return links.error();
   std::move(links->begin(), links->end(), std::back_inserter(probes.heap));
+  return {};
+}
+
+/// `plan.file` is set to the path that this owner has.
+Result<void> Attachments::attach_pools(pid_t owner, FileProbes& probes, ProbePlan plan) {
+  plan.file = probes.file;
+  auto links = kernel_.attach_pools(plan, owner);
+  if (!links)
+    return links.error();
+  std::move(links->begin(), links->end(), std::back_inserter(probes.pools));
   return {};
 }
 
@@ -155,6 +182,36 @@ void Attachments::close_heap(pid_t pid) {
   closed.heap_is_open = false;
   for (auto& [id, probes] : closed.files)
     reaper_.close(std::exchange(probes.heap, {}));
+}
+
+Result<void> Attachments::open_pools(pid_t pid) {
+  const pid_t owner = owner_of(pid);
+  Owner& opened = owners_[owner];
+  if (std::exchange(opened.pools_are_open, true))
+    return {};
+  for (auto& [id, probes] : opened.files) {
+    if (!probes.extra)
+      continue;
+    if (auto done = attach_pools(owner, probes, *probes.extra); !done) {
+      close_pools(pid);
+      return done;
+    }
+  }
+  return {};
+}
+
+void Attachments::close_pools(pid_t pid) {
+  Owner& closed = owners_[owner_of(pid)];
+  closed.pools_are_open = false;
+  for (auto& [id, probes] : closed.files)
+    reaper_.close(std::exchange(probes.pools, {}));
+}
+
+void Attachments::close_mapping_calls(pid_t pid) {
+  Owner& closed = owners_[owner_of(pid)];
+  closed.mapping_calls_are_open = false;
+  for (auto& [id, probes] : closed.files)
+    reaper_.close(std::exchange(probes.mapping_calls, {}));
 }
 
 const Attachments::Owner* Attachments::find_owner(pid_t pid) const {
@@ -197,6 +254,11 @@ std::size_t Attachments::heap_files(pid_t pid) const {
       }));
 }
 
+std::string Attachments::path_of(const FileId& file) const {
+  const auto plan = plans_.find(file);
+  return plan == plans_.end() ? "" : plan->second.file.path;
+}
+
 bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) const {
   const auto plan = plans_.find(file);
   if (plan == plans_.end() || plan->second.heap_functions.empty())
@@ -223,9 +285,11 @@ bool Attachments::attach_python_hook(pid_t pid, const MappedFile& file, std::uin
                                      Result<std::vector<Link>> (KernelSide::*attach)(
                                          const std::string&, std::uint64_t, pid_t) const) {
   FileProbes& probes = probes_in(pid, file);
+  const auto opened = open(probes, file);
   // A program that runs itself again has them already.
-  return !probes.python_hooks.insert(file_offset).second ||
-         keep_hooks(probes, (kernel_.*attach)(probes.file.open_path, file_offset, owner_of(pid)));
+  return opened && *opened &&
+         (!probes.python_hooks.insert(file_offset).second ||
+          keep_hooks(probes, (kernel_.*attach)(probes.file.open_path, file_offset, owner_of(pid))));
 }
 
 bool Attachments::attach_code_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset) {
@@ -245,6 +309,7 @@ bool Attachments::keep_hooks(FileProbes& probes, Result<std::vector<Link>> links
 
 void Attachments::release(FileProbes& probes) {
   reaper_.close(std::move(probes.heap));
+  reaper_.close(std::move(probes.pools));
   reaper_.close(std::move(probes.mapping_calls));
   reaper_.close(std::move(probes.hooks));
 }
@@ -295,7 +360,7 @@ bool Attachments::has_probes(pid_t pid) const {
   const std::vector<FileId> files = files_of(pid);
   return std::any_of(files.begin(), files.end(), [owner](const FileId& id) {
     const FileProbes& probes = owner->files.at(id);
-    return !probes.heap.empty() || !probes.mapping_calls.empty();
+    return !probes.heap.empty() || !probes.mapping_calls.empty() || !probes.pools.empty();
   });
 }
 

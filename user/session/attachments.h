@@ -4,11 +4,12 @@
 // processes are traced.
 #pragma once
 
+#include "base/unique_fd.h"
 #include "kernel/kernel_side.h"
-#include "kernel/unique_fd.h"
 #include "session/link_reaper.h"
 
 #include <map>
+#include <optional>
 #include <set>
 
 namespace leakbpf {
@@ -49,6 +50,11 @@ public:
   [[nodiscard]] Result<void> open_heap(pid_t pid);
   /// From here on they are not: their probes are taken out in the background.
   void close_heap(pid_t pid);
+  /// The same for new pools of Python's.
+  [[nodiscard]] Result<void> open_pools(pid_t pid);
+  void close_pools(pid_t pid);
+  /// From here on nothing that maps memory is probed in `pid`, or everywhere; at first it is.
+  void close_mapping_calls(pid_t pid);
   /// Files of `pid` that have heap functions; of everyone's where it shares them.
   [[nodiscard]] std::size_t heap_files(pid_t pid) const;
   /// All blocks of `pid` come from glibc's malloc.
@@ -56,6 +62,8 @@ public:
   /// Is there a heap function at this offset of a file that was searched? In a library that is
   /// nothing but an allocator every function is.
   [[nodiscard]] bool is_heap_function(const FileId& file, std::uint64_t offset) const;
+  /// Of a file that was searched, as the process had it that mapped it first; else empty.
+  [[nodiscard]] std::string path_of(const FileId& file) const;
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
   void detach(pid_t pid);
   [[nodiscard]] bool has_probes(pid_t pid) const;
@@ -70,28 +78,34 @@ private:
   /// The probes in one file.
   struct FileProbes {
     MappedFile file;
-    UniqueFd open;                        ///< of a shared one: no process's own path lasts
+    UniqueFd open;                        ///< where there is anything to probe
     std::vector<Link> heap;               ///< of heap functions
-    std::vector<Link> mapping_calls;      ///< of what maps memory, and of Python's pools
+    std::vector<Link> mapping_calls;      ///< of what maps memory
+    std::vector<Link> pools;              ///< of what begins Python's pools
     std::vector<Link> hooks;              ///< of the dynamic linker, and of Python
     std::set<std::uint64_t> python_hooks; ///< their offsets
     bool searched = false;                ///< for allocators
-    bool has_extra = false;               ///< an allocator more
+    std::optional<ProbePlan> extra;       ///< an allocator more
     std::set<pid_t> users;                ///< of a shared one
     bool was_unused = false;              ///< at the last drop_unused()
   };
   struct Owner {
     std::map<FileId, FileProbes> files;
     bool heap_is_open = true;
+    bool pools_are_open = true;
+    bool mapping_calls_are_open = true;
   };
 
   [[nodiscard]] pid_t owner_of(pid_t pid) const { return is_sharing(pid) ? everyone : pid; }
   [[nodiscard]] const Owner* find_owner(pid_t pid) const;
   FileProbes& probes_in(pid_t pid, const MappedFile& file);
+  static void hold(FileProbes& probes, const MappedFile& file, UniqueFd opened);
+  [[nodiscard]] Result<bool> open(FileProbes& probes, const MappedFile& file);
   [[nodiscard]] std::vector<FileId> files_of(pid_t pid) const;
   [[nodiscard]] Result<AttachSummary> attach_mapped(pid_t pid, const MappedFile& file);
   [[nodiscard]] Result<void> attach_probes(pid_t pid, FileProbes& probes, ProbePlan plan);
   [[nodiscard]] Result<void> attach_heap(pid_t owner, FileProbes& probes, const ProbePlan& plan);
+  [[nodiscard]] Result<void> attach_pools(pid_t owner, FileProbes& probes, ProbePlan plan);
   bool attach_python_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset,
                           Result<std::vector<Link>> (KernelSide::*attach)(const std::string& path,
                                                                           std::uint64_t file_offset,

@@ -12,7 +12,9 @@ constexpr int most_tries = 5;
 /// A process that ends loses its memory some time before its state says so.
 bool is_gone(const ProcFs& proc, pid_t pid) {
   const auto stat = proc.stat(pid);
-  if (!stat || stat->has_ended())
+  if (!stat)
+    return stat.error().code == ExitCode::no_target;
+  if (stat->has_ended())
     return true;
   if (stat->state == 'Z') // its main thread alone has ended
     return false;

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <utility>
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 namespace leakbpf {
 
@@ -15,25 +15,23 @@ namespace {
 
 // The kernel needs up to 0.1 s to take probes out.
 constexpr double out_seconds = 0.2;
-// What is shown as the present cost is that of a stretch of at least so long.
-constexpr double recent_seconds = 5;
 // Samples in a window, in those that sampling without an end would have taken in its cycle.
 constexpr double least_closeness = 0.25;
 constexpr double most_closeness = 16;
-
-CpuTimes cpu_times(const ProcessStat& stat) {
-  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  return {static_cast<double>(stat.user_ticks) / ticks,
-          static_cast<double>(stat.system_ticks) / ticks};
-}
+// With more members than these a group is looked at no more often than that, as long as nothing is
+// limited.
+constexpr std::size_t most_at_a_glance = 16;
+constexpr double leisurely_look_seconds = 0.5;
 
 } // namespace
 
 HeapWindows::HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
                          CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
+                         std::function<void(pid_t, const Error&)> failed,
                          std::function<void(const std::string&)> warn)
     : proc_(proc), kernel_(kernel), attachments_(attachments), limits_(limits),
-      loop_hit_seconds_(loop_hit_seconds), clock_(std::move(clock)), warn_(std::move(warn)) {}
+      loop_hit_seconds_(loop_hit_seconds), clock_(std::move(clock)), failed_(std::move(failed)),
+      warn_(std::move(warn)) {}
 
 HeapWindows::Group& HeapWindows::make_group() {
   // Targets are as many as windows can be, so that there is room for each.
@@ -78,6 +76,10 @@ void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {
   joined.members.emplace(target, member);
   if (!joined.open && joined.limited && !joined.sharing)
     attachments_.close_heap(pid);
+  if (!joined.pools.are_in() && !joined.sharing)
+    attachments_.close_pools(pid);
+  if (!joined.mappings.are_in() && !joined.sharing)
+    attachments_.close_mapping_calls(pid);
   share_budget();
 }
 
@@ -98,77 +100,19 @@ void HeapWindows::share_budget() {
     all += group.members.size();
   const double each = all > 0 ? limits_.total / static_cast<double>(all) : limits_.total;
   const bool by_total = limits_.total > 0 && (limits_.per_target <= 0 || each < limits_.per_target);
-  for (auto& [index, group] : groups_)
-    group.governor.set_budget(
+  for (auto& [index, group] : groups_) {
+    const double budget =
         group.sharing ? sharing_budget().share()
                       : (by_total ? each : limits_.per_target) *
-                            static_cast<double>(std::max<std::size_t>(group.members.size(), 1)));
+                            static_cast<double>(std::max<std::size_t>(group.members.size(), 1));
+    group.governor.set_budget(budget);
+    group.pools.set_budget(budget);
+    group.mappings.set_budget(budget);
+  }
 }
 
 SharingBudget HeapWindows::sharing_budget() const {
   return {limits_.per_target, limits_.total};
-}
-
-/// What the members did since the last time.
-void HeapWindows::read_members(Group& group) const {
-  ProbeWork work;
-  const CpuTimes taken_before = group.taken;
-  bool all_read = true;
-  for (auto& [target, member] : group.members) {
-    const leakbpf_activity now = kernel_.activity(target);
-    work.hits += static_cast<double>(now.hits - member.activity.hits);
-    work.following_seconds += static_cast<double>(now.work_ns - member.activity.work_ns) / 1e9;
-    member.activity = now;
-    const auto stat = proc_.stat(member.pid);
-    all_read = all_read && stat;
-    if (!stat)
-      continue;
-    group.taken += cpu_times(*stat) - member.times;
-    member.times = cpu_times(*stat);
-  }
-  group.work += work;
-  const double cost = group.meter.cost_seconds(work);
-  const CpuTimes taken = group.taken - taken_before;
-  // Of a process that has ended nobody knows what it took.
-  const double paid = all_read ? group.bound.bounded(cost, taken.user + taken.system) : cost;
-  group.cost_seconds += paid;
-  group.governed_seconds += paid;
-}
-
-/// The same, by the slots of activity: members may be thousands. Who pays most decides.
-void HeapWindows::read_sharing(Group& group) const {
-  std::vector<bool> is_member(LEAKBPF_ACTIVITY_SLOTS + 1, false);
-  for (const auto& [target, member] : group.members)
-    is_member[target % LEAKBPF_ACTIVITY_SLOTS] = true;
-  is_member[LEAKBPF_ACTIVITY_SLOTS] = true; // the others
-  std::vector<leakbpf_activity> now = kernel_.activities();
-  ProbeWork all;
-  std::vector<double> paid;
-  for (std::size_t slot = 0; slot < now.size(); slot++) {
-    if (!is_member[slot])
-      continue;
-    const ProbeWork work{static_cast<double>(now[slot].hits - group.slots[slot].hits),
-                         static_cast<double>(now[slot].work_ns - group.slots[slot].work_ns) / 1e9};
-    paid.push_back(group.meter.cost_seconds(work));
-    all += work;
-  }
-  group.slots = std::move(now);
-  group.work += all;
-  group.cost_seconds += group.meter.cost_seconds(all);
-  group.governed_seconds += sharing_budget().governed_seconds(paid);
-}
-
-void HeapWindows::read(Group& group) const {
-  if (group.sharing)
-    read_sharing(group);
-  else
-    read_members(group);
-  const double now = clock_();
-  if (now - group.recent_from < recent_seconds)
-    return;
-  group.recent_share = (group.cost_seconds - group.recent_cost) / (now - group.recent_from);
-  group.recent_from = now;
-  group.recent_cost = group.cost_seconds;
 }
 
 void HeapWindows::restart_meter(Group& group) {
@@ -200,6 +144,8 @@ void HeapWindows::begin_window(Index index, Group& group) {
   group.window.number++;
   group.window.scale = 1;
   const auto planned = group.governor.planned_seconds();
+  group.window.pool_scale = group.pools.begin_window(
+      planned ? std::optional(*planned * group.speed.speed()) : std::nullopt);
   if (planned) {
     const double covered = *planned * group.speed.speed();
     group.window.scale = static_cast<std::uint32_t>(std::clamp(
@@ -222,6 +168,7 @@ void HeapWindows::end_window(Group& group) {
   const double length = now - group.changed_at;
   const double covered = length * (group.governor.is_limiting() ? group.speed.speed() : 1);
   group.uncovered += covered - covered * group.window.scale;
+  group.pools.end_window(covered);
   const double cost = group.meter.cost_seconds(group.work - group.work_at_open);
   group.speed.add_probed(group.taken - group.taken_at_change, cost, length);
   group.taken_at_change = group.taken;
@@ -240,12 +187,19 @@ void HeapWindows::choose_closeness(Group& group) {
     group.closeness = std::min(group.closeness * 2, most_closeness);
 }
 
+void HeapWindows::open_probes(Group& group) {
+  const std::vector<pid_t> owners = owners_of(group);
+  for (const pid_t pid : owners)
+    if (auto done = attachments_.open_heap(pid); !done)
+      failed_(pid, done.error());
+  if (auto done = group.pools.open(clock_(), attachments_, owners); !done && !owners.empty())
+    failed_(owners.front(), done.error());
+}
+
 void HeapWindows::open(Index index, Group& group) {
   meter(group, false);
   group.metering = false;
-  for (const pid_t pid : owners_of(group))
-    if (auto done = attachments_.open_heap(pid); !done)
-      warn_(done.error().message);
+  open_probes(group);
   read(group);
   begin_window(index, group);
   restart_meter(group);
@@ -263,8 +217,10 @@ void HeapWindows::close(Index index, Group& group) {
   group.open = false;
   group.limited = true;
   group.governor.closed(group.changed_at);
-  for (const pid_t pid : owners_of(group))
+  const std::vector<pid_t> owners = owners_of(group);
+  for (const pid_t pid : owners)
     attachments_.close_heap(pid);
+  group.pools.close(group.changed_at, attachments_, owners);
 }
 
 /// Of the members' probes.
@@ -304,10 +260,32 @@ void HeapWindows::find_layers(Index index, Group& group) {
     kernel_.set_window(index, group.window);
 }
 
+/// At the probes that are in all the time.
+void HeapWindows::look_at_standing(Group& group, double now) {
+  const std::vector<pid_t> owners = owners_of(group);
+  group.pools.look(now, group.open, attachments_, owners);
+  if (group.mappings.look(now, attachments_, owners))
+    warn_(fmt::format("{}: memory is mapped too often for the limit of what the probes may cost: "
+                      "rows of kind mmap and brk end here (--max-overhead 0 keeps them)",
+                      group.sharing ? "processes that share probes"
+                                    : fmt::format("PID {}", owners.empty() ? 0 : owners.front())));
+}
+
+/// A look costs some system calls for each member.
+double HeapWindows::next_look(const Group& group) const {
+  const double now = clock_();
+  const double next = group.governor.next_look(now);
+  if (group.members.size() > most_at_a_glance)
+    return group.governor.is_limiting() ? next : std::max(next, now + leisurely_look_seconds);
+  return group.open ? next
+                    : std::min({next, group.pools.next_look(now), group.mappings.next_look(now)});
+}
+
 void HeapWindows::look(Index index, Group& group) {
   read(group);
   find_layers(index, group);
   const double now = clock_();
+  look_at_standing(group, now);
   const bool was_limiting = group.governor.is_limiting();
   if (!group.open) {
     if (!group.metering && now - group.changed_at >= out_seconds)
@@ -324,7 +302,7 @@ void HeapWindows::look(Index index, Group& group) {
       begin_window(index, group);
     }
   }
-  group.next_look = group.governor.next_look(clock_());
+  group.next_look = next_look(group);
 }
 
 void HeapWindows::run() {
@@ -357,25 +335,12 @@ WindowState HeapWindows::state(Index group) const {
   state.unfinished = asked.open && asked.governor.is_limiting();
   state.number = asked.window.number;
   state.scale = asked.window.scale;
+  state.pool_scale = asked.window.pool_scale;
+  state.mappings_unseen = !asked.mappings.are_in();
   state.mean_bytes = sampling_row_mean(limits_.mean_bytes, asked.window.row);
   state.limited = asked.limited;
   state.ended = asked.ended;
   return state;
-}
-
-TracingCost HeapWindows::cost(Index group) const {
-  const Group& asked = groups_.at(group);
-  const double now = clock_();
-  const double traced = std::max(now - asked.started_at, 1e-3);
-  const double open = asked.open_seconds + (asked.open ? now - asked.changed_at : 0);
-  TracingCost cost;
-  cost.hits = asked.work.hits;
-  cost.share = asked.cost_seconds / traced;
-  cost.present_share = asked.recent_share.value_or(cost.share);
-  cost.hit_seconds = asked.meter.hit_seconds();
-  cost.corrected = asked.meter.is_corrected();
-  cost.duty = asked.limited ? std::clamp(open / traced, 0.0, 1.0) : 1;
-  return cost;
 }
 
 } // namespace leakbpf

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// When the heap functions of which processes are probed: all the time, or in windows where the cost
-// would be above the budget. A process that was asked for and its children share their windows; so
-// do all processes that share probes.
+// When the heap functions of which processes are probed, and what begins Python's pools: all the
+// time, or in windows where the cost would be above the budget. A process that was asked for and
+// its children share their windows; so do all processes that share probes.
 #pragma once
 
 #include "core/cost_meter.h"
@@ -9,6 +9,8 @@
 #include "core/sharing_budget.h"
 #include "core/work_speed.h"
 #include "session/attachments.h"
+#include "session/mapping_probes.h"
+#include "session/pool_windows.h"
 
 #include <functional>
 #include <map>
@@ -39,18 +41,22 @@ struct WindowState {
   bool unfinished = false;  ///< an open window stands for more than its length: wait for its end
   std::uint32_t number = 0; ///< of the open or the last window
   std::uint32_t scale = 1;  ///< of that window
-  double mean_bytes = 1;    ///< between samples in it
-  bool limited = false;     ///< the heap was not probed all the time
-  std::uint64_t ended = 0;  ///< windows that have come to an end
+  std::uint32_t pool_scale = 1; ///< the same of Python's pools
+  double mean_bytes = 1;        ///< between samples in it
+  bool limited = false;         ///< the heap was not probed all the time
+  bool mappings_unseen = false; ///< what maps memory is probed no more
+  std::uint64_t ended = 0;      ///< windows that have come to an end
 };
 
 class HeapWindows {
 public:
   using Index = std::uint32_t; ///< of a group of processes
 
-  /// `clock` tells seconds; `loop_hit_seconds` is what a hit takes in a loop.
+  /// `clock` tells seconds; `loop_hit_seconds` is what a hit takes in a loop; `failed` is told of
+  /// processes whose heap could not be probed.
   HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
               CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
+              std::function<void(pid_t, const Error&)> failed,
               std::function<void(const std::string&)> warn);
 
   /// A group for a process that was asked for. To be called before it is attached to: what it did
@@ -78,6 +84,8 @@ public:
   [[nodiscard]] std::uint64_t ended() const { return ended_; }
   [[nodiscard]] WindowState state(Index group) const;
   [[nodiscard]] TracingCost cost(Index group) const;
+  /// About so many calls that map memory were not seen, of all groups, to keep the limit.
+  [[nodiscard]] std::uint64_t unseen_mapping_calls() const;
 
 private:
   struct Member {
@@ -90,6 +98,8 @@ private:
     Group(std::uint32_t seed, double loop_hit_seconds)
         : governor(0, seed), meter(loop_hit_seconds) {}
     Governor governor;
+    PoolWindows pools;
+    MappingProbes mappings;
     CostMeter meter;
     std::unordered_map<std::uint32_t, Member> members; ///< by target
     CpuTimes taken;                                    ///< by all members since the start
@@ -124,6 +134,10 @@ private:
 
   Group& make_group();
   [[nodiscard]] SharingBudget sharing_budget() const;
+  [[nodiscard]] static CpuTimes cpu_times(const ProcessStat& stat);
+  void look_at_standing(Group& group, double now);
+  [[nodiscard]] double next_look(const Group& group) const;
+  void open_probes(Group& group);
   static std::vector<pid_t> owners_of(const Group& group);
   void read(Group& group) const;
   void read_members(Group& group) const;
@@ -145,6 +159,7 @@ private:
   CostLimits limits_;
   double loop_hit_seconds_;
   std::function<double()> clock_;
+  std::function<void(pid_t, const Error&)> failed_;
   std::function<void(const std::string&)> warn_;
   std::map<Index, Group> groups_;
   std::optional<Index> sharing_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/link_reaper.h"
 
+#include "base/start_signals.h"
+
 #include <system_error>
 #include <utility>
 
@@ -36,6 +38,7 @@ void LinkReaper::close(std::vector<Link> links) {
 
 /// As many as there are links that no idle one can take.
 void LinkReaper::start_threads() {
+  const SignalsBlocked blocked;
   while (threads_.size() < most_threads && idle_ < waiting_.size()) {
     try {
       threads_.emplace_back([this] { work(); });

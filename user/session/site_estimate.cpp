@@ -18,11 +18,13 @@ SiteTotals totals_of(const SiteSample& sample) {
 
 SiteTotals estimate_of(const SiteSample& sample, const WindowState& window) {
   SiteTotals totals = totals_of(sample);
-  if (window.scale <= 1 || sample.totals.young_window != window.number)
+  const std::uint32_t scale =
+      sample.key.kind == LEAKBPF_KIND_PYTHON ? window.pool_scale : window.scale;
+  if (scale <= 1 || sample.totals.young_window != window.number)
     return totals;
   const auto too_much = [&](std::int64_t young, std::uint64_t all) {
     const auto blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(young, 0));
-    const std::uint64_t more = blocks - blocks / window.scale;
+    const std::uint64_t more = blocks - blocks / scale;
     return std::min(more >> LEAKBPF_WEIGHT_BITS, all);
   };
   totals.allocated_bytes -= too_much(sample.totals.young_bytes, totals.allocated_bytes);

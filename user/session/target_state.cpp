@@ -8,6 +8,17 @@
 
 namespace leakbpf {
 
+bool is_process_of(const ProcessInfo& process, const Result<ProcessStat>& stat) {
+  if (!stat)
+    return stat.error().code != ExitCode::no_target;
+  return !stat->has_ended() && stat->start_ticks == process.start_ticks;
+}
+
+bool is_image_of(const ProcessInfo& process, const Result<ProcessStat>& stat) {
+  const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
+  return hidden || process.start_stack == 0 || stat->start_stack == process.start_stack;
+}
+
 void start_range_map(TargetState& target) {
   const auto site = [&target](const RangeOwner& owner) -> SiteTotals& {
     return target.range_sites[{target.id, owner.kind, owner.stack_hash}];

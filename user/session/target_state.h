@@ -28,7 +28,6 @@ struct TargetState {
   std::uint64_t looks = 0;       ///< at what its sites hold of Python's objects
   std::uint64_t looks_put = 0;   ///< those before the last sample that was kept
   leakbpf_activity before{};     ///< what its slot had counted for others
-  std::optional<TargetJudgement> last_judgement; ///< of a target that has ended
   ProcessInfo process;
   AddressSpace space;
   std::size_t maps_digest = 0;  ///< of the text read last: parsed only when it changed
@@ -43,10 +42,11 @@ struct TargetState {
   std::optional<std::uint64_t> rss_now;
   std::optional<LimitState> limit;
   std::optional<TargetEnd> ended;
-  bool asked_for = false;            ///< by its PID or a selection; else it is a child
-  bool python_pools = false;         ///< its small objects are followed, by pools
-  bool python_collector = false;     ///< its garbage collector is followed
-  bool ages_are_last = false;        ///< it has ended, and the kernel's table has no block of it
+  bool asked_for = false;        ///< by its PID or a selection; else it is a child
+  bool python_pools = false;     ///< its small objects are followed, by pools
+  bool python_collector = false; ///< its garbage collector is followed
+  bool rows_left = false;        ///< it has ended, and the kernel's table of sites has some of its
+  bool ages_are_last = false;    ///< it has ended, and the kernel's table has no block of it
   std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }
@@ -67,11 +67,17 @@ struct TargetState {
     process.pid = own.pid;
     process.ppid = parent.process.pid;
     process.namespaced_pid = own.namespaced_pid;
-    process.start_ticks = own.start_ticks; // 0 when it has ended by now
+    process.start_ticks = own.start_ticks; // 0 when it is gone by now
     process.start_stack = own.start_stack;
     process.started_at = std::move(own.started_at);
   }
 };
+
+/// What `stat` tells of the PID is of this process, whatever program it runs by now. What cannot be
+/// read this time is taken for it: it may be looked at again.
+[[nodiscard]] bool is_process_of(const ProcessInfo& process, const Result<ProcessStat>& stat);
+/// And it runs the program that it ran, as far as it is shown.
+[[nodiscard]] bool is_image_of(const ProcessInfo& process, const Result<ProcessStat>& stat);
 
 /// Makes the range map of `target`, with its totals kept in `target.range_sites`. The target must
 /// stay at its address.

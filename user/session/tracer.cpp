@@ -3,16 +3,17 @@
 // their own.
 #include "session/tracer.h"
 
+#include "base/descriptor_limit.h"
 #include "kernel/libbpf_log.h"
 #include "target/kernel_file.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/resource.h>
 
 namespace leakbpf {
 
@@ -55,15 +56,6 @@ void configure_kernel(TraceOptions& options, std::uint64_t resident_bytes) {
   if (kernel.max_live < wanted)
     options.inform(fmt::format("room for {} blocks, not {}: this machine has little memory left",
                                kernel.max_live, wanted));
-}
-
-/// Perf events need a descriptor for each probe.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
 }
 
 /// Is there a frame that lies in nothing that is known to be mapped?
@@ -138,13 +130,18 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
       seccomp_(proc_, backend_.backend, options_.check_seccomp),
       windows_(
           proc_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
-          [this] { return elapsed(); }, options_.warn),
+          [this] { return elapsed(); },
+          [this](pid_t pid, const Error& error) { tell_failure(pid, error); }, options_.warn),
       namer_(proc_, [this](std::uint32_t target,
                            std::uint64_t address) { return kernel_.code_deaths(target, address); }),
-      sources_(proc_), limits_(proc_) {}
+      sources_(proc_), holders_(options_.show_keys, [this] { return elapsed(); }),
+      reach_(proc_, [this] { return elapsed(); }), limits_(proc_) {}
 
 Tracer::~Tracer() {
-  freeze();
+  try {
+    freeze();
+  } catch (const std::exception&) { // without memory; the probes go with their links
+  }
 }
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions options) {
@@ -153,21 +150,20 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
     return wanted.error();
   if (auto able = check_preconditions(); !able)
     return able.error();
-  raise_descriptor_limit();
+  raise_descriptor_limit(); // perf events need one for each probe
   auto backend = choose_backend(options.backend);
   if (!backend)
     return backend.error();
   options.kernel.backend = backend->backend;
+  options.backend_chosen(backend->backend);
   configure_kernel(options, wanted->resident_bytes);
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
   if (auto followed = follow_page_faults(*kernel, options); !followed)
     return followed.error();
-  auto unwind = UnwindService::start(
-      proc, kernel->unwind_maps(),
-      TableCache(options.unwind_cache ? TableCache::default_directory() : std::nullopt),
-      options.kernel.max_frames, options.python);
+  auto unwind =
+      UnwindService::start(proc, kernel->unwind_maps(), options.kernel.max_frames, options.python);
   if (!unwind)
     return unwind.error();
   std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),
@@ -179,6 +175,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   tracer->started_ = Clock::now();
   for (const auto& [id, target] : tracer->targets_)
     tracer->windows_.start(target.group);
+  tracer->options_.attached();
   tracer->tell_begin();
   tracer->inform_of_tables();
   return tracer;
@@ -204,6 +201,7 @@ bool Tracer::run_until(double deadline, int interrupt_fd) {
     attach_pending();
     look_for_targets();
     windows_.run();
+    holders_.start();
     double until = std::min(deadline, windows_.next_run());
     for (const Pending& pending : pending_)
       until = std::min(until, pending.due);
@@ -295,7 +293,7 @@ void Tracer::forget_mapped_block(const TargetState& target, const leakbpf_event&
 void Tracer::on_new_stack(const leakbpf_event& event) {
   TargetState* target = find_target(event.target);
   const auto stack = kernel_.read_stack(event.stack_hash);
-  if (!target || !stack || !target->alive())
+  if (!target || !stack)
     return;
   if (event.argument != target->space_seen) {
     refresh_mappings(*target);
@@ -316,6 +314,8 @@ bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_sta
     return false;
   if (has_unknown_place(target.space, stack))
     refresh_mappings(target);
+  if (has_unknown_place(target.space, stack))
+    take_walked_mappings(target, stack);
   LocatedStack located = locate(target, stack);
   const std::uint64_t places = hash_places(located);
   places_of_.emplace(hash, places);
@@ -329,7 +329,7 @@ void Tracer::take_finished_stacks() {
   std::erase_if(finished_, [this](const FinishedStack& finished) {
     TargetState* target = find_target(finished.target);
     if (!target)
-      return false;
+      return ended_.contains(finished.target);
     if (target->alive())
       refresh_mappings(*target);
     const bool is_new = remember(*target, finished.hash, finished.stack);
@@ -348,7 +348,7 @@ SiteKey Tracer::by_place(SiteKey key) {
     TargetState* target = find_target(key.target);
     const auto stack = key.stack_hash == 0 ? std::nullopt : kernel_.read_stack(key.stack_hash);
     if (!target || !stack || stack->end == LEAKBPF_STACK_NO_TABLE ||
-        stack->end == LEAKBPF_STACK_MAPPINGS_BUSY)
+        stack->end == LEAKBPF_STACK_MAPPINGS_BUSY || stack->end == LEAKBPF_STACK_UNREAD)
       return key; // the walk may be finished yet
     remember(*target, key.stack_hash, *stack);
     known = places_of_.find(key.stack_hash);
@@ -358,7 +358,7 @@ SiteKey Tracer::by_place(SiteKey key) {
 }
 
 void Tracer::freeze() {
-  frozen_ = true;
+  const bool again = std::exchange(frozen_, true);
   for (const auto& [id, target] : targets_)
     if (target.alive())
       kernel_.stop_target(target.process.pid);
@@ -369,6 +369,9 @@ void Tracer::freeze() {
   unwind_->drain();
   follow_events();
   take_finished_stacks();
+  if (!again)
+    holders_.explain_all();
+  reach_.finish();
 }
 
 } // namespace leakbpf

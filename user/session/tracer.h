@@ -2,19 +2,28 @@
 // Traces processes: attaches, follows their life, samples what is outstanding, and reports it.
 #pragma once
 
+#include "core/common_paths.h"
+#include "core/ended_rows.h"
+#include "core/ended_targets.h"
 #include "core/grouping.h"
 #include "core/growth_record.h"
 #include "core/ranking.h"
+#include "core/reconcile.h"
 #include "core/report.h"
 #include "core/suppressions.h"
 #include "core/verdict.h"
 #include "kernel/features.h"
 #include "python/pools.h"
 #include "session/attachments.h"
+#include "session/hash_list.h"
 #include "session/heap_windows.h"
+#include "session/held_watches.h"
 #include "session/python_heap.h"
+#include "session/reach_watch.h"
 #include "session/seccomp_guard.h"
+#include "session/target_memory.h"
 #include "session/target_state.h"
+#include "session/tracing.h"
 #include "symbol/namer.h"
 #include "symbol/source_lines.h"
 #include "target/memory_limit.h"
@@ -25,7 +34,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <regex>
 #include <set>
 #include <unordered_set>
 
@@ -38,48 +46,55 @@ struct TraceOptions {
   std::optional<std::uint32_t> max_live; ///< else by the size of the targets
   std::optional<Backend> backend;        ///< else the best that works
   AllocatorHints hints;
-  bool python = true;       ///< show Python frames
-  bool unwind_cache = true; ///< keep unwind tables on disk from one run to the next
+  bool python = true;          ///< show Python frames
+  bool held = true;            ///< find containers of Python's that grow
+  bool show_keys = false;      ///< of containers: they are data of whoever uses the target
+  bool reach = false;          ///< look who has pointers to blocks,
+  bool reach_if_cheap = false; ///< or only in processes that are small
   CostLimits limits;
   double min_age_seconds = 0;
   GroupBy group_by = GroupBy::stack; ///< what the rows of `report` are
   Suppressions suppressions;         ///< stacks that are counted, and not shown
-  std::optional<std::regex> filter;  ///< rows whose stack matches; none: all
+  std::optional<Pattern> filter;     ///< rows whose stack matches; none: all
   SeccompGuard::Check check_seccomp = leakbpf::check_seccomp;
+  /// Called when the way to attach is known, before there are threads.
+  std::function<void(Backend)> backend_chosen = [](Backend /*backend*/) {};
+  /// Called once when everything is attached, before that is told.
+  std::function<void()> attached = [] {};
   /// Called with things worth telling while tracing goes on (a child that cannot be followed).
   std::function<void(const std::string&)> warn = [](const std::string&) {};
   std::function<void(const std::string&)> inform = [](const std::string&) {};
 };
 
-class Tracer {
+class Tracer final : public Tracing {
 public:
   /// Everything is attached and counting when this returns.
   [[nodiscard]] static Result<std::unique_ptr<Tracer>> start(const ProcFs& proc,
                                                              TraceOptions options);
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
-  ~Tracer();
+  ~Tracer() override;
 
   /// Attaches to the allocator in a file that the target will map, if there is one in it.
-  void attach_file(pid_t pid, const std::string& path);
+  void attach_file(pid_t pid, const std::string& path) override;
 
-  /// Seconds since tracing started.
-  [[nodiscard]] double elapsed() const;
-  /// Follows events until `deadline` (in elapsed() seconds), or until `interrupt_fd` is readable,
-  /// or until the last target ended. True when the deadline was reached.
-  bool run_until(double deadline, int interrupt_fd);
-  [[nodiscard]] bool all_ended() const;
-  /// False: no process that is wanted came.
-  [[nodiscard]] bool had_targets() const { return !targets_.empty(); }
-  /// Reads what is outstanding now and adds it to the histories.
-  void sample();
-  /// The same with the ages of all blocks, however long that takes.
-  void sample_whole();
-  /// Stops counting in every target, so that what is read next is one moment's truth.
-  void freeze();
-  /// What was found so far: the `rows` sites that `order` puts first (0: all), of the kinds wanted,
-  /// with names.
-  [[nodiscard]] Report report(std::size_t rows, const SiteOrder& order);
+  [[nodiscard]] double elapsed() const override;
+  bool run_until(double deadline, int interrupt_fd) override;
+  [[nodiscard]] bool all_ended() const override;
+  [[nodiscard]] bool had_targets() const override { return !targets_.empty() || ended_.size() > 0; }
+  void sample() override;
+  /// With the ages of all blocks.
+  void sample_whole() override;
+  /// Stops counting in every target.
+  void freeze() override;
+  [[nodiscard]] Report report(std::size_t rows, const SiteOrder& order) override;
+  /// What is walked over for each sample and each table.
+  struct Extent {
+    std::size_t targets = 0;
+    std::size_t sites = 0;
+    std::size_t kernel_sites = 0; ///< the kernel side's, as sampled last
+  };
+  [[nodiscard]] Extent extent() const { return {targets_.size(), sites_.size(), kernel_sites_}; }
 
 private:
   using Clock = std::chrono::steady_clock;
@@ -92,6 +107,9 @@ private:
          std::unique_ptr<UnwindService> unwind);
 
   Result<void> follow_all(const std::vector<pid_t>& pids);
+  void tell_failure(pid_t pid, const Error& error);
+  bool count_unattached(pid_t pid, const Error& error);
+  void tell_left_out(std::size_t all) const;
   void tell_begin();
   [[nodiscard]] bool should_share();
   HeapWindows::Index join_group(pid_t pid);
@@ -100,6 +118,7 @@ private:
   Result<AttachSummary> attach_to(pid_t pid, std::span<const Mapping> mappings,
                                   const PythonSearch& python);
   void inform_of_tables();
+  void note_changed_files();
   TargetState& add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
                           std::optional<std::uint64_t> start_stack, PythonSearch python = {});
   TargetState* find_target(std::uint32_t id);
@@ -107,6 +126,7 @@ private:
   void handle(const leakbpf_event& event);
   void on_new_stack(const leakbpf_event& event);
   void take_finished_stacks();
+  void take_walked_mappings(TargetState& target, const leakbpf_stack& stack);
   bool remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
   [[nodiscard]] SiteKey by_place(SiteKey key);
   void forget_mapped_block(const TargetState& target, const leakbpf_event& event);
@@ -114,6 +134,7 @@ private:
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
   void keep_collections(TargetState& target);
+  void end_target(TargetState& target, std::string how);
   void attach_pending();
   void await_mappings(pid_t pid);
   void take_selected(pid_t pid);
@@ -129,13 +150,21 @@ private:
   void move_to_shared_probes(TargetState& target);
   void attach_python_hooks(TargetState& target);
   [[nodiscard]] bool looks_at_all() const;
-  [[nodiscard]] std::size_t living_targets() const;
+  [[nodiscard]] std::size_t living_targets() const { return living_; }
   [[nodiscard]] bool has_ended(std::uint32_t target) const;
   [[nodiscard]] bool has_last_ages(std::uint32_t target) const;
   void forget_blocks_of_ended(const std::vector<leakbpf_block_key>& blocks);
   void retire_ended(const std::vector<SiteSample>& samples);
+  [[nodiscard]] bool stays_in_kernel(const SiteSample& sample);
+  void retire(const SiteSample& sample);
+  void settle_ended();
+  using SitesByTarget = std::map<std::uint32_t, std::vector<SiteKey>>;
+  [[nodiscard]] SitesByTarget settling();
+  [[nodiscard]] EndedTarget settle(TargetState& target, const std::vector<SiteKey>& sites,
+                                   const leakbpf_counters& counters, const Losses& losses);
+  void keep_stack(const TargetState& target, const SiteKey& key);
+  void drop_settled(const SitesByTarget& settled);
   void evict_targets();
-  void forget(std::uint32_t target);
   void forget_unused_stacks();
   [[nodiscard]] std::string read_maps(const TargetState& target) const;
   void refresh_mappings(TargetState& target);
@@ -160,7 +189,13 @@ private:
   void note_windows();
   void read_sites();
   [[nodiscard]] Site& site_of(const SiteKey& kernel_key);
-  void add_sites(const std::vector<SiteSample>& samples);
+  /// What the kernel told of a site, and where that is counted; null: it has to be looked up.
+  struct ReadSite {
+    SiteKey key;
+    Site* site = nullptr;
+    std::uint64_t allocated_count = 0; ///< as the kernel has it
+  };
+  [[nodiscard]] std::vector<std::size_t> add_sites(const std::vector<SiteSample>& samples);
   void add_site(const SiteSample& sample, Site& site);
   [[nodiscard]] bool is_unfinished(const SiteKey& key) const;
   struct HeapBacking {
@@ -171,7 +206,14 @@ private:
   [[nodiscard]] bool maps_blocks(const TargetState& target) const;
   [[nodiscard]] std::optional<SiteKey> site_of_range(const TargetState& target, const SiteKey& key);
   [[nodiscard]] bool is_summed(const SiteKey& key) const;
-  void make_room(const std::vector<SiteSample>& samples);
+  void make_room(const std::vector<SiteSample>& samples, const std::vector<std::size_t>& idle);
+  [[nodiscard]] HashList busy_stacks(const std::vector<SiteSample>& samples,
+                                     const std::vector<bool>& may_go) const;
+  void add_stacks_of_ranges(HashList& stacks) const;
+  [[nodiscard]] bool may_come_back_whole(const SiteSample& sample) const;
+  bool forget_site(const SiteSample& sample);
+  void forget_stack(std::uint64_t hash);
+  void forget_places(const std::vector<SiteSample>& samples);
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   void given_back_by_place(const SiteKey& key, const SiteKey& place);
   void read_ages();
@@ -197,18 +239,22 @@ private:
   void find_survivors(const SurvivalMark& mark);
   void sample_targets(double now);
   void look_at_memory(TargetState& target, MemoryLimitSample& limits, HistoryPoint& point);
-  void thin_history();
   [[nodiscard]] std::vector<SiteReport> site_rows(bool whole);
+  [[nodiscard]] SiteReport row_of(const SiteKey& key, const Site& site, const TargetState& target);
   void renew_trend(const SiteKey& key, Site& site, const TargetState& target, bool whole);
   [[nodiscard]] const Trend* trend_of_site(const SiteKey& key) const;
   [[nodiscard]] const SiteAges* ages_of(const SiteKey& key, const Site& site) const;
   void suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed);
   [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
+  [[nodiscard]] const Suppression* hidden_by(const SiteReport& site, bool grows, bool whole);
   [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
   void weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters);
+  void weigh_replaced(std::uint32_t id, TargetEvidence& evidence,
+                      const leakbpf_counters& counters) const;
   void weigh_memory(const TargetState& target, TargetEvidence& evidence) const;
   void judge_targets(const std::vector<SiteReport>& sites, const leakbpf_counters& counters,
                      std::vector<TargetReport>& rows);
+  void judge_target_row(const TargetState& target, const Losses& losses, TargetReport& row);
   [[nodiscard]] SiteEvidence evidence_of(const SiteReport& site) const;
   static void judge_briefly(SiteReport& row, const Trend& trend);
   void judge(SiteReport& site) const;
@@ -216,15 +262,45 @@ private:
   [[nodiscard]] Losses losses_for_verdict(const leakbpf_counters& counters) const;
   void fill_host(Report& report, const leakbpf_counters& counters) const;
   void fill_cost(Report& report) const;
+  [[nodiscard]] static Overhead overhead_of(const TracingCost& cost);
   void estimate(SiteReport& row, const TargetState& target) const;
   [[nodiscard]] bool filtered_out(const SiteReport& site);
-  void drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) const;
   [[nodiscard]] Frames frames_of(const SiteReport& site);
   [[nodiscard]] GroupFrame group_of(const SiteReport& site);
-  [[nodiscard]] std::vector<TargetReport>
-  target_rows(const std::vector<SiteReport>& sites,
-              std::unordered_map<std::uint32_t, std::size_t>& index) const;
+  [[nodiscard]] std::string comm_of(std::uint32_t target) const;
+  using TargetIndex = std::unordered_map<std::uint32_t, std::size_t>; ///< in Report::targets
+  [[nodiscard]] std::vector<SiteReport> living_rows(Report& report, bool whole, TargetIndex& index);
+  [[nodiscard]] bool is_dropped(const SiteReport& site, bool only_outstanding) const;
+  [[nodiscard]] std::optional<SiteReport>
+  ended_row(const EndedTarget& target, const EndedSite& site, bool whole, Suppressed& suppressed);
+  [[nodiscard]] TargetReport ended_report(const EndedTarget& target) const;
+  void add_all_ended(Report& report, std::vector<SiteReport>& sites, TargetIndex& index);
+  void add_worst_ended(Report& report, std::size_t rows, const SiteOrder& order,
+                       TargetIndex& index);
+  [[nodiscard]] std::vector<SiteReport> grouped(std::vector<SiteReport> sites, bool whole);
+  void finish_rows(Report& report, TargetIndex& index);
+  [[nodiscard]] std::vector<TargetReport> target_rows(const std::vector<SiteReport>& sites,
+                                                      TargetIndex& index) const;
+  [[nodiscard]] TargetReport target_row(const TargetState& target, const SiteTotals& totals) const;
+  void look_for_holders();
+  [[nodiscard]] bool may_be_reached(std::uint32_t id) const;
+  [[nodiscard]] std::vector<SiteKey> sites_to_reach(std::uint32_t& of) const;
+  [[nodiscard]] std::vector<ReachWatch::Question>
+  blocks_to_reach(const std::vector<SiteKey>& sites);
+  void watch_containers(const TargetState& target);
+  void find_holders(Suppressed& suppressed);
+  [[nodiscard]] double sites_rate(std::uint32_t id) const;
+  void weigh_holders();
+  void prove_lines(const TargetState& target, HeldFinding& finding);
+  [[nodiscard]] Frames python_lines_at(const TargetState& target, std::uint64_t block);
+  void put_behind(const Report& report, std::vector<SiteReport>& sites,
+                  const TargetIndex& index) const;
+  void add_holders(Report& report, const TargetIndex& index);
   [[nodiscard]] std::optional<PythonReport> python_report(const TargetState& target) const;
+  [[nodiscard]] std::vector<SiteReport>
+  what_comes_and_goes(const std::unordered_set<std::uint32_t>& targets) const;
+  [[nodiscard]] std::unordered_map<std::uint32_t, MeasuredMemory> measured_memory() const;
+  void compare_paths(const std::vector<SiteReport>& sites);
   void name_frames(SiteReport& site);
 
   const ProcFs& proc_;
@@ -237,14 +313,21 @@ private:
   HeapWindows windows_;
   Namer namer_;
   SourceLines sources_;
+  CommonPaths common_paths_;                             ///< as reported last
   std::unordered_map<std::uint64_t, GroupFrame> groups_; ///< by the hash of a stack's places
   Clock::time_point started_;
   std::string started_at_;
-  std::map<std::uint32_t, TargetState> targets_;      ///< by id, those that ended too
-  AttachSummary begin_;                               ///< of all targets there were at first
-  bool share_all_ = false;                            ///< no target has probes of its own
-  std::vector<double> owners_lately_;                 ///< when targets with such began
-  std::set<std::pair<pid_t, std::uint64_t>> refused_; ///< PID and start of who cannot be traced
+  std::map<std::uint32_t, TargetState> targets_; ///< by id, until they are settled
+  std::size_t living_ = 0;                       ///< of them
+  EndedTargets ended_;                           ///< all others there were
+  EndedRows ended_rows_;
+  std::set<HeapWindows::Index> groups_used_; ///< by any target
+  AttachSummary begin_;                      ///< of all targets there were at first
+  bool share_all_ = false;                   ///< no target has probes of its own
+  std::vector<double> owners_lately_;        ///< when targets with such began
+  /// PID and start of who cannot be traced -> how often that was tried.
+  std::map<std::pair<pid_t, std::uint64_t>, int> refused_;
+  std::set<pid_t> unattached_; ///< that no descriptors were left for
   double next_target_scan_ = 0;
   std::vector<std::uint32_t> looked_at_; ///< targets whose /proc was read for the present sample
   std::uint32_t last_looked_at_ = 0;
@@ -253,8 +336,10 @@ private:
   std::unordered_map<SiteKey, Site, SiteKeyHash> sites_; ///< of all kinds, as sampled last
   /// By what the kernel calls them. Sites stay where they are until the end.
   std::unordered_map<SiteKey, Site*, SiteKeyHash> site_of_;
-  /// What the kernel told last, in its order; null: it has to be looked up.
-  std::vector<std::pair<SiteKey, Site*>> last_read_;
+  /// What the kernel told last, in its order.
+  std::vector<ReadSite> last_read_;
+  std::size_t kernel_sites_ = 0;       ///< as sampled last
+  std::size_t kept_sites_ = 0;         ///< that were left in the kernel when room was made
   bool any_unfinished_ = false;        ///< of the targets' windows
   std::optional<double> survival_age_; ///< seconds; of SiteAges::old_survival_percent
   /// What sites counted that the kernel side was told to forget.
@@ -265,16 +350,19 @@ private:
   /// What to add to sites for the small objects that they hold, or that others hold in their pools.
   std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> held_;
   double next_age_scan_ = 0;
+  double next_window_scan_ = 0;       ///< the soonest, though a window has ended
   std::uint64_t scanned_windows_ = 0; ///< what windows_.ended() was at the last scan
   GrowthRecord growth_;
   std::unordered_map<std::uint32_t, TargetEvidence> evidence_; ///< what targets were judged by
   std::unordered_map<std::uint64_t, const Suppression*> suppressed_; ///< by the hash of the places
   std::unordered_map<std::uint64_t, bool> filtered_;                 ///< likewise
   std::unordered_map<std::uint32_t, double> suppressed_rates_;       ///< by target, bytes a second
+  HeldWatches holders_;
+  ReachWatch reach_;
+  std::uint32_t last_reached_ = 0;                                  ///< target
+  std::map<std::uint32_t, std::vector<HeldFinding>> found_holders_; ///< by target, for a report
   MemoryLimits limits_;
-  std::vector<HistoryPoint> history_;
-  std::size_t history_stride_ = 1;
-  std::size_t samples_ = 0;
+  MemoryHistory history_;
   bool frozen_ = false;
   std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
@@ -282,8 +370,11 @@ private:
   std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
   std::unordered_map<std::uint64_t, HeapBacking> backings_; ///< by the hash of the places
   std::unordered_set<std::uint64_t> reserved_stacks_;       ///< that map what cannot be written yet
-  std::vector<FinishedStack> finished_;                     ///< of targets that are not known yet
+  std::vector<std::uint64_t> forgotten_stacks_; ///< the kernel's hashes, places_of_ still has them
+  std::vector<std::uint64_t> ended_stacks_; ///< of ranges of settled targets, the kernel's hashes
+  std::vector<FinishedStack> finished_;     ///< of targets that are not known yet
   std::array<std::uint64_t, LEAKBPF_LOSS_COUNT> own_losses_{}; ///< found in user space
+  std::set<std::string> changed_files_;                        ///< that were told of
 };
 
 } // namespace leakbpf

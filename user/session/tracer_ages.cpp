@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Block by block, a Tracer's look at what is outstanding: how old it is, and what of it has gone
 // without a sign.
+#include "base/clocks.h"
 #include "python/pools.h"
 #include "session/tracer.h"
 #include "target/glibc_chunk.h"
 #include "target/page_presence.h"
 
 #include <algorithm>
-#include <ctime>
 
 namespace leakbpf {
 
@@ -17,22 +17,10 @@ namespace {
 constexpr double age_scan_share = 0.005;
 // up to this one where only that tells which site grows,
 constexpr double hurried_scan_share = 0.02;
-// so that there are so many each time the run is twice as long.
+// so that there are so many each time the run is twice as long;
 constexpr double hurried_scans = 16;
-
-/// That this thread has had. Unlike those of the clock they do not grow when others want the CPUs.
-double cpu_seconds() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
-}
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
+// and this one where windows end so often that each scan would come sooner.
+constexpr double window_scan_share = 0.02;
 
 std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
   return now_ns > time_ns ? now_ns - time_ns : 0;
@@ -45,14 +33,18 @@ SiteKey key_of(const leakbpf_block_key& place, std::uint64_t stack_hash) {
 } // namespace
 
 void Tracer::read_ages() {
-  // After each window, what was freed before it is to be found.
+  // After each window, what was freed before it is to be found; the more blocks there are, the
+  // longer that takes, and the rarer it is done.
   const std::uint64_t ended = windows_.ended();
-  if (elapsed() < next_age_scan_ && ended == scanned_windows_)
+  const bool asked_for = ended != scanned_windows_ && elapsed() >= next_window_scan_;
+  if (elapsed() < next_age_scan_ && !asked_for)
     return;
   scanned_windows_ = ended;
   const double begin = cpu_seconds();
   scan_ages();
-  next_age_scan_ = elapsed() + scan_interval(cpu_seconds() - begin);
+  const double cost = cpu_seconds() - begin;
+  next_age_scan_ = elapsed() + scan_interval(cost);
+  next_window_scan_ = elapsed() + cost / window_scan_share;
 }
 
 double Tracer::scan_interval(double cost) const {
@@ -128,9 +120,11 @@ void Tracer::scan_ages() {
       of->second.push_back({place, block});
       return;
     }
-    add_age_of({place, block}, now);
     if (has_ended(place.target))
       ended.push_back(place);
+    if (ended_.contains(place.target))
+      return; // all is known of it
+    add_age_of({place, block}, now);
     if (old.empty() && pythons.empty())
       return;
     const bool settled = is_old(place, block);

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reporting of a Tracer: from rows of sites to a report, named, judged and ranked.
 #include "core/culprit.h"
-#include "core/losses.h"
+#include "core/one_ladder.h"
 #include "core/ranking.h"
 #include "core/suppress.h"
 #include "session/tracer.h"
 #include "version.h"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 namespace leakbpf {
 
@@ -20,8 +17,128 @@ namespace {
 
 // Plots of more sites than these are not looked at.
 constexpr std::size_t most_series = 200;
+// That leak, and that come and go, each.
+constexpr std::size_t most_compared = 200;
 
-Overhead overhead_of(const TracingCost& cost) {
+} // namespace
+
+Frames Tracer::frames_of(const SiteReport& site) {
+  if (const auto known = stacks_.find(site.key.stack_hash); known != stacks_.end())
+    return namer_.name(known->second);
+  const TargetState* target = find_target(site.key.target);
+  if (const auto stack = kernel_.read_stack(site.key.stack_hash); stack && target)
+    return namer_.name(locate(*target, *stack));
+  Frame note;
+  note.kind = FrameKind::note;
+  note.function = "stack not recorded";
+  return {note};
+}
+
+std::string Tracer::comm_of(std::uint32_t target) const {
+  const EndedTarget* ended = ended_.find(target);
+  return ended ? ended->report.comm : targets_.at(target).process.comm;
+}
+
+/// The frame that a stack's row is made by; that of a stack never changes once it is known.
+GroupFrame Tracer::group_of(const SiteReport& site) {
+  if (options_.group_by == GroupBy::process) {
+    Frame process;
+    process.kind = FrameKind::note;
+    process.function = comm_of(site.key.target);
+    return {"", process};
+  }
+  if (const auto known = groups_.find(site.key.stack_hash); known != groups_.end())
+    return known->second;
+  const Frames frames = frames_of(site);
+  GroupFrame group = group_frame(options_.group_by, frames, find_culprit(frames, common_paths_));
+  if (has_last_names(site, frames))
+    groups_.emplace(site.key.stack_hash, group);
+  return group;
+}
+
+/// Of the targets, without names, the busiest first.
+std::vector<SiteReport>
+Tracer::what_comes_and_goes(const std::unordered_set<std::uint32_t>& targets) const {
+  std::vector<std::pair<std::uint64_t, SiteKey>> busiest;
+  for (const auto& [key, site] : sites_)
+    if (targets.contains(key.target) && !(site.trend && site.trend->sustained()) &&
+        comes_and_goes(site.totals))
+      busiest.emplace_back(site.totals.allocated_count, key);
+  std::sort(busiest.begin(), busiest.end(), std::greater<>());
+  busiest.resize(std::min(busiest.size(), most_compared));
+  std::vector<SiteReport> rows(busiest.size());
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    rows[i].key = busiest[i].second;
+    rows[i].totals = sites_.at(rows[i].key).totals;
+  }
+  return rows;
+}
+
+/// What leaks is set against what comes and goes in the same processes: with the names of the
+/// busiest stacks only, as there may be thousands.
+void Tracer::compare_paths(const std::vector<SiteReport>& sites) {
+  std::vector<SiteReport> compared;
+  std::unordered_set<std::uint32_t> leaking;
+  for (const SiteReport& site : sites)
+    if (grows(site.verdict.severity) && compared.size() < most_compared) {
+      compared.push_back(site);
+      leaking.insert(site.key.target);
+    }
+  std::vector<SiteReport> others = what_comes_and_goes(leaking);
+  std::move(others.begin(), others.end(), std::back_inserter(compared));
+  for (SiteReport& site : compared)
+    site.frames = frames_of(site);
+  CommonPaths common(compared);
+  if (common == common_paths_)
+    return;
+  common_paths_ = std::move(common);
+  groups_.clear();
+}
+
+void Tracer::name_frames(SiteReport& site) {
+  if (options_.group_by == GroupBy::stack) {
+    site.frames = frames_of(site);
+    site.culprit = find_culprit(site.frames, common_paths_);
+  }
+  if (site.frames.empty())
+    return;
+  const Frame& culprit = site.frames[site.culprit];
+  site.source = sources_.text(site.pid, culprit.file, culprit.line);
+}
+
+/// Each is told of once.
+void Tracer::note_changed_files() {
+  std::set<std::string> changed = unwind_->stats().changed_files;
+  changed.merge(namer_.changed_files());
+  for (const std::string& file : changed)
+    if (changed_files_.insert(file).second)
+      options_.warn(fmt::format("{} was changed while it was read: its functions have no names, or "
+                                "stacks end there",
+                                file));
+}
+
+/// What the kernel side counted, with what was lost in user space.
+leakbpf_counters Tracer::counters() const {
+  leakbpf_counters counters = kernel_.read_counters();
+  std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
+                 std::begin(counters.losses), std::plus<>());
+  counters.losses[LEAKBPF_LOSS_EVENTS_DROPPED] += windows_.unseen_mapping_calls();
+  return counters;
+}
+
+void Tracer::fill_host(Report& report, const leakbpf_counters& counters) const {
+  report.version = version;
+  report.host = host_report();
+  report.started_at = started_at_;
+  report.duration_seconds = elapsed();
+  report.backend = backend_name(backend_.backend);
+  std::copy(std::begin(counters.losses), std::end(counters.losses), report.losses.begin());
+  report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
+  report.losses[LEAKBPF_LOSS_HEAP_UNREAD] = holders_.unread();
+  fill_cost(report);
+}
+
+Overhead Tracer::overhead_of(const TracingCost& cost) {
   Overhead overhead;
   overhead.probe_hits = static_cast<std::uint64_t>(cost.hits);
   overhead.percent_of_one_core = 100 * cost.share;
@@ -30,86 +147,16 @@ Overhead overhead_of(const TracingCost& cost) {
   return overhead;
 }
 
-double share_of(double lost, double seen) {
-  return lost > 0 ? lost / (lost + seen) : 0;
-}
-
-} // namespace
-
-Frames Tracer::frames_of(const SiteReport& site) {
-  if (const auto known = stacks_.find(site.key.stack_hash); known != stacks_.end())
-    return namer_.name(known->second);
-  if (const auto stack = kernel_.read_stack(site.key.stack_hash))
-    return namer_.name(locate(targets_.at(site.key.target), *stack));
-  Frame note;
-  note.kind = FrameKind::note;
-  note.function = "stack not recorded";
-  return {note};
-}
-
-/// The frame that a stack's row is made by; that of a stack never changes once it is known.
-GroupFrame Tracer::group_of(const SiteReport& site) {
-  if (options_.group_by == GroupBy::process) {
-    Frame process;
-    process.kind = FrameKind::note;
-    process.function = targets_.at(site.key.target).process.comm;
-    return {"", process};
-  }
-  if (const auto known = groups_.find(site.key.stack_hash); known != groups_.end())
-    return known->second;
-  const Frames frames = frames_of(site);
-  GroupFrame group = group_frame(options_.group_by, frames, find_culprit(frames));
-  if (has_last_names(site, frames))
-    groups_.emplace(site.key.stack_hash, group);
-  return group;
-}
-
-void Tracer::name_frames(SiteReport& site) {
-  if (options_.group_by == GroupBy::stack) {
-    site.frames = frames_of(site);
-    site.culprit = find_culprit(site.frames);
-  }
-  if (site.frames.empty())
-    return;
-  const Frame& culprit = site.frames[site.culprit];
-  site.source = sources_.text(site.pid, culprit.file, culprit.line);
-}
-
-/// What the kernel side counted, with what was lost in user space.
-leakbpf_counters Tracer::counters() const {
-  leakbpf_counters counters = kernel_.read_counters();
-  std::transform(std::begin(counters.losses), std::end(counters.losses), own_losses_.begin(),
-                 std::begin(counters.losses), std::plus<>());
-  return counters;
-}
-
-void Tracer::fill_host(Report& report, const leakbpf_counters& counters) const {
-  utsname kernel{};
-  uname(&kernel);
-  report.version = version;
-  report.host = {kernel.nodename, kernel.release, kernel.machine,
-                 static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN))};
-  report.started_at = started_at_;
-  report.duration_seconds = elapsed();
-  report.backend = backend_name(backend_.backend);
-  std::copy(std::begin(counters.losses), std::end(counters.losses), report.losses.begin());
-  report.losses[LEAKBPF_LOSS_PYTHON_CODE] = namer_.unreadable_python();
-  fill_cost(report);
-}
-
 /// Of all groups together; the duty cycle is that of the average one.
 void Tracer::fill_cost(Report& report) const {
   report.sampling = {options_.limits.mean_bytes, options_.limits.mean_bytes <= 1};
-  std::set<HeapWindows::Index> groups;
-  for (const auto& [id, target] : targets_)
-    groups.insert(target.group);
   TracingCost all{};
   all.duty = 0;
-  for (const HeapWindows::Index group : groups) {
+  for (const HeapWindows::Index group : groups_used_) {
     const TracingCost cost = windows_.cost(group);
     all.share += cost.share;
     all.present_share += cost.present_share;
-    all.duty += cost.duty / static_cast<double>(groups.size());
+    all.duty += cost.duty / static_cast<double>(groups_used_.size());
     report.sampling.exact = report.sampling.exact && !windows_.state(group).limited;
   }
   all.duty = std::min(all.duty, 1.0);
@@ -136,9 +183,8 @@ std::optional<PythonReport> Tracer::python_report(const TargetState& target) con
   return report;
 }
 
-std::vector<TargetReport>
-Tracer::target_rows(const std::vector<SiteReport>& sites,
-                    std::unordered_map<std::uint32_t, std::size_t>& index) const {
+std::vector<TargetReport> Tracer::target_rows(const std::vector<SiteReport>& sites,
+                                              TargetIndex& index) const {
   std::unordered_map<std::uint32_t, SiteTotals> totals;
   for (const SiteReport& site : sites) {
     if (!is_summed(site.key))
@@ -149,27 +195,22 @@ Tracer::target_rows(const std::vector<SiteReport>& sites,
   std::vector<TargetReport> rows;
   for (const auto& [id, target] : targets_) {
     index[id] = rows.size();
-    const ProcessInfo& process = target.process;
-    TargetReport& row = rows.emplace_back();
-    row.pid = process.pid;
-    row.ppid = process.ppid;
-    row.comm = process.comm;
-    row.command_line = process.command_line;
-    row.executable = process.executable;
-    row.cgroup = process.cgroup;
-    row.container = process.container;
-    row.namespaced_pid = process.namespaced_pid;
-    row.started_at = process.started_at;
-    row.ended = target.ended;
-    row.rss_start_bytes = target.rss_start;
-    row.rss_end_bytes = target.rss_now;
-    row.outstanding_bytes = totals[id].allocated_bytes;
-    row.outstanding_count = totals[id].allocated_count;
-    row.python = python_report(target);
-    if (target.asked_for && !windows_.is_sharing(target.group))
-      row.overhead = overhead_of(windows_.cost(target.group));
+    rows.push_back(target_row(target, totals[id]));
   }
   return rows;
+}
+
+TargetReport Tracer::target_row(const TargetState& target, const SiteTotals& totals) const {
+  TargetReport row = describe_process(target.process);
+  row.ended = target.ended;
+  row.rss_start_bytes = target.rss_start;
+  row.rss_end_bytes = target.rss_now;
+  row.outstanding_bytes = totals.allocated_bytes;
+  row.outstanding_count = totals.allocated_count;
+  row.python = python_report(target);
+  if (target.asked_for && !windows_.is_sharing(target.group))
+    row.overhead = overhead_of(windows_.cost(target.group));
+  return row;
 }
 
 /// The names of a stack's frames will not change: it is known, and so is each piece of Python.
@@ -191,148 +232,28 @@ const Suppression* Tracer::suppressed_by(const SiteReport& site) {
   return rule;
 }
 
-/// A whole snapshot keeps what is hidden only because nobody wants to look at it.
+/// The rule that hides the site where it is shown: what is taken once does not grow, and a whole
+/// snapshot keeps what is hidden only because nobody wants to look at it.
+const Suppression* Tracer::hidden_by(const SiteReport& site, bool grows, bool whole) {
+  if (options_.suppressions.rules().empty())
+    return nullptr; // to look at frames is to name them, of thousands of stacks
+  const Suppression* rule = suppressed_by(site);
+  return rule && rule->is_builtin() && (whole || grows) ? nullptr : rule;
+}
+
 void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed) {
   suppressed_rates_.clear();
-  if (options_.suppressions.rules().empty())
-    return; // to look at frames is to name them, of thousands of stacks
   std::erase_if(sites, [&](const SiteReport& site) {
     const Trend* trend = trend_of_site(site.key);
     const bool grows = trend && trend->sustained();
-    const Suppression* rule = suppressed_by(site);
-    if (!rule || (rule->is_builtin() && (whole || grows))) // what is taken once does not grow
+    const Suppression* rule = hidden_by(site, grows, whole);
+    if (!rule)
       return false;
     count_suppressed(suppressed, *rule, site.totals);
     if (grows && is_summed(site.key))
       suppressed_rates_[site.key.target] += trend->projected;
     return true;
   });
-}
-
-/// What was missed of allocations, and in which proportion to those that were seen.
-Losses Tracer::losses_for_verdict(const leakbpf_counters& counters) const {
-  Losses losses;
-  const auto name = [&](leakbpf_loss loss) {
-    const std::uint64_t count = counters.losses[loss];
-    if (count > 0)
-      losses.words.push_back(fmt::format("{} {}", count, loss_text(loss).meaning));
-    return static_cast<double>(count);
-  };
-  double lost = 0;
-  for (const auto loss :
-       {LEAKBPF_LOSS_LIVE_TABLE_FULL, LEAKBPF_LOSS_SITE_TABLE_FULL, LEAKBPF_LOSS_MISSED_RETURNS,
-        LEAKBPF_LOSS_NO_TASK_STATE, LEAKBPF_LOSS_EVENTS_DROPPED, LEAKBPF_LOSS_TARGETS_FULL})
-    lost += name(loss);
-  // These make rows wrong, but no numbers.
-  for (const auto loss : {LEAKBPF_LOSS_STACK_TABLE_FULL, LEAKBPF_LOSS_UNWIND_TRUNCATED})
-    name(loss);
-  double seen = 0;
-  for (const auto& [key, site] : sites_)
-    seen += static_cast<double>(site.totals.allocated_count);
-  // Page faults are those of all processes, and have a share of their own.
-  const double faults = name(LEAKBPF_LOSS_MISSED_FAULTS);
-  losses.share =
-      std::max(share_of(lost, seen), share_of(faults, static_cast<double>(counters.page_faults)));
-  return losses;
-}
-
-/// What the sites say of their targets.
-void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters) {
-  evidence_.clear();
-  for (const SiteReport& site : sites)
-    if (TargetEvidence& evidence = evidence_[site.key.target];
-        is_summed(site.key) && !site.verdict.severity) // else it does not grow
-      weigh_site(evidence, evidence_of(site), site.key.kind,
-                 static_cast<double>(site.totals.outstanding_count()));
-  // Else a block that is not known when it is freed may be one that was never followed.
-  const bool all_followed = options_.kernel.min_size == 0 && options_.kernel.max_size == ~0ULL &&
-                            counters.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] == 0;
-  for (auto& [id, evidence] : evidence_) {
-    const double growing = evidence.heap_sites.blocks;
-    const auto target = targets_.find(id);
-    if (options_.kernel.pages) { // where the RSS does not grow, pages from before are given back
-      evidence.replaced_share = 1;
-      continue;
-    }
-    if (growing <= 0 || !all_followed || target == targets_.end())
-      continue;
-    if (target->second.window.limited)
-      continue; // of a part of the time no sum can be made
-    const leakbpf_activity now = kernel_.activity(id);
-    const leakbpf_activity& before = target->second.before;
-    const double net = static_cast<double>(now.allocations - before.allocations) -
-                       static_cast<double>(now.frees - before.frees);
-    evidence.replaced_share = 1 - std::clamp(net / growing, 0.0, 1.0);
-  }
-}
-
-void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) const {
-  const auto trend = [&](TargetSeries which) {
-    return growth_.target_trend(target.id, which, target.since);
-  };
-  evidence.seconds = target.ended.value_or(TargetEnd{"", elapsed()}).at_seconds - target.since;
-  evidence.memory = trend(TargetSeries::memory);
-  evidence.anonymous = trend(TargetSeries::anonymous);
-  evidence.file = trend(TargetSeries::file);
-  evidence.shared = trend(TargetSeries::shared);
-  evidence.swapped = trend(TargetSeries::swapped);
-  evidence.outstanding = trend(TargetSeries::outstanding);
-  constexpr double grown_up_seconds = 60;
-  evidence.young = !(target.asked_for && target.since < 1) &&
-                   evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
-  if (!target.limit)
-    return;
-  // What others use of the machine is not the target's doing.
-  const bool own = target.limit->limit.source == ram_source;
-  evidence.limit =
-      LimitUse{target.limit->limit,
-               static_cast<double>(own ? target.rss_now.value_or(0) : target.limit->used),
-               static_cast<double>(target.limit->left)};
-}
-
-/// `rows` are those of `targets_`, in its order.
-void Tracer::judge_targets(const std::vector<SiteReport>& sites, const leakbpf_counters& counters,
-                           std::vector<TargetReport>& rows) {
-  weigh_sites(sites, counters);
-  const Losses losses = losses_for_verdict(counters);
-  std::size_t row = 0;
-  for (auto& [id, target] : targets_) {
-    TargetEvidence& evidence = evidence_[id];
-    weigh_memory(target, evidence);
-    evidence.suppressed_rate = suppressed_rates_[id];
-    evidence.losses = losses;
-    TargetJudgement judged = target.last_judgement.value_or(judge_target(evidence));
-    if (target.ended && !target.last_judgement) { // nothing of it will change
-      target.last_judgement = judged;
-      growth_.forget_memory(id);
-    }
-    TargetReport& report = rows[row++];
-    report.verdict = std::move(judged.verdict);
-    report.rss_growth_bytes_per_minute = judged.growth_bytes_per_minute;
-    report.seconds_to_limit = judged.seconds_to_limit;
-    report.explained_percent = judged.explained_percent;
-    if (evidence.limit)
-      report.limit = evidence.limit->limit;
-    if (const std::string pause = long_pause(report); !pause.empty())
-      report.verdict.reasons.push_back(pause);
-  }
-}
-
-SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
-  SiteEvidence evidence;
-  if (const Trend* trend = trend_of_site(site.key))
-    evidence.trend = *trend;
-  evidence.old_survival_percent = site.old_survival_percent;
-  evidence.survival_age_seconds = site.survival_age_seconds;
-  if (const auto target = evidence_.find(site.key.target); target != evidence_.end())
-    evidence.target = &target->second;
-  return evidence;
-}
-
-void Tracer::judge(SiteReport& site) const {
-  SiteJudgement judged = judge_site(evidence_of(site));
-  site.verdict = std::move(judged.verdict);
-  site.score = judged.score;
 }
 
 bool Tracer::filtered_out(const SiteReport& site) {
@@ -348,52 +269,98 @@ bool Tracer::filtered_out(const SiteReport& site) {
 }
 
 /// A table has no use for rows of nothing; a snapshot keeps their totals.
-void Tracer::drop_rows(std::vector<SiteReport>& sites, bool only_outstanding) const {
-  std::erase_if(sites, [&](const SiteReport& site) {
-    const bool too_young = options_.min_age_seconds > 0 &&
-                           site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
-    return too_young || (only_outstanding && site.totals.outstanding_count() == 0);
-  });
+bool Tracer::is_dropped(const SiteReport& site, bool only_outstanding) const {
+  const bool too_young = options_.min_age_seconds > 0 &&
+                         site.oldest_age_seconds.value_or(0) < options_.min_age_seconds;
+  return too_young || (only_outstanding && site.totals.outstanding_count() == 0);
 }
 
-Report Tracer::report(std::size_t rows, const SiteOrder& order) {
-  Report report;
+/// Rows and targets that are not settled.
+std::vector<SiteReport> Tracer::living_rows(Report& report, bool whole, TargetIndex& index) {
   const leakbpf_counters counted = counters();
   fill_host(report, counted);
   note_windows();
-  std::vector<SiteReport> sites = site_rows(rows == 0 || frozen_);
-  std::unordered_map<std::uint32_t, std::size_t> target_index;
-  report.targets = target_rows(sites, target_index);
-  suppress(sites, rows == 0, report.suppressed);
+  std::vector<SiteReport> sites = site_rows(whole || frozen_);
+  report.targets = target_rows(sites, index);
+  suppress(sites, whole, report.suppressed);
+  find_holders(report.suppressed);
   judge_targets(sites, counted, report.targets);
-  std::erase_if(sites, [this](const SiteReport& site) { return filtered_out(site); });
-  drop_rows(sites, rows != 0);
+  std::erase_if(sites, [&](const SiteReport& site) {
+    return filtered_out(site) || is_dropped(site, !whole);
+  });
   for (SiteReport& site : sites)
     if (const Trend* trend = site.verdict.severity ? nullptr : trend_of_site(site.key);
         trend && trend->sustained())
       judge(site);
-  if (options_.group_by != GroupBy::stack)
-    sites = merge_sites(std::move(sites), options_.group_by,
-                        [this](const SiteReport& site) { return group_of(site); });
+  return sites;
+}
+
+/// One row for each stack, or for what they have in common.
+std::vector<SiteReport> Tracer::grouped(std::vector<SiteReport> sites, bool whole) {
+  const GroupBy by = options_.group_by;
+  const auto group = [this](const SiteReport& site) { return group_of(site); };
+  if (by == GroupBy::stack)
+    return sites;
+  if (whole || by == GroupBy::process)
+    return merge_sites(std::move(sites), by, group);
+  SiteMerger merger(by);
+  for (SiteReport& site : sites) {
+    GroupFrame frame = group_of(site);
+    merger.add(std::move(site), std::move(frame));
+  }
+  return merger.rows_with(ended_rows_.merged());
+}
+
+/// What only rows that are shown need.
+void Tracer::finish_rows(Report& report, TargetIndex& index) {
+  for (std::size_t i = 0; i < report.sites.size(); i++) {
+    SiteReport& site = report.sites[i];
+    const EndedTarget* ended = ended_.find(site.key.target);
+    if (ended && index.emplace(ended->id, report.targets.size()).second)
+      report.targets.push_back(ended_report(*ended));
+    site.rank = i + 1;
+    site.target = index[site.key.target];
+    if (options_.group_by == GroupBy::stack) {
+      if (!ended) // else it was judged when it was settled
+        judge(site);
+      if (i < most_series)
+        site.series = growth_.site_series(site.key);
+    }
+    name_frames(site);
+  }
+}
+
+Report Tracer::report(std::size_t rows, const SiteOrder& order) {
+  Report report;
+  TargetIndex index;
+  const bool whole = rows == 0;
+  std::vector<SiteReport> sites = living_rows(report, whole, index);
+  if (whole)
+    add_all_ended(report, sites, index);
+  else
+    add_worst_ended(report, rows, order, index);
+  put_behind(report, sites, index);
+  compare_paths(sites);
+  sites = grouped(std::move(sites), whole);
   report.site_count = sites.size();
-  const std::size_t shown = rows == 0 ? sites.size() : std::min(rows, sites.size());
+  if (!whole) {
+    report.site_count += ended_rows_.row_count();
+    sites.insert(sites.end(), ended_rows_.best().begin(), ended_rows_.best().end());
+  }
+  const std::size_t shown = whole ? sites.size() : std::min(rows, sites.size());
   std::partial_sort(sites.begin(), sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end(),
                     order);
   sites.erase(sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end());
-  for (std::size_t i = 0; i < sites.size(); i++) {
-    sites[i].rank = i + 1;
-    sites[i].target = target_index[sites[i].key.target];
-    if (options_.group_by == GroupBy::stack) {
-      judge(sites[i]);
-      if (i < most_series)
-        sites[i].series = growth_.site_series(sites[i].key);
-    }
-    name_frames(sites[i]);
-  }
   report.sites = std::move(sites);
+  finish_rows(report, index);
+  add_holders(report, index);
+  grade_by_targets(report);
+  report.targets_left_out = targets_.size() + ended_.size() - report.targets.size();
+  note_changed_files();
+  report.losses[LEAKBPF_LOSS_CHANGED_FILES] = changed_files_.size();
   namer_.rest();
-  if (rows == 0) { // no table shows them
-    report.history = history_;
+  if (whole) { // no table shows them
+    report.history = history_.points();
     report.series_times = growth_.site_times();
   }
   return report;

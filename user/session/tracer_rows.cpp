@@ -2,6 +2,7 @@
 // Rows of a Tracer: a site each, with its trend, its ages and how sure its numbers are. There are
 // tens of thousands of sites, and a table is made each second: what cannot be in it is left out
 // here.
+#include "core/reconcile.h"
 #include "core/sampling.h"
 #include "session/tracer.h"
 
@@ -69,26 +70,44 @@ std::vector<SiteReport> Tracer::site_rows(bool whole) {
       renew_trend(key, site, target->second, whole);
     if (!has_row(site))
       continue;
-    SiteReport& row = rows.emplace_back();
-    row.pid = target->second.process.pid;
-    row.key = key;
-    row.totals = site.totals;
-    estimate(row, target->second);
-    if (site.trend) {
-      row.growth_bytes_per_minute = site.trend->rate * 60;
-      judge_briefly(row, *site.trend);
-    }
-    const SiteAges* ages = ages_of(key, site);
-    if (!ages || ages->histogram.empty())
-      continue;
-    row.oldest_age_seconds = ages->histogram.oldest_seconds();
-    row.median_age_seconds = ages->histogram.median_seconds();
-    if (row.standard_error_bytes && ages->old_survival_percent) {
-      row.old_survival_percent = ages->old_survival_percent;
-      row.survival_age_seconds = survival_age_;
-    }
+    rows.push_back(row_of(key, site, target->second));
   }
+  reconcile(rows, measured_memory());
   return rows;
+}
+
+std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() const {
+  std::unordered_map<std::uint32_t, MeasuredMemory> measured;
+  for (const auto& [id, target] : targets_) {
+    MeasuredMemory& memory = measured[id];
+    memory.resident = target.rss_now.value_or(0);
+    if (target.small_objects)
+      memory.python = target.small_objects->pool_bytes;
+  }
+  return measured;
+}
+
+SiteReport Tracer::row_of(const SiteKey& key, const Site& site, const TargetState& target) {
+  SiteReport row;
+  row.pid = target.process.pid;
+  row.key = key;
+  row.totals = site.totals;
+  estimate(row, target);
+  if (site.trend) {
+    row.growth_bytes_per_minute = site.trend->rate * 60;
+    judge_briefly(row, *site.trend);
+  }
+  row.reach = reach_.verdict(key);
+  const SiteAges* ages = ages_of(key, site);
+  if (!ages || ages->histogram.empty())
+    return row;
+  row.oldest_age_seconds = ages->histogram.oldest_seconds();
+  row.median_age_seconds = ages->histogram.median_seconds();
+  if (row.standard_error_bytes && ages->old_survival_percent) {
+    row.old_survival_percent = ages->old_survival_percent;
+    row.survival_age_seconds = survival_age_;
+  }
+  return row;
 }
 
 /// Mappings are followed one and all. Which small objects a Python site holds is inferred from

@@ -2,7 +2,6 @@
 // Sampling of a Tracer: what is outstanding now, and what it grew from.
 #include "session/site_estimate.h"
 #include "session/tracer.h"
-#include "target/memory_usage.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -12,8 +11,8 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t max_history_points = 4096;
-constexpr std::size_t most_histories = 16;
+// So many sites cost less than looking which are in use.
+constexpr std::size_t few_sites = 1000;
 
 } // namespace
 
@@ -34,12 +33,15 @@ void Tracer::sample() {
       put_site(*target, key, site.totals);
   }
   sample_targets(now);
+  if (options_.reach || options_.reach_if_cheap)
+    look_for_holders();
   if (growth_.keeps_sites())
     for (auto& [id, target] : targets_) {
       target.windows_put = target.window.ended;
       target.looks_put = target.looks;
     }
   attachments_.drop_unused();
+  settle_ended();
   evict_targets();
 }
 
@@ -69,29 +71,93 @@ void Tracer::put_site(const TargetState& target, const SiteKey& key, const SiteT
     growth_.put_site_after_gap(key, totals);
 }
 
-/// Stacks that came and went, of code made by eval or of requests that each take another way, fill
-/// the kernel's tables in time. What they counted is kept here, by place, where there are fewer.
-void Tracer::make_room(const std::vector<SiteSample>& samples) {
-  if (samples.size() < std::size_t{kernel_.max_stacks()} * 3 / 4)
+/// Stacks that came and went, of code made by eval, of libraries that are loaded anew or of
+/// requests that each take another way, cost time at each sample and fill the kernel's tables in
+/// the end. What they counted is kept here, by place, where there are fewer. Those that nothing
+/// happened at since the last sample go as soon as there may be as many of them as of others: so it
+/// costs little to look. Where the room is needed each goes that can.
+void Tracer::make_room(const std::vector<SiteSample>& samples,
+                       const std::vector<std::size_t>& idle) {
+  const bool needed = samples.size() >= std::size_t{kernel_.max_stacks()} * 3 / 4;
+  if (!needed && samples.size() < std::max(few_sites, 2 * kept_sites_))
     return;
-  std::unordered_set<std::uint64_t> busy{0}; // stacks; 0: the row of those that were not recorded
+  std::vector<bool> may_go(samples.size(), needed);
+  if (!needed)
+    for (const std::size_t index : idle)
+      may_go[index] = may_come_back_whole(samples[index]);
+  HashList busy = busy_stacks(samples, may_go);
+  kept_sites_ = 0;
   for (const SiteSample& sample : samples)
-    if (outstanding_in_kernel(sample) != 0)
-      busy.insert(sample.key.stack_hash);
+    if (busy.contains(sample.key.stack_hash) || !forget_site(sample))
+      kept_sites_++;
+  if (kept_sites_ < samples.size())
+    last_read_.clear();
+}
+
+/// A stack is kept for all of its sites, or for none.
+HashList Tracer::busy_stacks(const std::vector<SiteSample>& samples,
+                             const std::vector<bool>& may_go) const {
+  HashList busy;
+  busy.reserve(samples.size() + 1);
+  busy.add(0); // the row of those that were not recorded
+  for (std::size_t i = 0; i < samples.size(); i++)
+    if (!may_go[i] || outstanding_in_kernel(samples[i]) != 0)
+      busy.add(samples[i].key.stack_hash);
+  add_stacks_of_ranges(busy);
+  return busy;
+}
+
+void Tracer::add_stacks_of_ranges(HashList& stacks) const {
   for (const auto& [id, target] : targets_)
     for (const auto& [key, totals] : target.range_sites)
-      busy.insert(key.stack_hash);
-  for (const SiteSample& sample : samples) {
-    if (busy.contains(sample.key.stack_hash) || !places_of_.contains(sample.key.stack_hash))
-      continue;
-    const SiteKey place = by_place(key_of(sample));
-    if (const auto taken = kernel_.take_site(sample.key))
-      retired_[place] += totals_of(*taken);
-    given_back_by_place(key_of(sample), place);
-    places_of_.erase(sample.key.stack_hash);
-    site_of_.erase(key_of(sample));
-    last_read_.clear();
-  }
+      stacks.add(key.stack_hash);
+}
+
+/// Others would be counted as losses once more when they come back, which code that is not there
+/// any more cannot do.
+bool Tracer::may_come_back_whole(const SiteSample& sample) const {
+  const auto place = places_of_.find(sample.key.stack_hash);
+  const auto stack = place == places_of_.end() ? stacks_.end() : stacks_.find(place->second);
+  if (stack == stacks_.end())
+    return false;
+  const auto is_gone = [](const CodePlace& code) { return code.module == CodePlace::no_module; };
+  const auto& places = stack->second.places;
+  return stack->second.end == LEAKBPF_STACK_COMPLETE ||
+         std::any_of(places.begin(), places.end(), is_gone);
+}
+
+/// False where its place is not known yet.
+bool Tracer::forget_site(const SiteSample& sample) {
+  if (!places_of_.contains(sample.key.stack_hash))
+    return false;
+  const SiteKey place = by_place(key_of(sample));
+  forget_stack(sample.key.stack_hash); // first: a site that is begun anew keeps its stack anew
+  if (const auto taken = kernel_.take_totals(sample.key))
+    retired_[place] += totals_of(*taken);
+  given_back_by_place(key_of(sample), place);
+  site_of_.erase(key_of(sample));
+  return true;
+}
+
+/// A program that has seen it there may still begin a site of it: its place stays known for a time.
+void Tracer::forget_stack(std::uint64_t hash) {
+  kernel_.forget_stack(hash);
+  reserved_stacks_.erase(hash);
+  forgotten_stacks_.push_back(hash);
+}
+
+/// The places of stacks that no site was begun of since, once they are many.
+void Tracer::forget_places(const std::vector<SiteSample>& samples) {
+  if (forgotten_stacks_.size() < std::max(few_sites, samples.size()))
+    return;
+  HashList in_use;
+  in_use.reserve(samples.size());
+  for (const SiteSample& sample : samples)
+    in_use.add(sample.key.stack_hash);
+  add_stacks_of_ranges(in_use);
+  for (const std::uint64_t hash : std::exchange(forgotten_stacks_, {}))
+    if (!in_use.contains(hash))
+      places_of_.erase(hash);
 }
 
 /// Blocks that may still come back to the site: pools that were found empty do not.
@@ -130,23 +196,30 @@ Tracer::Site& Tracer::site_of(const SiteKey& kernel_key) {
 }
 
 /// The kernel tells its sites in the same order each time, but for those that came and went: most
-/// are found where they were before.
-void Tracer::add_sites(const std::vector<SiteSample>& samples) {
+/// are found where they were before. Returns the indices of those at which nothing was allocated
+/// since.
+std::vector<std::size_t> Tracer::add_sites(const std::vector<SiteSample>& samples) {
   const auto before = std::exchange(last_read_, {});
   last_read_.reserve(samples.size());
+  std::vector<std::size_t> idle;
   auto next = before.begin();
   for (const SiteSample& sample : samples) {
-    const SiteKey key = key_of(sample);
-    if (before.end() - next > 1 && !(next->first == key) && next[1].first == key)
+    ReadSite read{key_of(sample), nullptr, sample.totals.allocated_count};
+    if (before.end() - next > 1 && !(next->key == read.key) && next[1].key == read.key)
       ++next;
-    Site* site = nullptr;
-    if (next != before.end() && next->first == key)
-      site = (next++)->second;
-    Site& found = site ? *site : site_of(key);
-    const bool is_final = site || site_of_.contains(key);
-    last_read_.emplace_back(key, is_final ? &found : nullptr);
-    add_site(sample, found);
+    if (next != before.end() && next->key == read.key) {
+      if (next->allocated_count == read.allocated_count)
+        idle.push_back(last_read_.size());
+      read.site = (next++)->site;
+    }
+    const bool is_final = read.site != nullptr;
+    Site& site = is_final ? *read.site : site_of(read.key);
+    if (is_final || site_of_.contains(read.key))
+      read.site = &site;
+    last_read_.push_back(read);
+    add_site(sample, site);
   }
+  return idle;
 }
 
 void Tracer::add_site(const SiteSample& sample, Site& site) {
@@ -183,12 +256,15 @@ Tracer::HeapBacking Tracer::backing_of(const SiteKey& place) {
 
 /// Between windows the large blocks of the target are known by their mappings.
 bool Tracer::maps_blocks(const TargetState& target) const {
-  return target.window.limited && attachments_.uses_only_glibc(target.process.pid);
+  return target.window.limited && !target.window.mappings_unseen &&
+         attachments_.uses_only_glibc(target.process.pid);
 }
 
 /// The site that a range counts for: where heap blocks are followed, what serves them would be
 /// counted twice.
 std::optional<SiteKey> Tracer::site_of_range(const TargetState& target, const SiteKey& key) {
+  if (target.window.mappings_unseen) // what was mapped may be gone by now
+    return std::nullopt;
   const SiteKey place = by_place(key);
   const HeapBacking backing = options_.kernel.heap ? backing_of(place) : HeapBacking{};
   if (!backing.serves_heap)
@@ -209,7 +285,9 @@ void Tracer::read_sites() {
     if (!is_unfinished(key))
       site.totals = {};
   const std::vector<SiteSample> samples = kernel_.read_sites();
-  add_sites(samples);
+  kernel_sites_ = samples.size();
+  forget_places(samples);
+  const std::vector<std::size_t> idle = add_sites(samples);
   for (const auto& [key, totals] : retired_)
     if (!is_unfinished(key))
       sites_[key].totals += totals;
@@ -223,7 +301,7 @@ void Tracer::read_sites() {
   for (const auto& [key, totals] : held_)
     sites_[key].totals += totals;
   retire_ended(samples);
-  make_room(samples);
+  make_room(samples, idle);
 }
 
 void Tracer::sample_whole() {
@@ -236,7 +314,7 @@ void Tracer::sample_targets(double now) {
   for (const auto& [key, site] : sites_)
     if (is_summed(key))
       outstanding[key.target] += site.totals.outstanding_bytes();
-  const bool keep_point = samples_++ % history_stride_ == 0;
+  const bool keep_point = history_.begin_sample();
   MemoryLimitSample limits(limits_);
   const bool all = looks_at_all();
   const std::unordered_set<std::uint32_t> looked_at(looked_at_.begin(), looked_at_.end());
@@ -258,11 +336,9 @@ void Tracer::sample_targets(double now) {
     else if (is_news(target))
       growth_.put_target_after_gap(id, TargetSeries::outstanding, bytes);
     if (keep_point && looked)
-      history_.push_back(point);
+      history_.add(point);
   }
-  if (history_.size() >
-      max_history_points * std::clamp<std::size_t>(living_targets(), 4, most_histories))
-    thin_history();
+  history_.end_sample(living_targets());
 }
 
 /// A process that is ending has no memory any more: what was known before stays.
@@ -270,38 +346,11 @@ void Tracer::look_at_memory(TargetState& target, MemoryLimitSample& limits, Hist
   const auto usage = read_memory_usage(proc_, target.process.pid);
   if (usage && usage->rss > 0) {
     target.rss_now = usage->rss;
-    const auto put = [&](TargetSeries which, std::uint64_t bytes) {
-      if (looks_at_all())
-        growth_.put_target(target.id, which, static_cast<double>(bytes));
-      else
-        growth_.put_target_after_gap(target.id, which, static_cast<double>(bytes));
-      return bytes;
-    };
-    put(TargetSeries::memory, usage->rss + usage->swap);
-    put(TargetSeries::anonymous, usage->anonymous + usage->swap);
-    point.anonymous_bytes = usage->anonymous;
-    point.file_bytes = put(TargetSeries::file, usage->file);
-    point.shared_bytes = put(TargetSeries::shared, usage->shared);
-    point.swap_bytes = put(TargetSeries::swapped, usage->swap);
+    put_memory(growth_, target.id, *usage, !looks_at_all(), point);
     point.cgroup_bytes = limits.cgroup_usage(target.process.pid);
     target.limit = limits.read(target.process.pid);
   }
   point.rss_bytes = target.rss_now;
-}
-
-/// Drops every other time, with all targets of it.
-void Tracer::thin_history() {
-  std::size_t kept = 0;
-  double last = -1;
-  bool on = false;
-  for (const HistoryPoint& point : history_) {
-    on = point.t_seconds == last ? on : !on;
-    last = point.t_seconds;
-    if (on)
-      history_[kept++] = point;
-  }
-  history_.resize(kept);
-  history_stride_ *= 2;
 }
 
 } // namespace leakbpf

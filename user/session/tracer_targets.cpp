@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The targets of a Tracer: how processes become targets, what becomes of them, what they have
 // mapped.
+#include "base/descriptor_limit.h"
+#include "core/units.h"
 #include "session/follow_changing.h"
 #include "session/tracer.h"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -44,20 +47,18 @@ Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted)
 std::string describe_probes(const AttachSummary& probes, Backend backend) {
   if (probes.probes == 0)
     return "no probes";
-  return fmt::format("{} probes in {} files, {} back-end", probes.probes, probes.files,
-                     backend_name(backend));
+  return fmt::format("{} in {}, {} back-end", format_counted(probes.probes, "probe", "probes"),
+                     format_counted(probes.files, "file", "files"), backend_name(backend));
 }
 
-/// That has the target's PID: whatever program it runs by now.
-bool is_process_of(const TargetState& target, const Result<ProcessStat>& stat) {
-  return stat && !stat->has_ended() && stat->start_ticks == target.process.start_ticks;
-}
-
-/// As far as it is shown.
-bool is_image_of(const TargetState& target, const Result<ProcessStat>& stat) {
-  const bool hidden = !stat || stat->state == 'Z'; // its main thread has no memory any more
-  const std::uint64_t start_stack = target.process.start_stack;
-  return hidden || start_stack == 0 || stat->start_stack == start_stack;
+/// A process that cannot be read this time may be read the next: of one that nothing is known of it
+/// could not be told later that it is the same.
+Result<ProcessInfo> insist_on_inspecting(const ProcFs& proc, pid_t pid) {
+  constexpr int most_tries = 3;
+  for (int tries = 1;; tries++)
+    if (auto process = inspect_process(proc, pid);
+        process || process.error().code == ExitCode::no_target || tries == most_tries)
+      return process;
 }
 
 } // namespace
@@ -74,12 +75,14 @@ Result<void> Tracer::follow_all(const std::vector<pid_t>& pids) {
       continue;
     first_error = first_error.value_or(followed.error());
     if (const auto stat = proc_.stat(pid))
-      refused_.emplace(pid, stat->start_ticks);
-    if (pids.size() > 1)
+      refused_[{pid, stat->start_ticks}]++;
+    if (!count_unattached(pid, followed.error()) &&
+        (pids.size() > 1 || options_.selection.takes_new()))
       options_.warn(followed.error().message);
   }
-  if (targets_.empty() && !options_.selection.takes_new())
-    return *first_error;
+  if (targets_.empty() && (!unattached_.empty() || !options_.selection.takes_new()))
+    return unattached_.empty() ? *first_error : descriptor_shortage(EMFILE);
+  tell_left_out(pids.size());
   return {};
 }
 
@@ -166,6 +169,7 @@ Result<void> Tracer::follow(pid_t pid, bool named) {
 }
 
 void Tracer::attach_file(pid_t pid, const std::string& path) {
+  unwind_->prepare_file(path); // the command may have ended before its first stack is looked at
   const auto attached = attachments_.attach_file(pid, path);
   if (!attached)
     options_.warn(attached.error().message);
@@ -182,14 +186,22 @@ void Tracer::inform_of_tables() {
 
 TargetState& Tracer::add_target(std::uint32_t id, pid_t pid, std::uint32_t group,
                                 std::optional<std::uint64_t> start_stack, PythonSearch python) {
-  TargetState& target = targets_[id];
+  const auto [added, is_new] = targets_.try_emplace(id);
+  TargetState& target = added->second;
+  living_ += is_new ? 1 : 0;
+  groups_used_.insert(group);
   target.id = id;
   target.since = elapsed();
   target.group = group;
   target.before = kernel_.activity(id);
   windows_.add(group, id, pid);
-  if (auto process = inspect_process(proc_, pid))
+  if (auto process = insist_on_inspecting(proc_, pid))
     target.process = std::move(*process);
+  else if (const auto stat = proc_.stat(pid)) { // it has ended, and was not collected yet
+    target.process.comm = stat->comm;
+    target.process.ppid = stat->ppid;
+    target.process.start_ticks = stat->start_ticks;
+  }
   target.process.pid = pid;
   target.process.start_stack = start_stack.value_or(target.process.start_stack);
   if (auto resident = proc_.resident_bytes(pid))
@@ -226,7 +238,7 @@ void Tracer::on_fork(const leakbpf_event& event) {
   if (parent) {
     child.inherit_mappings(*parent);
     // What was read may be of the program that it runs by now.
-    if (child.process.comm.empty() || !has_image(child))
+    if (child.process.executable.empty() || !has_image(child))
       child.inherit_description(*parent);
   }
   unwind_->describe_space(event.target, pid);
@@ -237,8 +249,7 @@ void Tracer::on_exec(const leakbpf_event& event) {
   const auto pid = static_cast<pid_t>(event.tgid);
   TargetState* before = find_target(event.peer_target);
   if (before) {
-    before->ended = TargetEnd{"ran another program (exec)", elapsed()};
-    keep_collections(*before);
+    end_target(*before, "ran another program (exec)");
     windows_.remove(before->group, before->id);
   }
   TargetState& image = add_target(event.target, pid,
@@ -246,6 +257,13 @@ void Tracer::on_exec(const leakbpf_event& event) {
   if (before && image.process.ppid == 0) // it has ended by now
     image.process.ppid = before->process.ppid;
   await_mappings(pid);
+}
+
+void Tracer::end_target(TargetState& target, std::string how) {
+  living_ -= target.alive() ? 1 : 0;
+  target.ended = TargetEnd{std::move(how), elapsed()};
+  keep_collections(target);
+  holders_.end(target.id);
 }
 
 void Tracer::keep_collections(TargetState& target) {
@@ -258,8 +276,7 @@ void Tracer::on_exit(std::uint32_t id, std::string how) {
   TargetState* target = find_target(id);
   if (!target || !target->alive())
     return;
-  target->ended = TargetEnd{std::move(how), elapsed()};
-  keep_collections(*target);
+  end_target(*target, std::move(how));
   windows_.remove(target->group, id);
   attachments_.detach(target->process.pid);
 }
@@ -286,10 +303,16 @@ void Tracer::await_mappings(pid_t pid) {
     pending_.push_back({elapsed() + delay, pid});
 }
 
-/// A process that was selected, but not by its PID. One that cannot be traced is not asked again.
+/// A process that was selected, but not by its PID. One that cannot be traced is asked again once:
+/// it may have been the machine that was short of something.
 void Tracer::take_selected(pid_t pid) {
+  constexpr int most_refusals = 2;
   const auto stat = proc_.stat(pid);
-  if (frozen_ || !stat || refused_.contains({pid, stat->start_ticks}))
+  if (frozen_ || !stat)
+    return;
+  const std::pair process(pid, stat->start_ticks);
+  if (const auto refused = refused_.find(process);
+      refused != refused_.end() && refused->second >= most_refusals)
     return;
   const auto followed = follow_changing(proc_, pid, [&] { return follow(pid, false); });
   if (followed) {
@@ -302,8 +325,11 @@ void Tracer::take_selected(pid_t pid) {
     options_.inform(target->begin);
     return;
   }
-  refused_.emplace(pid, stat->start_ticks);
-  options_.inform(followed.error().message);
+  refused_[process]++;
+  if (is_descriptor_shortage(followed.error()))
+    tell_failure(pid, followed.error());
+  else
+    options_.inform(followed.error().message);
 }
 
 /// Processes that began before an event could tell, or match by now.
@@ -317,8 +343,9 @@ void Tracer::look_for_targets() {
     if (!kernel_.target_id(pid))
       take_selected(pid);
   std::erase_if(refused_, [this](const auto& refused) {
-    const auto stat = proc_.stat(refused.first);
-    return !stat || stat->start_ticks != refused.second;
+    const auto& [pid, start_ticks] = refused.first;
+    const auto stat = proc_.stat(pid);
+    return !stat || stat->start_ticks != start_ticks;
   });
   next_target_scan_ = elapsed() + std::max(scan_seconds, (elapsed() - begin) / scan_share);
 }
@@ -341,8 +368,10 @@ void Tracer::take_python(TargetState& target, PythonSearch search) {
     if (!attached)
       options_.warn(attached.error().message);
   }
-  if (found.process)
-    attach_python_hooks(target);
+  if (!found.process)
+    return;
+  attach_python_hooks(target);
+  watch_containers(target);
 }
 
 /// To what tells of code objects that die, and of the garbage collector.
@@ -400,7 +429,7 @@ void Tracer::refresh_mappings(TargetState& target) {
   look_for_python(target, mappings);
   const auto attached = attachments_.attach(pid, mappings);
   if (!attached)
-    options_.warn(attached.error().message);
+    tell_failure(pid, attached.error());
   else if (attached->probes > 0)
     options_.inform(fmt::format("tracing PID {} ({}): {} probes in {} files", pid,
                                 target.process.comm, attached->probes, attached->files));
@@ -427,13 +456,14 @@ bool Tracer::may_be_probed(TargetState& target) {
 
 /// The process, whatever program it runs by now.
 bool Tracer::still_runs(const TargetState& target) const {
-  return is_process_of(target, proc_.stat(target.process.pid));
+  return is_process_of(target.process, proc_.stat(target.process.pid));
 }
 
 /// What runs by its PID is the program that the target stands for. An exec changes the memory some
 /// time before the kernel side's table, and that some time before its event is read.
 bool Tracer::has_image(const TargetState& target) const {
-  return is_target_of_its_pid(target) && is_image_of(target, proc_.stat(target.process.pid));
+  return is_target_of_its_pid(target) &&
+         is_image_of(target.process, proc_.stat(target.process.pid));
 }
 
 /// Its memory, as it could be read until now, was that of the program that the target stands for.
@@ -441,7 +471,7 @@ bool Tracer::is_same_image(const TargetState& target) const {
   if (!is_target_of_its_pid(target))
     return false;
   const auto stat = proc_.stat(target.process.pid);
-  return is_process_of(target, stat) && is_image_of(target, stat);
+  return is_process_of(target.process, stat) && is_image_of(target.process, stat);
 }
 
 bool Tracer::is_target_of_its_pid(const TargetState& target) const {
@@ -523,6 +553,7 @@ void Tracer::move_to_shared_probes(TargetState& target) {
   attachments_.drop_own(pid);
   windows_.remove(target.group, target.id);
   target.group = group;
+  groups_used_.insert(group);
   windows_.add(group, target.id, pid);
   windows_.start(group);
   if (target.python.process)
@@ -531,11 +562,6 @@ void Tracer::move_to_shared_probes(TargetState& target) {
 
 bool Tracer::looks_at_all() const {
   return looked_at_.size() >= living_targets();
-}
-
-std::size_t Tracer::living_targets() const {
-  return static_cast<std::size_t>(std::count_if(
-      targets_.begin(), targets_.end(), [](const auto& each) { return each.second.alive(); }));
 }
 
 } // namespace leakbpf

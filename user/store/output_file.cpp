@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/output_file.h"
 
-#include "kernel/unique_fd.h"
+#include "base/new_file.h"
+#include "base/path_walk.h"
+#include "base/write_all.h"
 
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -20,107 +19,98 @@ bool is_stdout(const std::string& path) {
   return path.empty() || path == "-";
 }
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+Error cannot_write(const std::string& path, Error reason) {
+  reason.message = fmt::format("cannot write {}: {}", output_name(path), reason.message);
+  return reason;
 }
 
-Error output_error(const std::string& path, int error) {
-  return Error{ExitCode::io, fmt::format("cannot write {}: {}", path, std::strerror(error)),
-               error == ENOSPC || error == EDQUOT ? "the disk is full; -o names another place"
-                                                  : ""};
+/// A pipe, a terminal, a device, what is open already: there is no way to replace it whole.
+bool is_special(const Place& place) {
+  return place.exists() && (place.is_open || !S_ISREG(place.info.st_mode));
 }
 
-bool write_all(int fd, const std::string& data) {
-  std::size_t done = 0;
-  while (done < data.size()) {
-    const ssize_t wrote = write(fd, data.data() + done, data.size() - done);
-    if (wrote < 0 && errno == EINTR)
-      continue;
-    if (wrote <= 0)
-      return false;
-    done += static_cast<std::size_t>(wrote);
-  }
-  return true;
+/// Whose the file is and who may read it stays as it was.
+Result<void> keep_attributes(int fd, const struct stat& before) {
+  constexpr mode_t permissions = 0777;
+  struct stat now {};
+  if (fstat(fd, &now) != 0)
+    return file_error(errno);
+  if ((now.st_uid != before.st_uid || now.st_gid != before.st_gid) &&
+      fchown(fd, before.st_uid, before.st_gid) != 0)
+    return Error{ExitCode::io,
+                 fmt::format("it belongs to user {} and group {}, and only root can keep that",
+                             before.st_uid, before.st_gid),
+                 "remove it, or name another file"};
+  if (fchmod(fd, before.st_mode & permissions) != 0)
+    return file_error(errno);
+  return {};
 }
 
-/// A pipe, a terminal, a device: there is no way to replace it whole.
-bool is_special(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+Result<void> put_file(const Place& place, const std::string& data) {
+  NewFile file(place.folder.get());
+  if (file.fd() < 0)
+    return file_error(errno);
+  if (const int error = write_all(file.fd(), data); error != 0)
+    return file_error(error);
+  if (place.exists())
+    if (auto kept = keep_attributes(file.fd(), place.info); !kept)
+      return kept;
+  if (fsync(file.fd()) != 0)
+    return file_error(errno);
+  const int error = place.exists() ? file.replace(place.name) : file.take_name(place.name);
+  return error == 0 ? Result<void>() : file_error(error);
 }
 
-mode_t default_mode() {
-  const mode_t mask = umask(0);
-  umask(mask);
-  return 0666 & ~mask;
-}
-
-/// The path that symbolic links at `path` lead to, whether or not a file is there yet: a link stays
-/// one, and what it names is replaced.
-std::string behind_links(std::filesystem::path path) {
-  constexpr int most_links = 40; // as the kernel
-  std::error_code error;
-  for (int i = 0; i < most_links && std::filesystem::is_symlink(path, error); i++)
-    path = path.parent_path() / std::filesystem::read_symlink(path, error);
-  return path.string();
-}
-
-enum class Durable : bool { no, yes };
-
-Result<void> replace_file(const std::string& path, const std::string& data, mode_t mode,
-                          Durable durable) {
-  std::string temporary = path + ".XXXXXX";
-  const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
+/// A regular file that is open, as behind /dev/stdout, may have what others wrote: it is kept.
+Result<void> put_special(const Place& place, const std::string& data) {
+  const UniqueFd fd = open_found(place, O_WRONLY | O_APPEND);
   if (!fd)
-    return output_error(path, errno);
-  const bool written = write_all(fd.get(), data) && fchmod(fd.get(), mode) == 0 &&
-                       (durable == Durable::no || fsync(fd.get()) == 0) &&
-                       rename(temporary.c_str(), path.c_str()) == 0;
-  if (written)
+    return file_error(errno);
+  const int error = write_all(fd.get(), data);
+  return error == 0 ? Result<void>() : file_error(error);
+}
+
+Result<void> check_place(const Place& place) {
+  if (place.exists() && !place.is_open &&
+      faccessat(place.folder.get(), place.name.c_str(), W_OK, AT_EACCESS) != 0)
+    return file_error(errno);
+  if (is_special(place))
     return {};
-  const int error = errno;
-  unlink(temporary.c_str());
-  return output_error(path, error);
+  if (faccessat(place.folder.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
+    return file_error(errno);
+  return {};
 }
 
 } // namespace
 
+std::string output_name(const std::string& path) {
+  return is_stdout(path) ? "standard output" : path;
+}
+
+Error output_error(const std::string& path, int error) {
+  return cannot_write(path, file_error(error));
+}
+
 Result<void> check_output(const std::string& path) {
   if (is_stdout(path))
     return {};
-  struct stat info {};
-  if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode))
-      return output_error(path, EISDIR);
-    if (access(path.c_str(), W_OK) != 0)
-      return output_error(path, errno);
-  }
-  if (!is_special(path) && access(folder_of(path).c_str(), W_OK | X_OK) != 0)
-    return output_error(path, errno);
-  return {};
+  const auto place = find_place(path);
+  if (!place)
+    return cannot_write(path, place.error());
+  const auto good = check_place(*place);
+  return good ? good : cannot_write(path, good.error());
 }
 
 Result<void> write_output(const std::string& path, const std::string& data) {
   if (is_stdout(path)) {
-    if (!write_all(STDOUT_FILENO, data))
-      return output_error("standard output", errno);
-    return {};
+    const int error = write_all(STDOUT_FILENO, data);
+    return error == 0 ? Result<void>() : output_error(path, error);
   }
-  if (!is_special(path)) {
-    return replace_file(behind_links(path), data, default_mode(), Durable::yes);
-  }
-  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || !write_all(fd.get(), data))
-    return output_error(path, errno);
-  return {};
-}
-
-Result<void> write_private(const std::string& path, const std::string& data) {
-  constexpr mode_t owner_only = 0600;
-  return replace_file(path, data, owner_only, Durable::no);
+  const auto place = find_place(path);
+  if (!place)
+    return cannot_write(path, place.error());
+  const auto written = is_special(*place) ? put_special(*place, data) : put_file(*place, data);
+  return written ? written : cannot_write(path, written.error());
 }
 
 } // namespace leakbpf

@@ -23,8 +23,9 @@ struct ListMember {
   std::size_t most;
 };
 
-constexpr std::array<ListMember, 5> list_members{{{"targets", 1 << 20},
+constexpr std::array<ListMember, 6> list_members{{{"targets", 1 << 20},
                                                   {"sites", 1 << 22},
+                                                  {"held", 1 << 16},
                                                   {"history", 1 << 24},
                                                   {"series_t_s", 1 << 20},
                                                   {"frame_table", 1 << 22}}};
@@ -117,6 +118,8 @@ void SnapshotBuilder::take_element(const Place& place, const InputJson& piece) {
     report_.targets.push_back(read_target(fields));
   else if (list->key == "sites")
     take_site(fields);
+  else if (list->key == "held")
+    take_held(fields);
   else if (list->key == "history")
     report_.history.push_back(read_history_point(fields));
   else
@@ -139,18 +142,34 @@ void SnapshotBuilder::take_site(const Fields& fields) {
     site.rank = report_.sites.size();
 }
 
+void SnapshotBuilder::take_held(const Fields& fields) {
+  fields.read("target", held_targets_.emplace_back());
+  HeldReport& row = report_.held.emplace_back(read_held(fields));
+  if (row.rank == 0)
+    row.rank = report_.held.size();
+}
+
+void SnapshotBuilder::connect_held(const Fields& fields, HeldReport& row,
+                                   const std::optional<std::uint64_t>& target) {
+  if (const auto found = target_of(row.pid, target))
+    row.target = *found;
+  else
+    fields.note("target", fmt::format("is none of the {} targets", report_.targets.size()));
+}
+
 FrameRef SnapshotBuilder::shared(Frame frame) {
   const auto known = frames_.find(frame);
   return known != frames_.end() ? *known : *frames_.emplace(std::move(frame)).first;
 }
 
-std::optional<std::size_t> SnapshotBuilder::target_of(const SiteReport& site,
-                                                      const References& references) const {
-  if (references.target)
-    return *references.target < report_.targets.size() ? references.target : std::nullopt;
+/// By its index, else by its PID.
+std::optional<std::size_t> SnapshotBuilder::target_of(std::int32_t pid,
+                                                      std::optional<std::uint64_t> index) const {
+  if (index)
+    return *index < report_.targets.size() ? index : std::nullopt;
   const auto target =
       std::find_if(report_.targets.begin(), report_.targets.end(),
-                   [&](const TargetReport& candidate) { return candidate.pid == site.pid; });
+                   [&](const TargetReport& candidate) { return candidate.pid == pid; });
   if (target == report_.targets.end())
     return std::nullopt;
   return static_cast<std::size_t>(target - report_.targets.begin());
@@ -158,7 +177,7 @@ std::optional<std::size_t> SnapshotBuilder::target_of(const SiteReport& site,
 
 void SnapshotBuilder::connect_site(const Fields& fields, SiteReport& site,
                                    const References& references) {
-  if (const auto target = target_of(site, references)) {
+  if (const auto target = target_of(site.pid, references.target)) {
     site.target = *target;
     site.key.target = static_cast<std::uint32_t>(*target);
   } else {
@@ -200,6 +219,10 @@ Result<Report> SnapshotBuilder::finish() {
   for (std::size_t i = 0; i < report_.sites.size() && !problem_.found(); i++) {
     const Place place{nullptr, "sites", i};
     connect_site(Fields(no_members, place, problem_), report_.sites[i], references_[i]);
+  }
+  for (std::size_t i = 0; i < report_.held.size() && !problem_.found(); i++) {
+    const Place place{nullptr, "held", i};
+    connect_held(Fields(no_members, place, problem_), report_.held[i], held_targets_[i]);
   }
   if (problem_.found())
     return field_error();

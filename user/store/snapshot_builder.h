@@ -36,9 +36,12 @@ private:
 
   void take_element(const Place& place, const InputJson& piece);
   void take_site(const Fields& fields);
+  void take_held(const Fields& fields);
+  void connect_held(const Fields& fields, HeldReport& row,
+                    const std::optional<std::uint64_t>& target);
   void connect_site(const Fields& fields, SiteReport& site, const References& references);
-  [[nodiscard]] std::optional<std::size_t> target_of(const SiteReport& site,
-                                                     const References& references) const;
+  [[nodiscard]] std::optional<std::size_t> target_of(std::int32_t pid,
+                                                     std::optional<std::uint64_t> index) const;
   [[nodiscard]] FrameRef shared(Frame frame);
   [[nodiscard]] Error field_error() const;
 
@@ -46,8 +49,9 @@ private:
   Report report_;
   bool has_targets_ = false;
   bool has_sites_ = false;
-  InputJson head_ = InputJson::object(); ///< members that are no lists
-  std::vector<References> references_;   ///< of Report::sites
+  InputJson head_ = InputJson::object();                   ///< members that are no lists
+  std::vector<References> references_;                     ///< of Report::sites
+  std::vector<std::optional<std::uint64_t>> held_targets_; ///< what rows of Report::held refer to
   std::unordered_set<FrameRef, FrameHash, FrameEqual> frames_;
   StackTable stacks_;
   Problem problem_;

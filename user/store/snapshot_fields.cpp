@@ -104,6 +104,7 @@ void read_suppressed(const Fields& fields, Suppressed& suppressed) {
   fields.read("sites", suppressed.sites);
   fields.read("bytes", suppressed.bytes);
   fields.read("count", suppressed.count);
+  fields.read("held", suppressed.containers);
   fields.each("rules", [&](const InputJson& json, const Place& place) {
     const Fields rule(json, place, fields.problem());
     auto& into = suppressed.rules.emplace_back();
@@ -188,6 +189,21 @@ HistoryPoint read_history_point(const Fields& fields) {
   return point;
 }
 
+ReachReport read_reach(const Fields& fields) {
+  ReachReport reach;
+  std::string verdict;
+  fields.require("verdict", verdict);
+  if (verdict != "lost" && verdict != "held")
+    fields.note("verdict", "is none of the words that it can be");
+  reach.lost = verdict == "lost";
+  fields.read("by", reach.by);
+  fields.read("share", reach.share);
+  if (reach.share < 0 || reach.share > 1)
+    fields.note("share", "is not from 0 to 1");
+  fields.read("blocks", reach.blocks);
+  return reach;
+}
+
 SiteReport read_site(const Fields& fields) {
   SiteReport site;
   fields.read("rank", site.rank);
@@ -212,7 +228,46 @@ SiteReport read_site(const Fields& fields) {
   fields.read("standard_error_bytes", site.standard_error_bytes);
   fields.read("culprit", site.culprit);
   fields.read("series", site.series);
+  with_object(fields, "reach", [&](const Fields& reach) { site.reach = read_reach(reach); });
   return site;
+}
+
+HeldReport read_held(const Fields& fields) {
+  HeldReport row;
+  fields.read("rank", row.rank);
+  fields.require("pid", row.pid);
+  fields.require("path", row.path);
+  fields.read("type", row.type);
+  fields.read("processes", row.processes);
+  row.processes = std::max<std::uint64_t>(row.processes, 1);
+  fields.read("containers", row.containers);
+  fields.read("entries", row.entries);
+  fields.read("entries_per_min", row.entries_per_minute);
+  fields.read("contents", row.contents);
+  fields.read("bytes", row.bytes);
+  fields.read("growth_bytes_per_min", row.growth_bytes_per_minute);
+  read_verdict(fields, row.verdict);
+  fields.read("score", row.score);
+  fields.each("lines", [&](const InputJson& json, const Place& place) {
+    const Fields members(json, place, fields.problem());
+    HeldLine& line = row.lines.emplace_back();
+    members.require("file", line.file);
+    members.read("line", line.line);
+    members.read("function", line.function);
+    members.read("text", line.text);
+    read_word(members, "evidence", line.evidence, evidence_named);
+    members.read("calls", line.calls);
+  });
+  fields.read("no_line", row.no_line);
+  read_word(fields, "pattern", row.pattern, pattern_named);
+  fields.read("note", row.note);
+  fields.read("fix", row.fix);
+  fields.read("also", row.also);
+  fields.read("series_t_s", row.series_times);
+  fields.read("series", row.series);
+  if (row.series.size() != row.series_times.size())
+    fields.note("series", "is not as long as series_t_s");
+  return row;
 }
 
 void read_run(const Fields& fields, Report& report) {

@@ -13,6 +13,8 @@ namespace leakbpf {
 [[nodiscard]] TargetReport read_target(const Fields& fields);
 [[nodiscard]] HistoryPoint read_history_point(const Fields& fields);
 /// Without its frames, its target, and its culprit's source.
+/// Without the target that it is of.
+[[nodiscard]] HeldReport read_held(const Fields& fields);
 [[nodiscard]] SiteReport read_site(const Fields& fields);
 /// What is said of the run as a whole. `fields` are the members of the document that are no lists.
 void read_run(const Fields& fields, Report& report);

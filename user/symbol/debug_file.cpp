@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/debug_file.h"
 
-#include <climits>
+#include "base/regular_file.h"
+
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <elfutils/libdwelf.h>
-#include <unistd.h>
 
 namespace leakbpf {
 
@@ -15,11 +16,9 @@ namespace {
 
 constexpr const char* debug_directory = "/usr/lib/debug";
 
-/// `root` and this machine's own root, without saying the same twice.
-std::vector<std::string> roots(std::string root) {
-  while (!root.empty() && root.back() == '/')
-    root.pop_back();
-  if (root.empty())
+/// Roots to look below: the process's own, and this machine's, which is the empty one.
+std::vector<std::string> roots(const std::string& root) {
+  if (root.find_first_not_of('/') == std::string::npos)
     return {""};
   return {root, ""};
 }
@@ -29,22 +28,17 @@ std::string build_id_path(const std::string& build_id) {
          build_id.substr(2) + ".debug";
 }
 
-/// Where a file is as its own process sees it: without the root that we reach it through, and for
-/// /proc/PID/exe and /proc/PID/map_files/RANGE where the link leads.
+/// A file that a process names lies inside its root: links there must not lead to files of ours.
+Result<ElfFile> open_below(const std::string& root, const std::string& path) {
+  auto file = open_regular_in(root, path);
+  if (!file)
+    return file.error();
+  return ElfFile::take(*std::move(file), path);
+}
+
+/// What a path that leads through `root` is called inside it.
 std::string path_inside(const std::string& path, const std::string& root) {
-  if (!root.empty() && path.compare(0, root.size(), root) == 0)
-    return path.substr(root.size());
-  const bool magic = path.compare(0, 6, "/proc/") == 0 &&
-                     (path.find("/map_files/") != std::string::npos ||
-                      (path.size() > 4 && path.compare(path.size() - 4, 4, "/exe") == 0));
-  if (!magic)
-    return path;
-  std::string target(PATH_MAX, '\0');
-  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
-  if (length <= 0)
-    return path;
-  target.resize(static_cast<std::size_t>(length));
-  return target; // " (deleted)" may follow the name, but only the directory is used
+  return !root.empty() && path.starts_with(root + "/") ? path.substr(root.size()) : path;
 }
 
 std::string directory_of(const std::string& path) {
@@ -56,7 +50,7 @@ std::optional<ElfFile> find_by_build_id(const std::string& build_id, const std::
   if (build_id.size() < 3)
     return std::nullopt;
   for (const std::string& base : roots(root)) {
-    Result<ElfFile> file = ElfFile::open(base + build_id_path(build_id));
+    Result<ElfFile> file = open_below(base, build_id_path(build_id));
     if (file && file->build_id() == build_id)
       return *std::move(file);
   }
@@ -80,17 +74,14 @@ std::optional<ElfFile> find_by_debuglink(const ElfFile& main, const std::string&
   if (name.empty() || name.find('/') != std::string::npos)
     return std::nullopt; // a file name by definition; "../.." would lead out of `root`
   const std::string directory = directory_of(path_inside(main.path(), root));
-  std::vector<std::string> candidates;
-  for (const std::string& base : roots(root)) {
-    for (const std::string& folder :
-         {directory, directory + "/.debug", debug_directory + directory})
-      candidates.push_back(std::string(base).append(folder).append("/").append(name));
-  }
-  for (const std::string& candidate : candidates) {
-    Result<ElfFile> file = ElfFile::open(candidate);
-    if (file && belongs_to(*file, main, crc))
-      return *std::move(file);
-  }
+  const std::array<std::string, 3> places{directory + "/" + name, directory + "/.debug/" + name,
+                                          debug_directory + directory + "/" + name};
+  for (const std::string& base : roots(root))
+    for (const std::string& place : places) {
+      Result<ElfFile> file = open_below(base, place);
+      if (file && belongs_to(*file, main, crc))
+        return *std::move(file);
+    }
   return std::nullopt;
 }
 
@@ -106,15 +97,13 @@ std::optional<ElfFile> find_alternate_file(const ElfFile& debug, const std::stri
                                            const std::string& build_id, const std::string& root) {
   if (auto file = find_by_build_id(build_id, root))
     return file;
-  std::vector<std::string> candidates;
-  if (!name.empty() && name.front() == '/')
-    for (const std::string& base : roots(root))
-      candidates.push_back(base + name);
-  else if (!name.empty())
-    candidates.push_back(directory_of(debug.path()) + "/" + name);
-  for (const std::string& candidate : candidates) {
-    Result<ElfFile> file = ElfFile::open(candidate);
-    if (file && !build_id.empty() && file->build_id() == build_id)
+  if (name.empty() || build_id.empty())
+    return std::nullopt;
+  const std::string path =
+      name.front() == '/' ? name : directory_of(path_inside(debug.path(), root)) + "/" + name;
+  for (const std::string& base : roots(root)) {
+    Result<ElfFile> file = open_below(base, path);
+    if (file && file->build_id() == build_id)
       return *std::move(file);
   }
   return std::nullopt;

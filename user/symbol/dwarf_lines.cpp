@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <dwarf.h>
@@ -72,6 +74,52 @@ void set_line_of_call(SourceFrame& frame, Dwarf_Die& unit, Dwarf_Die& call) {
   frame.line = static_cast<std::uint32_t>(number(call, DW_AT_call_line));
 }
 
+// libdw takes all of it into memory, inflated.
+constexpr std::uint64_t most_debug_bytes = std::uint64_t{1} << 30;
+
+/// The size in the header of GNU's old form of compression: "ZLIB", then 8 bytes, the highest
+/// first.
+std::uint64_t old_inflated_bytes(const ElfFile& file, const GElf_Shdr& header) {
+  constexpr std::size_t magic_bytes = 4;
+  std::uint64_t size = 0;
+  const auto bytes = file.read(header.sh_offset, magic_bytes + sizeof size);
+  for (std::size_t i = magic_bytes; i < bytes.size(); i++)
+    size = size << 8 | bytes[i];
+  return size;
+}
+
+/// What a section takes once it is inflated: by its header when it is compressed.
+std::uint64_t inflated_bytes(const ElfFile& file, const GElf_Shdr& header, std::string_view name) {
+  if (name.starts_with(".zdebug"))
+    return header.sh_size + std::min(old_inflated_bytes(file, header), 2 * most_debug_bytes);
+  Elf64_Chdr compressed{};
+  if ((header.sh_flags & SHF_COMPRESSED) == 0)
+    return header.sh_size;
+  const auto bytes = file.read(header.sh_offset, sizeof compressed);
+  if (bytes.size() == sizeof compressed)
+    std::memcpy(&compressed, bytes.data(), sizeof compressed);
+  return header.sh_size + std::min<std::uint64_t>(compressed.ch_size, 2 * most_debug_bytes);
+}
+
+/// Bytes of the file's debug sections in memory.
+std::uint64_t debug_bytes(const ElfFile& file) {
+  std::size_t names = 0;
+  std::uint64_t sum = 0;
+  if (elf_getshdrstrndx(file.elf(), &names) != 0)
+    return 0;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(file.elf(), section)) != nullptr;) {
+    GElf_Shdr header{};
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS)
+      continue;
+    const char* name = elf_strptr(file.elf(), names, header.sh_name);
+    const std::string_view text = name == nullptr ? "" : name;
+    if (text.starts_with(".debug") || text.starts_with(".zdebug") ||
+        text.starts_with(".gnu.debug") || text.starts_with(".eh_"))
+      sum += std::min(inflated_bytes(file, header, text), 2 * most_debug_bytes);
+  }
+  return sum;
+}
+
 } // namespace
 
 std::unique_ptr<DwarfLines> DwarfLines::open(const ElfFile& file, const std::string& root) {
@@ -79,7 +127,8 @@ std::unique_ptr<DwarfLines> DwarfLines::open(const ElfFile& file, const std::str
   std::unique_ptr<DwarfLines> lines(new DwarfLines(file));
   if (!lines->begin_handles())
     return nullptr;
-  lines->find_alternate(root);
+  if (!lines->find_alternate(root))
+    return nullptr;
   lines->link_alternate();
   lines->index_units();
   lines->begin_time_ = Clock::now() - begin;
@@ -87,23 +136,34 @@ std::unique_ptr<DwarfLines> DwarfLines::open(const ElfFile& file, const std::str
 }
 
 bool DwarfLines::begin_handles() {
-  dwarf_.reset(dwarf_begin_elf(file_.elf(), DWARF_C_READ, nullptr));
+  if (debug_bytes(file_) > most_debug_bytes)
+    return false;
+  elf_ = file_.another_handle();
+  dwarf_.reset(dwarf_begin_elf(elf_.get(), DWARF_C_READ, nullptr));
   return dwarf_ != nullptr;
 }
 
-// libdw would find the file by itself, but neither below `root` nor with our checks on opening.
-void DwarfLines::find_alternate(const std::string& root) {
+/// False: a file that is needed is missing. libdw would go and open whatever is at the path that is
+/// recorded, a FIFO too, outside of `root`.
+bool DwarfLines::find_alternate(const std::string& root) {
   const char* name = nullptr;
   const void* id = nullptr;
   const ssize_t size = dwelf_dwarf_gnu_debugaltlink(dwarf_.get(), &name, &id);
-  if (size > 0 && name != nullptr)
-    alternate_file_ = find_alternate_file(file_, name, build_id_hex(id, size), root);
+  if (size <= 0 || name == nullptr)
+    return true;
+  alternate_file_ = find_alternate_file(file_, name, build_id_hex(id, size), root);
+  return alternate_file_ && debug_bytes(*alternate_file_) <= most_debug_bytes;
 }
 
 void DwarfLines::link_alternate() {
-  if (alternate_file_)
-    alternate_.reset(dwarf_begin_elf(alternate_file_->elf(), DWARF_C_READ, nullptr));
-  dwarf_setalt(dwarf_.get(), alternate_.get()); // null: do not look any further
+  if (!alternate_file_)
+    return;
+  alternate_elf_ = alternate_file_->another_handle();
+  alternate_.reset(dwarf_begin_elf(alternate_elf_.get(), DWARF_C_READ, nullptr));
+  if (alternate_)
+    dwarf_setalt(dwarf_.get(), alternate_.get());
+  else
+    dwarf_.reset(); // libdw would look for one by itself
 }
 
 bool DwarfLines::rest(Clock::time_point now) {
@@ -113,7 +173,9 @@ bool DwarfLines::rest(Clock::time_point now) {
   if (!dwarf_ || now - used_ < std::max<Clock::duration>(least_idle, idle_times * begin_time_))
     return false;
   dwarf_.reset();
+  elf_.reset();
   alternate_.reset();
+  alternate_elf_.reset();
   return true;
 }
 

@@ -30,7 +30,8 @@ struct DwarfPlace {
 /// section out, and a program linked from several compilers has it for some units only.
 class DwarfLines {
 public:
-  /// Nothing when `file` has no DWARF. `file` must outlive the result.
+  /// Nothing when `file` has no DWARF, too much of it, or some in another file that is not found.
+  /// `file` must outlive the result.
   static std::unique_ptr<DwarfLines> open(const ElfFile& file, const std::string& root);
   [[nodiscard]] DwarfPlace find(std::uint64_t address);
   /// Ends the handles that were not used for some time: libdw keeps all that it was ever asked for,
@@ -50,7 +51,7 @@ private:
 
   explicit DwarfLines(const ElfFile& file) : file_(file) {}
   bool begin_handles();
-  void find_alternate(const std::string& root);
+  bool find_alternate(const std::string& root);
   void link_alternate();
   void index_units();
   const DieIndex& functions_of(Dwarf_Off unit_offset, Dwarf_Die& unit);
@@ -58,7 +59,11 @@ private:
   const ElfFile& file_;
   // In this order, so that the main handle ends before the alternate one it points to.
   std::optional<ElfFile> alternate_file_;
+  // libelf keeps what it has read until its handle ends: these are for DWARF alone, so that it can
+  // be let go of.
+  ElfHandle alternate_elf_;
   DwarfHandle alternate_;
+  ElfHandle elf_;
   DwarfHandle dwarf_;
   Clock::duration begin_time_{}; ///< what it takes to begin the handles and find a first unit
   Clock::time_point used_;

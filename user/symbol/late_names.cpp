@@ -37,7 +37,11 @@ public:
     const fs::path folder = path_ / "usr/lib/debug/.build-id" / build_id.substr(0, 2);
     std::error_code ignored;
     fs::create_directories(folder, ignored);
-    fs::create_symlink(file, folder / (build_id.substr(2) + ".debug"), ignored);
+    const fs::path place = folder / (build_id.substr(2) + ".debug");
+    std::error_code problem; // a link to a place outside would not be followed
+    fs::create_hard_link(file, place, problem);
+    if (problem)
+      fs::copy_file(file, place, ignored);
   }
   [[nodiscard]] std::string path() const { return path_.string(); }
 
@@ -163,9 +167,11 @@ Result<void> name_late(Report& report, bool debuginfod) {
     servers = std::move(*opened);
   }
   LateNamer namer(std::move(servers));
+  bool any = false;
   for (SiteReport& site : report.sites)
-    if (name_frames(site, namer))
-      site.culprit = find_culprit(site.frames);
+    any = name_frames(site, namer) || any;
+  if (any)
+    find_culprits(report);
   return {};
 }
 

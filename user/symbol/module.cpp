@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/module.h"
 
+#include "base/regular_file.h"
 #include "symbol/debug_file.h"
 #include "symbol/dwarf_lines.h"
 #include "symbol/elf_file.h"
@@ -49,7 +50,14 @@ Module& Module::operator=(Module&&) noexcept = default;
 Module::~Module() = default;
 
 Result<Module> Module::open(const std::string& path, const std::string& root) {
-  Result<ElfFile> file = ElfFile::open(path);
+  auto file = open_regular(path);
+  if (!file)
+    return file.error();
+  return take(*std::move(file), path, root);
+}
+
+Result<Module> Module::take(UniqueFd opened, const std::string& name, const std::string& root) {
+  Result<ElfFile> file = ElfFile::take(std::move(opened), name);
   if (!file)
     return file.error();
   return Module(std::make_unique<Impl>(*std::move(file), root));
@@ -91,6 +99,10 @@ std::vector<SourceFrame> Module::resolve(std::uint64_t file_offset, bool return_
 
 bool Module::rest(std::chrono::steady_clock::time_point now) {
   return impl_->lines && impl_->lines->rest(now);
+}
+
+bool Module::was_changed() const {
+  return !impl_->unchanged();
 }
 
 const std::string& Module::build_id() const {

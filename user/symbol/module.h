@@ -2,6 +2,8 @@
 // Names for places in one ELF file: function, file:line, inlined frames.
 #pragma once
 
+#include "base/unique_fd.h"
+
 #include <leakbpf/result.h>
 
 #include <chrono>
@@ -25,9 +27,12 @@ struct SourceFrame {
 /// information in memory only as far as it was asked for.
 class Module {
 public:
-  /// Opens the ELF file `path`. Separate debug files are looked for by build-id and by
-  /// .gnu_debuglink below `root` first ("" or "/proc/PID/root"), then on this machine
+  /// Takes over an ELF file that its process calls `name`. Separate debug files are looked for by
+  /// build-id and by .gnu_debuglink below `root` first ("" or "/proc/PID/root"), then on this
+  /// machine
   /// (/usr/lib/debug, and beside the file). Never goes to the network.
+  static Result<Module> take(UniqueFd file, const std::string& name, const std::string& root);
+  /// The same for a file of this machine.
   static Result<Module> open(const std::string& path, const std::string& root);
   /// The same from the bytes of an ELF image held in memory (the vDSO). `image` must outlive it.
   static Result<Module> open_image(const void* image, std::size_t size);
@@ -46,6 +51,9 @@ public:
   /// Lets go of the memory that debug information takes when `resolve` has not needed it for so
   /// long that to take it apart again is no matter. True when there was some.
   bool rest(std::chrono::steady_clock::time_point now);
+
+  /// The file, or one with its debug information, was rewritten since: nothing is named any more.
+  [[nodiscard]] bool was_changed() const;
 
   /// Lower-case hex; empty when the file has none.
   [[nodiscard]] const std::string& build_id() const;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/namer.h"
 
+#include "base/descriptor_limit.h"
 #include "core/stack_end.h"
 #include "symbol/vdso.h"
-#include "target/allocators.h"
 
 #include <leakbpf/stack_hash.h>
 
@@ -30,6 +30,14 @@ std::uint64_t hash_places(const LocatedStack& stack) {
   return hash == 0 ? 1 : hash;
 }
 
+std::unique_ptr<Module> Namer::open_module(const MappedFile& file) const {
+  auto opened = open_mapped_file(proc_, file);
+  if (!opened)
+    return nullptr;
+  auto module = Module::take(*std::move(opened), file.path, file.root);
+  return module ? std::make_unique<Module>(std::move(*module)) : nullptr;
+}
+
 std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const FileId id{mapping.device, mapping.inode};
   const bool vdso = mapping.path == "[vdso]";
@@ -43,9 +51,8 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
     opened.module = open_vdso();
   } else {
     const auto files = executable_files(proc_, pid, std::span(&mapping, 1));
-    if (!files.empty())
-      if (auto module = Module::open(files.front().open_path, proc_.path(pid, "root")))
-        opened.module = std::make_unique<Module>(std::move(*module));
+    if (!files.empty() && !are_descriptors_scarce())
+      opened.module = open_module(files.front());
   }
   const auto index = static_cast<std::uint32_t>(files_.size());
   files_.push_back(std::move(opened));
@@ -120,6 +127,14 @@ const Frames& Namer::frames_at(const CodePlace& place) {
   if (frames.empty())
     frames.emplace_back(std::move(unnamed));
   return file.named.emplace(key, std::move(frames)).first->second;
+}
+
+std::set<std::string> Namer::changed_files() const {
+  std::set<std::string> changed;
+  for (const OpenedFile& file : files_)
+    if (file.module && file.module->was_changed())
+      changed.insert(file.path);
+  return changed;
 }
 
 void Namer::rest() {

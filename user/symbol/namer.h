@@ -7,11 +7,13 @@
 #include "python/python_process.h"
 #include "symbol/address_space.h"
 #include "symbol/module.h"
+#include "target/allocators.h"
 
 #include <leakbpf/abi.h>
 
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -52,6 +54,8 @@ public:
   /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
   /// a note that says why.
   [[nodiscard]] Frames name(const LocatedStack& stack);
+  /// The target has ended: no stack of it is to be located any more.
+  void forget_target(std::uint32_t target) { python_.forget_target(target); }
   /// Names stay; what they were found in is let go of when nothing new was looked up for a while.
   void rest();
   /// To be told before the stacks that were taken before it.
@@ -59,6 +63,9 @@ public:
                         const leakbpf_dead_code& record) {
     python_.code_died(target, python.layout, record);
   }
+  /// Of the files that frames were named in, those that were rewritten meanwhile, as their
+  /// processes call them.
+  [[nodiscard]] std::set<std::string> changed_files() const;
   /// Python code objects that could not be read any more when they were met.
   [[nodiscard]] std::uint64_t unreadable_python() const { return python_.unreadable(); }
 
@@ -82,6 +89,7 @@ private:
   [[nodiscard]] std::optional<CodePlace> locate_python(pid_t pid, std::uint32_t target,
                                                        const PythonProcess* python,
                                                        std::uint64_t code, std::uint64_t place);
+  [[nodiscard]] std::unique_ptr<Module> open_module(const MappedFile& file) const;
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
   const Frames& frames_at(const CodePlace& place);
   FrameRef python_frame(std::uint64_t place);

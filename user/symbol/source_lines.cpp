@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/source_lines.h"
 
-#include "kernel/unique_fd.h"
+#include "base/regular_file.h"
 
 #include <algorithm>
 #include <sstream>
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace leakbpf {
@@ -31,17 +28,6 @@ std::string trimmed(const std::string& line) {
   return line.substr(begin, end - begin);
 }
 
-/// A regular file below a directory that the target chose what is in: no symbolic link leads out of
-/// it, and nothing there makes us wait.
-UniqueFd open_below(const std::string& directory, const std::string& path) {
-  const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  open_how how{};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(
-      static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof(how))));
-}
-
 } // namespace
 
 SourceLines::Lines SourceLines::read(pid_t pid, const std::string& file) const {
@@ -51,13 +37,12 @@ SourceLines::Lines SourceLines::read(pid_t pid, const std::string& file) const {
   std::string path = file;
   if (file.front() != '/')
     path = proc_.link(pid, "cwd") + "/" + file;
-  const UniqueFd fd = open_below(proc_.path(pid, "root"), path);
+  const auto fd = open_regular_in(proc_.path(pid, "root"), path);
   struct stat info {};
-  if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0 ||
-      info.st_size > largest_file)
+  if (!fd || fstat(fd->get(), &info) != 0 || info.st_size <= 0 || info.st_size > largest_file)
     return lines;
   std::string text(static_cast<std::size_t>(info.st_size), '\0');
-  const ssize_t got = pread(fd.get(), text.data(), text.size(), 0);
+  const ssize_t got = pread(fd->get(), text.data(), text.size(), 0);
   text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);)

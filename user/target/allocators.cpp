@@ -4,9 +4,6 @@
 #include <algorithm>
 #include <set>
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 namespace leakbpf {
 
 namespace {
@@ -22,17 +19,6 @@ constexpr std::string_view mappings_hook_name = "_dl_debug_state";
 // Every glibc exports it, no other C library does.
 constexpr std::string_view glibc_only_name = "gnu_get_libc_version";
 
-/// The file itself when it still is at its path in the target's root, or, when the target has
-/// ended, in ours; else the kernel's own link to what is mapped.
-std::string openable_path(const ProcFs& proc, pid_t pid, const Mapping& mapping) {
-  for (const std::string& path : {proc.path(pid, "root" + mapping.path), mapping.path}) {
-    struct stat info {};
-    if (!mapping.deleted && stat(path.c_str(), &info) == 0 && info.st_ino == mapping.inode)
-      return path;
-  }
-  return proc.path(pid, fmt::format("map_files/{:x}-{:x}", mapping.start, mapping.end));
-}
-
 } // namespace
 
 std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
@@ -43,8 +29,8 @@ std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
     if (!mapping.executable || mapping.inode == 0 || !mapping.path.starts_with('/'))
       continue;
     if (seen.emplace(mapping.device, mapping.inode).second)
-      files.push_back(
-          {mapping.device, mapping.inode, mapping.path, openable_path(proc, pid, mapping)});
+      files.push_back({mapping.device, mapping.inode, mapping.path, pid, mapping.start, mapping.end,
+                       proc.path(pid, "root"), ""});
   }
   return files;
 }
@@ -77,13 +63,6 @@ private:
   bool excluded_ = false;
 };
 
-/// The root directory that `file` was opened below.
-std::string root_of(const MappedFile& file) {
-  return file.open_path.ends_with(file.path)
-             ? file.open_path.substr(0, file.open_path.size() - file.path.size())
-             : "";
-}
-
 void leave_out_operators(std::vector<AllocatorFunction>& functions) {
   const auto is_malloc = [](const AllocatorFunction& found) { return found.symbol == "malloc"; };
   if (std::none_of(functions.begin(), functions.end(), is_malloc))
@@ -96,10 +75,11 @@ void leave_out_operators(std::vector<AllocatorFunction>& functions) {
 Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& hints) {
   Allocator allocator{file, {}, false, {}};
   const Names names(file, hints);
-  auto found = find_functions(file.open_path, root_of(file), [&](std::string_view name, bool own) {
-    return names.find(name, own) ||
-           (own && (name == mappings_hook_name || name == glibc_only_name));
-  });
+  auto found =
+      find_functions(file.open_path, file.path, file.root, [&](std::string_view name, bool own) {
+        return names.find(name, own) ||
+               (own && (name == mappings_hook_name || name == glibc_only_name));
+      });
   if (!found)
     return found.error();
   // Names in table order, so that aliases of one address keep the usual name.

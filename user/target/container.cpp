@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/container.h"
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
 
 #include <algorithm>
 #include <array>

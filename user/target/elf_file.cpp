@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/elf_file.h"
 
-#include "kernel/unique_fd.h"
+#include "base/regular_file.h"
 #include "symbol/debug_file.h"
 #include "target/elf_stubs.h"
 #include "target/mini_debug_info.h"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <climits>
-#include <cstring>
-#include <memory>
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <gelf.h>
 #include <unistd.h>
 
@@ -25,17 +20,11 @@ namespace {
 // Longer functions are cut: the planner only looks at the beginning, and at branches back to it.
 constexpr std::uint64_t max_code_bytes = 16384;
 
-struct ElfCloser {
-  void operator()(Elf* elf) const { elf_end(elf); }
-};
-
 class ElfReader {
 public:
-  ElfReader(UniqueFd fd, Elf* elf) : fd_(std::move(fd)), elf_(elf) {}
+  explicit ElfReader(ElfFile file) : file_(std::move(file)) {}
 
-  [[nodiscard]] bool is_64_bit_elf() const {
-    return elf_ && elf_kind(elf_.get()) == ELF_K_ELF && gelf_getclass(elf_.get()) == ELFCLASS64;
-  }
+  [[nodiscard]] const ElfFile& file() const { return file_; }
 
   /// A program names its interpreter, or has none and no shared-object name (static).
   [[nodiscard]] bool is_program() const {
@@ -46,11 +35,23 @@ public:
       dynamic |= segment.p_type == PT_DYNAMIC;
     });
     GElf_Ehdr header;
-    const bool fixed = gelf_getehdr(elf_.get(), &header) && header.e_type == ET_EXEC;
+    const bool fixed = gelf_getehdr(elf(), &header) && header.e_type == ET_EXEC;
     return interpreter || fixed || (dynamic && !has_shared_object_name());
   }
 
-  [[nodiscard]] Elf* elf() const { return elf_.get(); }
+  [[nodiscard]] Elf* elf() const { return file_.elf(); }
+
+  /// Of a dynamically linked program; empty: it has none.
+  [[nodiscard]] std::string interpreter() const {
+    std::string name;
+    each_segment([&](const GElf_Phdr& segment) {
+      if (segment.p_type != PT_INTERP || segment.p_filesz >= PATH_MAX)
+        return;
+      const auto text = file_.read(segment.p_offset, segment.p_filesz);
+      name.assign(text.begin(), std::find(text.begin(), text.end(), 0));
+    });
+    return name;
+  }
 
   /// File offset of a virtual address, with the bytes that follow it in the file; 0: not in a file.
   [[nodiscard]] std::uint64_t file_offset(std::uint64_t address) const {
@@ -64,26 +65,23 @@ public:
   }
 
   [[nodiscard]] std::vector<std::uint8_t> bytes(std::uint64_t offset, std::uint64_t size) const {
-    std::vector<std::uint8_t> code(std::min(size, max_code_bytes));
-    const ssize_t got = pread(fd_.get(), code.data(), code.size(), static_cast<off_t>(offset));
-    code.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
-    return code;
+    return file_.read(offset, std::min(size, max_code_bytes));
   }
 
 private:
   template <class Visitor> void each_segment(const Visitor& visit) const {
     std::size_t count = 0;
-    if (elf_getphdrnum(elf_.get(), &count))
+    if (elf_getphdrnum(elf(), &count))
       return;
     for (std::size_t i = 0; i < count; i++) {
       GElf_Phdr segment;
-      if (gelf_getphdr(elf_.get(), static_cast<int>(i), &segment))
+      if (gelf_getphdr(elf(), static_cast<int>(i), &segment))
         visit(segment);
     }
   }
 
   [[nodiscard]] bool has_shared_object_name() const {
-    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf_.get(), section));) {
+    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf(), section));) {
       GElf_Shdr header;
       if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC || !header.sh_entsize)
         continue;
@@ -98,8 +96,7 @@ private:
     return false;
   }
 
-  UniqueFd fd_;
-  std::unique_ptr<Elf, ElfCloser> elf_;
+  ElfFile file_;
 };
 
 template <class Visitor> void each_symbol(Elf* elf, unsigned section_type, const Visitor& visit) {
@@ -137,15 +134,15 @@ public:
   FunctionSearch(const ElfReader& reader, const FunctionFilter& wanted)
       : reader_(reader), wanted_(wanted) {}
 
-  ElfFunctions run(const std::string& path, const std::string& root) {
+  ElfFunctions run(const std::string& root) {
     const bool program = reader_.is_program();
     add(reader_.elf(), SHT_DYNSYM, true);
     add(reader_.elf(), SHT_SYMTAB, program);
     if (program && !has_symbol_table(reader_.elf()))
-      add_kept_elsewhere(path, root);
+      add_kept_elsewhere(root);
     if (!found_.functions.empty())
-      for (const ElfStub& stub :
-           find_stubs(reader_.elf(), [this](std::string_view name) { return wanted_(name, true); }))
+      for (const ElfStub& stub : find_stubs(
+               reader_.file(), [this](std::string_view name) { return wanted_(name, true); }))
         found_.stubs.push_back({stub.name, reader_.file_offset(stub.address)});
     return std::move(found_);
   }
@@ -163,19 +160,14 @@ private:
     });
   }
 
-  void add_kept_elsewhere(const std::string& path, const std::string& root) {
-    if (const auto file = ElfFile::open(path))
-      if (const auto debug = find_debug_file(*file, root)) {
-        add(debug->elf(), SHT_SYMTAB, true);
-        return;
-      }
-    std::vector<std::uint8_t> inner = read_mini_debug_info(reader_.elf());
-    if (inner.empty())
+  void add_kept_elsewhere(const std::string& root) {
+    if (const auto debug = find_debug_file(reader_.file(), root)) {
+      add(debug->elf(), SHT_SYMTAB, true);
       return;
-    const std::unique_ptr<Elf, ElfCloser> elf(
-        elf_memory(reinterpret_cast<char*>(inner.data()), inner.size()));
-    if (elf && elf_kind(elf.get()) == ELF_K_ELF)
-      add(elf.get(), SHT_SYMTAB, true);
+    }
+    const std::vector<std::uint8_t> inner = read_mini_debug_info(reader_.file());
+    if (const auto image = ElfFile::open_image(inner.data(), inner.size()))
+      add(image->elf(), SHT_SYMTAB, true);
   }
 
   const ElfReader& reader_;
@@ -185,50 +177,32 @@ private:
 
 } // namespace
 
-Result<ElfFunctions> find_functions(const std::string& path, const std::string& root,
-                                    const FunctionFilter& wanted) {
-  elf_version(EV_CURRENT);
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
-    const int error = errno;
-    const bool refused = error == EACCES || error == EPERM;
-    return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot open {}: {}", path, std::strerror(error)),
-                 refused ? "run as root, or with CAP_DAC_READ_SEARCH besides" : ""};
-  }
-  Elf* elf = elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr);
-  const ElfReader reader(std::move(fd), elf);
-  if (!reader.is_64_bit_elf())
+Result<ElfFunctions> find_functions(const std::string& path, const std::string& name,
+                                    const std::string& root, const FunctionFilter& wanted) {
+  auto opened = open_regular(path);
+  if (!opened)
+    return opened.error();
+  auto file = ElfFile::take(*std::move(opened), name);
+  if (!file)
     return ElfFunctions{}; // a mapped data file
-  return FunctionSearch(reader, wanted).run(path, root);
+  const ElfReader reader(*std::move(file));
+  return FunctionSearch(reader, wanted).run(root);
 }
 
 std::string program_interpreter(const std::string& path) {
-  elf_version(EV_CURRENT);
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, PATH_MAX> text{};
-  if (!fd)
+  auto opened = open_regular(path);
+  if (!opened)
     return "";
-  if (pread(fd.get(), text.data(), text.size() - 1, 0) > 2 && text[0] == '#' && text[1] == '!') {
+  std::array<char, PATH_MAX> text{};
+  if (pread(opened->get(), text.data(), text.size() - 1, 0) > 2 && text[0] == '#' &&
+      text[1] == '!') {
     const std::string line(text.data() + 2);
     const std::size_t begin = line.find_first_not_of(" \t");
     const std::size_t end = line.find_first_of(" \t\n", begin);
     return begin == std::string::npos ? "" : line.substr(begin, end - begin);
   }
-  const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr));
-  std::size_t count = 0;
-  if (!elf || elf_getphdrnum(elf.get(), &count))
-    return "";
-  for (std::size_t i = 0; i < count; i++) {
-    GElf_Phdr segment;
-    if (!gelf_getphdr(elf.get(), static_cast<int>(i), &segment) || segment.p_type != PT_INTERP ||
-        segment.p_filesz >= text.size())
-      continue;
-    text.fill('\0');
-    if (pread(fd.get(), text.data(), segment.p_filesz, static_cast<off_t>(segment.p_offset)) > 0)
-      return text.data();
-  }
-  return "";
+  auto file = ElfFile::take(*std::move(opened), path);
+  return file ? ElfReader(*std::move(file)).interpreter() : "";
 }
 
 } // namespace leakbpf

@@ -36,8 +36,10 @@ using FunctionFilter = std::function<bool(std::string_view, bool)>;
 
 /// The defined functions of `path` whose name passes `wanted`, without versions: from its symbol
 /// tables; of a program that was stripped, from what was kept of them elsewhere: a debug file on
-/// this machine, below `root` first, or the file's own compressed copy.
-[[nodiscard]] Result<ElfFunctions> find_functions(const std::string& path, const std::string& root,
+/// this machine, below `root` first, or the file's own compressed copy. `name`: what the file is
+/// called below `root`.
+[[nodiscard]] Result<ElfFunctions> find_functions(const std::string& path, const std::string& name,
+                                                  const std::string& root,
                                                   const FunctionFilter& wanted);
 
 /// What the kernel starts to run `path`: the dynamic linker of a program (PT_INTERP), or what a

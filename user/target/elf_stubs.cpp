@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/elf_stubs.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <span>
@@ -80,21 +81,22 @@ void find_jumps(std::span<const std::uint8_t> bytes, std::uint64_t address,
 
 } // namespace
 
-std::vector<ElfStub> find_stubs(Elf* elf, const std::function<bool(std::string_view)>& wanted) {
+std::vector<ElfStub> find_stubs(const ElfFile& file,
+                                const std::function<bool(std::string_view)>& wanted) {
+  constexpr std::uint64_t most_bytes = 64 << 20; // a stub for each of four million functions
+  Elf* const elf = file.elf();
   std::vector<ElfStub> stubs;
   const Pointers pointers = find_pointers(elf, wanted);
   std::size_t names = 0;
   if (pointers.empty() || elf_getshdrstrndx(elf, &names))
     return stubs;
-  each_section(elf, [&](Elf_Scn* section, const GElf_Shdr& header) {
+  each_section(elf, [&](Elf_Scn* /*section*/, const GElf_Shdr& header) {
     const char* const name = elf_strptr(elf, names, header.sh_name);
     if (header.sh_type != SHT_PROGBITS || !(header.sh_flags & SHF_EXECINSTR) || !name ||
         !std::string_view(name).starts_with(".plt"))
       return;
-    const Elf_Data* const data = elf_getdata(section, nullptr);
-    if (data && data->d_buf)
-      find_jumps({static_cast<const std::uint8_t*>(data->d_buf), data->d_size}, header.sh_addr,
-                 pointers, stubs);
+    find_jumps(file.read(header.sh_offset, std::min(header.sh_size, most_bytes)), header.sh_addr,
+               pointers, stubs);
   });
   return stubs;
 }

@@ -2,13 +2,13 @@
 // The stubs through which a file's code calls functions that the dynamic linker chooses.
 #pragma once
 
+#include "symbol/elf_file.h"
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <gelf.h>
 
 namespace leakbpf {
 
@@ -17,9 +17,9 @@ struct ElfStub {
   std::uint64_t address = 0; ///< where a call of it goes
 };
 
-/// The stubs in `elf`'s procedure linkage table that go to functions whose name passes `wanted`. A
+/// The stubs in `file`'s procedure linkage table that go to functions whose name passes `wanted`. A
 /// stub may be told more than once, by each of its instructions that a call may go to.
-[[nodiscard]] std::vector<ElfStub> find_stubs(Elf* elf,
+[[nodiscard]] std::vector<ElfStub> find_stubs(const ElfFile& file,
                                               const std::function<bool(std::string_view)>& wanted);
 
 } // namespace leakbpf

@@ -5,22 +5,19 @@
 
 namespace leakbpf {
 
+using namespace glibc_chunk; // NOLINT: its few names are what this file is about
+
 namespace {
 
 constexpr std::uint64_t header_bytes = 8;
-constexpr std::uint64_t alignment = 16;
-constexpr std::uint64_t smallest_chunk = 32;
 constexpr std::uint64_t page_bytes = 4096;
-constexpr std::uint64_t flags = 7;
-constexpr std::uint64_t previous_in_use = 1;
-constexpr std::uint64_t is_mapped = 2;
 constexpr std::size_t most_at_once = 1024;
 
 /// A rest that is too small for a chunk of its own, for an aligned block also the smallest one,
 /// stays with the block.
 bool fits(std::uint64_t chunk, std::uint64_t asked) {
   const std::uint64_t least =
-      std::max(smallest_chunk, (asked + header_bytes + alignment - 1) & ~(alignment - 1));
+      std::max(smallest, (asked + header_bytes + alignment - 1) & ~(alignment - 1));
   return chunk == least || chunk == least + alignment || chunk == least + 2 * alignment;
 }
 
@@ -32,7 +29,7 @@ bool may_hold(std::uint64_t chunk, const GlibcBlock& block) {
 }
 
 bool is_mapped_chunk(std::uint64_t header, std::uint64_t asked) {
-  return (header & is_mapped) != 0 && (header & ~flags) > asked;
+  return (header & mapped) != 0 && (header & ~flags) > asked;
 }
 
 /// The words at `addresses`; nothing where none could be read.

@@ -11,6 +11,17 @@
 
 namespace leakbpf {
 
+/// In the header before each block: the chunk's size, with flags in the bits that a size has no use
+/// for.
+namespace glibc_chunk {
+inline constexpr std::uint64_t alignment = 16;
+inline constexpr std::uint64_t smallest = 32;
+inline constexpr std::uint64_t flags = 7;
+inline constexpr std::uint64_t previous_in_use = 1;
+inline constexpr std::uint64_t mapped = 2;      ///< by itself
+inline constexpr std::uint64_t other_arena = 4; ///< not in the main one
+} // namespace glibc_chunk
+
 /// A block as it was handed out.
 struct GlibcBlock {
   std::uint64_t address = 0;

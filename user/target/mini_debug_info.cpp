@@ -47,7 +47,8 @@ private:
 
 } // namespace
 
-std::vector<std::uint8_t> read_mini_debug_info(Elf* elf) {
+std::vector<std::uint8_t> read_mini_debug_info(const ElfFile& file) {
+  Elf* const elf = file.elf();
   std::size_t names = 0;
   if (elf_getshdrstrndx(elf, &names))
     return {};
@@ -57,9 +58,10 @@ std::vector<std::uint8_t> read_mini_debug_info(Elf* elf) {
         gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : nullptr;
     if (!name || std::string_view(name) != ".gnu_debugdata")
       continue;
-    const Elf_Data* const data = elf_rawdata(section, nullptr);
-    if (data && data->d_buf)
-      return Decoder().decode(data->d_buf, data->d_size);
+    const auto packed =
+        file.read(header.sh_offset, std::min<std::uint64_t>(header.sh_size, most_bytes));
+    if (!packed.empty())
+      return Decoder().decode(packed.data(), packed.size());
   }
   return {};
 }

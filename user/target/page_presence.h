@@ -21,9 +21,18 @@ namespace leakbpf {
   return (entry & (present | swapped)) != 0 && (entry & of_file_or_shared) == 0;
 }
 
-/// The same for the page at each address, by the process's pagemap. Nothing when that cannot be
+/// Is no page in the process's tables there? Then nobody has touched it since it went.
+[[nodiscard]] constexpr bool is_absent_page(std::uint64_t entry) {
+  constexpr std::uint64_t present = 1ULL << 63;
+  return (entry & present) == 0;
+}
+
+/// is_own_page() of the page at each address, by the process's pagemap. Nothing when that cannot be
 /// read or has an end: then it is rather the process that is gone.
 [[nodiscard]] std::optional<std::vector<bool>> own_pages(const std::string& pagemap,
                                                          std::span<const std::uint64_t> addresses);
+/// The same with is_absent_page().
+[[nodiscard]] std::optional<std::vector<bool>>
+absent_pages(const std::string& pagemap, std::span<const std::uint64_t> addresses);
 
 } // namespace leakbpf

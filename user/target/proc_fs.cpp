@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/proc_fs.h"
 
+#include "base/descriptor_limit.h"
 #include "target/cgroup_mounts.h"
+#include "target/device_number.h"
+#include "target/kernel_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +22,9 @@
 namespace leakbpf {
 
 namespace {
+
+// As much as pgrep looks at. A process can have megabytes there, and they are read for each.
+constexpr std::size_t most_command_line_bytes = 128 << 10;
 
 constexpr std::uint64_t kernel_thread_flag = 0x00200000; // PF_KTHREAD, linux/sched.h
 
@@ -40,7 +46,7 @@ std::uint64_t parse_device(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos)
     return 0;
-  return parse_hex(text.substr(0, colon)) << 32 | parse_hex(text.substr(colon + 1));
+  return device_number(parse_hex(text.substr(0, colon)), parse_hex(text.substr(colon + 1)));
 }
 
 } // namespace
@@ -60,6 +66,8 @@ Mapping parse_mapping(const std::string& line) {
   mapping.end = parse_hex(range.substr(dash + 1));
   mapping.offset = parse_hex(offset);
   mapping.executable = permissions[2] == 'x';
+  mapping.writable = permissions[1] == 'w';
+  mapping.shared = permissions[3] == 's';
   mapping.device = parse_device(device);
   std::from_chars(inode.data(), inode.data() + inode.size(), mapping.inode);
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
@@ -88,21 +96,19 @@ std::string ProcFs::path(pid_t pid, const std::string& file) const {
 }
 
 Result<std::string> ProcFs::read(pid_t pid, const std::string& file) const {
-  errno = 0;
-  std::ifstream in(path(pid, file), std::ios::binary);
-  if (in) {
-    errno = 0;
-    std::ostringstream text;
-    // An empty file sets failbit on the copy; only a file that cannot be read sets errno.
-    if (text << in.rdbuf() || errno == 0)
-      return std::move(text).str();
-  }
-  if (errno == EACCES || errno == EPERM)
-    return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot read {}: {}", path(pid, file), std::strerror(errno)),
-                 "run as root, or with CAP_SYS_PTRACE"};
-  return Error{ExitCode::no_target, fmt::format("no process with PID {}", pid),
-               "is it still running? `ps -p PID` tells"};
+  auto text = read_kernel_file(path(pid, file));
+  if (text)
+    return std::move(*text);
+  const int error = errno;
+  if (error == ENOENT || error == ESRCH)
+    return Error{ExitCode::no_target, fmt::format("no process with PID {}", pid),
+                 "is it still running? `ps -p PID` tells"};
+  if (is_descriptor_shortage(error))
+    return descriptor_shortage(error);
+  // It may well be there: whoever asks whether it has ended must not take this for a yes.
+  const char* hint = error == EACCES || error == EPERM ? "run as root, or with CAP_SYS_PTRACE" : "";
+  return Error{ExitCode::cannot_trace,
+               fmt::format("cannot read {}: {}", path(pid, file), std::strerror(error)), hint};
 }
 
 Result<std::vector<Mapping>> ProcFs::mappings(pid_t pid) const {
@@ -192,12 +198,13 @@ pid_t ProcFs::self() const {
 
 std::vector<std::string> ProcFs::arguments(pid_t pid) const {
   std::vector<std::string> arguments;
-  auto text = read(pid, "cmdline");
-  if (!text)
-    return arguments;
-  while (!text->empty() && text->back() == '\0')
-    text->pop_back();
-  std::istringstream words(*text);
+  std::string text(most_command_line_bytes, '\0');
+  std::ifstream in(path(pid, "cmdline"), std::ios::binary);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+  while (!text.empty() && text.back() == '\0')
+    text.pop_back();
+  std::istringstream words(text);
   for (std::string word; std::getline(words, word, '\0');)
     arguments.push_back(word);
   return arguments;

@@ -23,6 +23,8 @@ struct Mapping {
   std::uint64_t inode = 0;  ///< 0: no file
   std::string path;         ///< as the target sees it; "[vdso]", "[heap]"; empty: anonymous
   bool deleted = false;     ///< the file was removed after it was mapped
+  bool writable = false;
+  bool shared = false; ///< with other processes, whatever is written
 
   friend bool operator==(const Mapping&, const Mapping&) = default;
 };
@@ -72,9 +74,9 @@ public:
   [[nodiscard]] Result<std::uint64_t> resident_bytes(pid_t pid) const;
   /// Target of a symbolic link such as /proc/PID/exe; empty when it cannot be read.
   [[nodiscard]] std::string link(pid_t pid, const std::string& file) const;
-  /// The arguments; none of a kernel thread.
+  /// The arguments, as far as their first 128 KB hold them; none of a kernel thread.
   [[nodiscard]] std::vector<std::string> arguments(pid_t pid) const;
-  /// Arguments joined by blanks; empty for a kernel thread.
+  /// These joined by blanks; empty for a kernel thread.
   [[nodiscard]] std::string command_line(pid_t pid) const;
   /// In the order of the kernel; damaged lines are left out.
   [[nodiscard]] std::vector<CgroupLine> cgroups(pid_t pid) const;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/selection.h"
 
-#include "core/regex_search.h"
 #include "target/container.h"
 
 #include <algorithm>
@@ -113,7 +112,10 @@ Result<TargetSelection> TargetSelection::resolve(const ProcFs& proc, const Targe
     if (!contains(selection.pids_, pid))
       selection.pids_.push_back(pid);
   for (const std::string& name : request.names)
-    selection.names_.emplace_back(name);
+    if (auto pattern = Pattern::compile(name))
+      selection.names_.push_back(std::move(*pattern));
+    else
+      return pattern.error().in("--name");
   for (const std::string& text : request.cgroups) {
     auto cgroup = CgroupSelector::resolve(proc, text);
     if (!cgroup)
@@ -158,7 +160,7 @@ bool TargetSelection::matches_name(const ProcFs& proc, pid_t pid) const {
     if (const auto stat = proc.stat(pid))
       line = stat->comm;
   return std::any_of(names_.begin(), names_.end(),
-                     [&](const std::regex& name) { return has_match(line, name); });
+                     [&](const Pattern& name) { return name.is_in(line); });
 }
 
 bool TargetSelection::matches_cgroup(const ProcFs& proc, pid_t pid) const {

@@ -2,10 +2,10 @@
 // Which processes are to be traced: by PID, command line, cgroup, container, or all of them.
 #pragma once
 
+#include "core/pattern.h"
 #include "target/cgroup_selector.h"
 #include "target/proc_fs.h"
 
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -14,7 +14,7 @@ namespace leakbpf {
 /// As the command line asks for them. A process that one of these names is a target.
 struct TargetRequest {
   std::vector<pid_t> pids;
-  std::vector<std::string> names; ///< regular expressions that compile, for command lines
+  std::vector<std::string> names; ///< regular expressions, for command lines
   std::vector<std::string> cgroups;
   std::vector<std::string> containers; ///< ids, or how they begin
   bool all = false;
@@ -26,7 +26,8 @@ public:
   /// Selects nothing.
   TargetSelection() = default;
   /// Fails with ExitCode::no_target for a cgroup or container that does not exist, with
-  /// ExitCode::usage for an id that may be that of several containers.
+  /// ExitCode::usage for an id that may be that of several containers, and for a name that is no
+  /// regular expression.
   [[nodiscard]] static Result<TargetSelection> resolve(const ProcFs& proc,
                                                        const TargetRequest& request);
 
@@ -47,7 +48,7 @@ private:
   [[nodiscard]] bool matches_cgroup(const ProcFs& proc, pid_t pid) const;
 
   std::vector<pid_t> pids_;
-  std::vector<std::regex> names_;
+  std::vector<Pattern> names_;
   std::vector<CgroupSelector> cgroups_;
   std::vector<std::string> containers_; ///< whole ids
   bool all_ = false;

@@ -14,11 +14,17 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-/// Of the bytes [offset, offset + size) those that there are.
-Bytes part(Bytes whole, std::uint64_t offset, std::uint64_t size) {
-  if (offset >= whole.size())
-    return {};
-  return whole.subspan(offset, std::min<std::uint64_t>(size, whole.size() - offset));
+// The largest browsers have a tenth of this.
+constexpr std::uint64_t most_section_bytes = std::uint64_t{256} << 20;
+
+/// Of the bytes [offset, offset + size) of the file those that there are.
+std::vector<std::uint8_t> read_part(const ElfFile& file, std::uint64_t offset, std::uint64_t size) {
+  return file.read(offset, std::min(size, most_section_bytes));
+}
+
+void set_bytes(FoundSection& found, std::vector<std::uint8_t> bytes) {
+  found.bytes = std::move(bytes);
+  found.section.bytes = found.bytes;
 }
 
 std::vector<GElf_Phdr> program_headers(const ElfFile& file) {
@@ -59,9 +65,11 @@ std::optional<GElf_Phdr> find_eh_frame_header(const std::vector<GElf_Phdr>& head
 }
 
 /// The address in the field eh_frame_ptr of .eh_frame_hdr.
-std::optional<std::uint64_t> eh_frame_address(Bytes file, const GElf_Phdr& header) {
+std::optional<std::uint64_t> eh_frame_address(const ElfFile& file, const GElf_Phdr& header) {
+  constexpr std::uint64_t most_used = 64; // of it, before its search table
+  const auto bytes = read_part(file, header.p_offset, std::min(header.p_filesz, most_used));
   CfiSection section;
-  section.bytes = part(file, header.p_offset, header.p_filesz);
+  section.bytes = bytes;
   section.address = header.p_vaddr;
   section.data_base = header.p_vaddr;
   ByteCursor cursor(section.bytes.data(), section.bytes.data() + section.bytes.size());
@@ -75,16 +83,16 @@ std::optional<std::uint64_t> eh_frame_address(Bytes file, const GElf_Phdr& heade
 }
 
 /// What is loaded from `address` on, up to the end of its segment.
-std::optional<FoundSection> loaded_from(Bytes file, const std::vector<GElf_Phdr>& headers,
+std::optional<FoundSection> loaded_from(const ElfFile& file, const std::vector<GElf_Phdr>& headers,
                                         std::uint64_t address) {
   for (const GElf_Phdr& header : headers) {
     if (header.p_type != PT_LOAD || address < header.p_vaddr ||
         address - header.p_vaddr >= header.p_filesz)
       continue;
     const std::uint64_t skipped = address - header.p_vaddr;
-    const Bytes segment = part(file, header.p_offset, header.p_filesz);
     FoundSection found;
-    found.section.bytes = part(segment, skipped, segment.size());
+    if (header.p_offset <= file.size())
+      set_bytes(found, read_part(file, header.p_offset + skipped, header.p_filesz - skipped));
     found.section.address = address;
     found.section.ends_at_terminator = true;
     return found;
@@ -94,12 +102,11 @@ std::optional<FoundSection> loaded_from(Bytes file, const std::vector<GElf_Phdr>
 
 /// Empty when the bytes are damaged, compressed otherwise than by zlib, or too many.
 std::vector<std::uint8_t> inflate_section(Bytes compressed) {
-  constexpr std::uint64_t most = std::uint64_t{256} << 20;
   constexpr std::uint64_t most_per_byte = 1032; // no zlib stream is denser
   ByteCursor cursor(compressed.data(), compressed.data() + compressed.size());
   const auto header = cursor.fixed<Elf64_Chdr>();
-  if (cursor.failed() || header.ch_type != ELFCOMPRESS_ZLIB || header.ch_size > most ||
-      header.ch_size / most_per_byte > cursor.left())
+  if (cursor.failed() || header.ch_type != ELFCOMPRESS_ZLIB ||
+      header.ch_size > most_section_bytes || header.ch_size / most_per_byte > cursor.left())
     return {};
   std::vector<std::uint8_t> inflated(header.ch_size);
   uLongf size = inflated.size();
@@ -111,21 +118,12 @@ std::vector<std::uint8_t> inflate_section(Bytes compressed) {
 
 } // namespace
 
-std::span<const std::uint8_t> bytes_of(const ElfFile& file) {
-  std::size_t size = 0;
-  const char* image = elf_rawfile(file.elf(), &size);
-  if (image == nullptr)
-    return {};
-  return {reinterpret_cast<const std::uint8_t*>(image), size};
-}
-
 std::vector<CodeSegment> code_segments(const ElfFile& file) {
-  const Bytes bytes = bytes_of(file);
   std::vector<CodeSegment> segments;
   for (const GElf_Phdr& header : program_headers(file)) {
-    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0)
+    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0 || header.p_offset >= file.size())
       continue;
-    const std::uint64_t size = part(bytes, header.p_offset, header.p_filesz).size();
+    const std::uint64_t size = std::min(header.p_filesz, file.size() - header.p_offset);
     if (size != 0 && size <= ~header.p_vaddr)
       segments.push_back({header.p_vaddr, header.p_offset, size});
   }
@@ -135,17 +133,16 @@ std::vector<CodeSegment> code_segments(const ElfFile& file) {
 }
 
 std::optional<FoundSection> find_eh_frame(const ElfFile& file) {
-  const Bytes bytes = bytes_of(file);
   const std::vector<GElf_Phdr> headers = program_headers(file);
   const auto search_table = find_eh_frame_header(headers);
   std::optional<FoundSection> found;
   if (const auto header = find_section(file, ".eh_frame")) {
     found.emplace();
-    found->section.bytes = part(bytes, header->sh_offset, header->sh_size);
+    set_bytes(*found, read_part(file, header->sh_offset, header->sh_size));
     found->section.address = header->sh_addr;
   } else if (search_table) {
-    if (const auto address = eh_frame_address(bytes, *search_table))
-      found = loaded_from(bytes, headers, *address);
+    if (const auto address = eh_frame_address(file, *search_table))
+      found = loaded_from(file, headers, *address);
   }
   if (found && search_table)
     found->section.data_base = search_table->p_vaddr;
@@ -158,11 +155,9 @@ std::optional<FoundSection> find_debug_frame(const ElfFile& file) {
     return std::nullopt;
   FoundSection found;
   found.section.format = CfiSection::Format::debug_frame;
-  found.section.bytes = part(bytes_of(file), header->sh_offset, header->sh_size);
-  if ((header->sh_flags & SHF_COMPRESSED) != 0) {
-    found.inflated = inflate_section(found.section.bytes);
-    found.section.bytes = found.inflated; // a move of the vector leaves its bytes where they are
-  }
+  auto bytes = read_part(file, header->sh_offset, header->sh_size);
+  set_bytes(found,
+            (header->sh_flags & SHF_COMPRESSED) != 0 ? inflate_section(bytes) : std::move(bytes));
   return found;
 }
 

@@ -20,14 +20,11 @@ struct CodeSegment {
   std::uint64_t size = 0;
 };
 
-/// A section's bytes; those of a compressed one are its own.
+/// A section, and its bytes.
 struct FoundSection {
-  CfiSection section;
-  std::vector<std::uint8_t> inflated;
+  CfiSection section; ///< its bytes are those below, wherever these are moved to
+  std::vector<std::uint8_t> bytes;
 };
-
-/// All bytes of the file. They belong to libelf and stay as long as the handle.
-[[nodiscard]] std::span<const std::uint8_t> bytes_of(const ElfFile& file);
 
 /// Sorted by address; none reaches past the end of the file.
 [[nodiscard]] std::vector<CodeSegment> code_segments(const ElfFile& file);

@@ -15,7 +15,7 @@ namespace leakbpf {
 /// of rt_sigreturn, as musl and Go have it. The ranges found are sorted and separate, each with the
 /// row `row`; those that can be start one byte before the code: it is entered by a return, and the
 /// caller of a function is looked up at the return address - 1.
-[[nodiscard]] std::vector<CodeRange> find_signal_returns(std::span<const std::uint8_t> file,
+[[nodiscard]] std::vector<CodeRange> find_signal_returns(const ElfFile& file,
                                                          std::span<const CodeSegment> segments,
                                                          std::span<const CodeRange> covered,
                                                          std::uint32_t row);

@@ -123,19 +123,20 @@ leakbpf_unwind_rule rule_at(std::uint64_t pc, std::span<const leakbpf_mapped_cod
 
 } // namespace
 
-void finish_stack(const leakbpf_unwind_request& request,
+void finish_stack(const leakbpf_unwind_request& request, std::span<const std::uint8_t> memory,
                   std::span<const leakbpf_mapped_code> mapped, std::uint32_t max_frames,
                   const UnwindMaps& maps, TableLoader& tables, leakbpf_stack& stack) {
   leakbpf_frame frame = request.frame;
   if (stack.end == LEAKBPF_STACK_NO_TABLE && !find_code(mapped, frame.pc - frame.pc_is_return))
     return; // unmapped again before we could look
-  const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
-  StackCopy copy{frame.sp, {request.memory, static_cast<std::size_t>(copied)}};
+  StackCopy copy{frame.sp, memory};
+  const bool frame_is_whole = stack.end == LEAKBPF_STACK_UNREAD;
   PythonRest python(request);
   std::uint32_t frames = frame_count(stack);
   for (bool kept = true;; kept = false) { // the first frame is in the stack already, ...
     const leakbpf_unwind_rule rule = rule_at(frame.pc - frame.pc_is_return, mapped, maps, tables);
-    if (kept && rule.interpreter != LEAKBPF_INTERPRETER_NONE) { // ... but not what it stands for
+    // ... but not what it stands for, where its table was missing
+    if (kept && !frame_is_whole && rule.interpreter != LEAKBPF_INTERPRETER_NONE) {
       stack.depth--;
       frames--;
       kept = false;

@@ -18,9 +18,10 @@ namespace leakbpf {
 /// How many frames stand in the slots of `stack`.
 [[nodiscard]] std::uint32_t frame_count(const leakbpf_stack& stack);
 
-/// Appends the frames to `stack`, which is what the kernel found, and sets how it ends now. A stack
-/// larger than the copy ends as LEAKBPF_STACK_UNREADABLE.
-void finish_stack(const leakbpf_unwind_request& request,
+/// Appends the frames to `stack`, which is what the kernel found, and sets how it ends now.
+/// `memory` is the thread's stack from the request's frame on; one that is larger ends as
+/// LEAKBPF_STACK_UNREADABLE.
+void finish_stack(const leakbpf_unwind_request& request, std::span<const std::uint8_t> memory,
                   std::span<const leakbpf_mapped_code> mapped, std::uint32_t max_frames,
                   const UnwindMaps& maps, TableLoader& tables, leakbpf_stack& stack);
 

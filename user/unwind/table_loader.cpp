@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/table_loader.h"
 
+#include "base/regular_file.h"
 #include "python/evaluation_code.h"
 #include "symbol/vdso.h"
 #include "target/allocators.h"
+#include "target/device_number.h"
+#include "target/file_mapping.h"
 #include "unwind/unwind_tree.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <string_view>
 #include <tuple>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace leakbpf {
 
 namespace {
-
-/// The kernel's own form of a device number that /proc shows as major and minor.
-std::uint32_t kernel_device(std::uint64_t device) {
-  constexpr unsigned minor_bits = 20;
-  return static_cast<std::uint32_t>((device >> 32) << minor_bits | (device & 0xffffffff));
-}
 
 bool same_place(const leakbpf_mapped_code& a, const Mapping& b) {
   return a.start == b.start && a.end == b.end && a.offset == b.offset;
@@ -36,6 +30,10 @@ void mark_python(const ElfFile& file, UnwindTable& table) {
     return;
   for (const FileRange& range : evaluation_code(file, interpreter->evaluation, table))
     mark_interpreter(table, range.begin, range.end, LEAKBPF_INTERPRETER_PYTHON);
+}
+
+std::string map_file(const leakbpf_mapped_code& code) {
+  return fmt::format("map_files/{:x}-{:x}", code.start, code.end);
 }
 
 } // namespace
@@ -53,8 +51,8 @@ bool TableLoader::RuleEqual::operator()(const leakbpf_unwind_rule& a,
   return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache, bool python)
-    : proc_(proc), maps_(maps), cache_(std::move(cache)), python_(python) {
+TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, bool python)
+    : proc_(proc), maps_(maps), python_(python) {
   leakbpf_unwind_rule unsupported{};
   unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
   for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
@@ -97,7 +95,18 @@ std::vector<leakbpf_mapped_code> TableLoader::load_for(pid_t pid) {
 void TableLoader::load(pid_t pid, const leakbpf_mapped_code& code) {
   const std::scoped_lock lock(mutex_);
   if (!loaded_.contains(code.file))
-    load_file(pid, code);
+    load_file(code.file, open(pid, code));
+}
+
+void TableLoader::load(const std::string& path) {
+  auto opened = open_regular(path);
+  const auto mapping = opened ? as_mapped(*opened) : std::nullopt;
+  if (!mapping)
+    return;
+  const leakbpf_file_key key{mapping->inode, kernel_device(mapping->device), 0};
+  const std::scoped_lock lock(mutex_);
+  if (!loaded_.contains(key))
+    load_file(key, ElfFile::take(*std::move(opened), path));
 }
 
 leakbpf_unwind_rule TableLoader::rule(std::uint16_t index) {
@@ -115,18 +124,19 @@ Result<ElfFile> TableLoader::open(pid_t pid, const leakbpf_mapped_code& code) co
     const auto image = vdso_image();
     return ElfFile::open_image(image.data(), image.size());
   }
-  // The kernel's own link to what is mapped: right in every mount namespace, and when deleted.
-  const std::string link =
-      proc_.path(pid, fmt::format("map_files/{:x}-{:x}", code.start, code.end));
-  if (::faccessat(AT_FDCWD, link.c_str(), R_OK, AT_EACCESS) == 0)
-    return ElfFile::open(link);
-  if (errno == ENOENT)
-    return Error{ExitCode::no_target, "it is mapped no more", ""};
-  return open_by_path(pid, code);
+  const MappedFile file{
+      device_of_kernel(code.file.device), code.file.inode, "", pid, code.start, code.end, "", ""};
+  auto opened = open_mapped_file(proc_, file);
+  if (!opened && opened.error().code != ExitCode::no_target)
+    opened = open_by_path(pid, code);
+  if (!opened)
+    return opened.error();
+  return ElfFile::take(*std::move(opened), proc_.link(pid, map_file(code)));
 }
 
-/// Without the right to follow the kernel's links (CAP_CHECKPOINT_RESTORE).
-Result<ElfFile> TableLoader::open_by_path(pid_t pid, const leakbpf_mapped_code& code) const {
+/// Without the right to follow the kernel's links. Its path is not among what the kernel side
+/// tells.
+Result<UniqueFd> TableLoader::open_by_path(pid_t pid, const leakbpf_mapped_code& code) const {
   const auto mappings = proc_.mappings(pid);
   if (!mappings)
     return mappings.error();
@@ -137,51 +147,48 @@ Result<ElfFile> TableLoader::open_by_path(pid_t pid, const leakbpf_mapped_code& 
   const auto files = executable_files(proc_, pid, std::span(&*mapping, 1));
   if (files.empty())
     return Error{ExitCode::cannot_trace, "it has no path", ""};
-  return ElfFile::open(files.front().open_path);
+  return open_mapped_file(proc_, files.front());
 }
 
 /// What cannot be opened now is asked for again when it is met again; what is no ELF file is known
 /// to have no table.
-void TableLoader::load_file(pid_t pid, const leakbpf_mapped_code& code) {
+void TableLoader::load_file(const leakbpf_file_key& key, Result<ElfFile> file) {
   leakbpf_unwind_file loaded{};
-  if (auto file = open(pid, code)) {
-    const std::string content = fmt::format("{}-{}", file->build_id(), file->size());
-    const auto known = by_content_.find(content);
-    if (!file->build_id().empty() && known != by_content_.end()) {
-      loaded = known->second;
-    } else {
-      loaded = load_table(*file);
-      by_content_.emplace(content, loaded);
-    }
-  } else if (file.error().code == ExitCode::no_target) {
+  if (file)
+    loaded = load_table(*file);
+  else if (file.error().code == ExitCode::no_target)
     return;
-  }
   stats_.files++;
   if (loaded.levels == 0)
     stats_.files_without_table++;
-  if (maps_.put_file(code.file, loaded))
-    loaded_.insert(code.file);
+  if (maps_.put_file(key, loaded))
+    loaded_.insert(key);
   else
     maps_.refuse_requests(); // else each walk through it would ask again
 }
 
-/// A file whose table could not be made or kept is walked by frame pointers.
+/// A file whose table could not be made or kept is walked by frame pointers. Copies of a file share
+/// their tree.
 leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
-  auto table = cache_.load(file);
-  if (!table) {
-    auto built = build_unwind_table(file);
-    if (!built)
-      return {};
-    cache_.store(file, *built);
-    table = std::move(*built);
-  }
+  auto table = build_unwind_table(file);
+  if (!file.unchanged())
+    stats_.changed_files.insert(file.path());
+  if (!table)
+    return {};
   if (python_)
     mark_python(file, *table);
   stats_.damaged_functions += table->stats.damaged;
-  const auto shared = share_rules(table->rules);
+  const auto [known, is_new] = by_content_.try_emplace(fingerprints_.of(*table));
+  if (is_new)
+    known->second = put_tree(*table);
+  return known->second;
+}
+
+leakbpf_unwind_file TableLoader::put_tree(const UnwindTable& table) {
+  const auto shared = share_rules(table.rules);
   if (!shared)
     return {};
-  const UnwindTree tree = pack_tree(*table, *shared, next_node_id_);
+  const UnwindTree tree = pack_tree(table, *shared, next_node_id_);
   if (!maps_.put_nodes(next_node_id_, tree.nodes))
     return {};
   next_node_id_ += static_cast<std::uint32_t>(tree.nodes.size());

@@ -4,7 +4,7 @@
 
 #include "kernel/unwind_maps.h"
 #include "target/proc_fs.h"
-#include "unwind/table_cache.h"
+#include "unwind/table_fingerprint.h"
 #include "unwind/unwind_table.h"
 
 #include <map>
@@ -21,19 +21,22 @@ struct TableLoaderStats {
   std::uint64_t files = 0;
   std::uint64_t files_without_table = 0; ///< unreadable, not ELF, or no room in the kernel
   std::uint64_t damaged_functions = 0;   ///< whose entries are damaged, over all files
+  std::set<std::string> changed_files;   ///< rewritten while they were read
 };
 
 /// Thread-safe.
 class TableLoader {
 public:
   /// `python`: mark the evaluation functions of Python interpreters.
-  TableLoader(const ProcFs& proc, UnwindMaps maps, TableCache cache, bool python);
+  TableLoader(const ProcFs& proc, UnwindMaps maps, bool python);
 
   /// Loads the tables of all code that `pid` has mapped, the largest first; those that are there
   /// already cost nothing. Returns the mappings, empty when the process is gone.
   std::vector<leakbpf_mapped_code> load_for(pid_t pid);
   /// The same for one file.
   void load(pid_t pid, const leakbpf_mapped_code& code);
+  /// The same for one that nobody has mapped yet.
+  void load(const std::string& path);
 
   [[nodiscard]] leakbpf_unwind_rule rule(std::uint16_t index);
   [[nodiscard]] TableLoaderStats stats();
@@ -49,22 +52,23 @@ private:
     bool operator()(const leakbpf_unwind_rule& a, const leakbpf_unwind_rule& b) const;
   };
 
-  void load_file(pid_t pid, const leakbpf_mapped_code& code);
+  void load_file(const leakbpf_file_key& key, Result<ElfFile> file);
   leakbpf_unwind_file load_table(const ElfFile& file);
+  leakbpf_unwind_file put_tree(const UnwindTable& table);
   [[nodiscard]] std::vector<leakbpf_mapped_code> mapped_code(pid_t pid) const;
   [[nodiscard]] Result<ElfFile> open(pid_t pid, const leakbpf_mapped_code& code) const;
-  [[nodiscard]] Result<ElfFile> open_by_path(pid_t pid, const leakbpf_mapped_code& code) const;
+  [[nodiscard]] Result<UniqueFd> open_by_path(pid_t pid, const leakbpf_mapped_code& code) const;
   std::optional<std::vector<std::uint16_t>>
   share_rules(const std::vector<leakbpf_unwind_rule>& rules);
 
   const ProcFs& proc_;
   UnwindMaps maps_;
-  TableCache cache_;
   bool python_;
   std::mutex mutex_;
   std::set<leakbpf_file_key, KeyLess> loaded_;
-  std::map<std::string, leakbpf_unwind_file> by_content_; ///< build-id and size -> its tree
-  std::vector<leakbpf_unwind_rule> rules_;                ///< as the kernel has them
+  TableFingerprints fingerprints_;
+  std::map<TableFingerprint, leakbpf_unwind_file> by_content_; ///< a table's tree
+  std::vector<leakbpf_unwind_rule> rules_;                     ///< as the kernel has them
   std::unordered_map<leakbpf_unwind_rule, std::uint16_t, RuleHash, RuleEqual> rule_index_;
   std::uint32_t next_node_id_ = 1;
   TableLoaderStats stats_;

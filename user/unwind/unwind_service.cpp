@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/unwind_service.h"
 
+#include "base/descriptor_limit.h"
+#include "base/event.h"
+#include "base/memory_error.h"
+#include "base/start_signals.h"
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <bpf/libbpf.h>
@@ -20,11 +27,6 @@ constexpr std::chrono::milliseconds fresh_enough{20};
 constexpr std::size_t most_described = 4096;
 constexpr std::size_t most_seen = 256;
 
-void signal_event(const UniqueFd& event) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(event.get(), &one, sizeof(one));
-}
-
 void clear_event(const UniqueFd& event) {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = read(event.get(), &count, sizeof(count));
@@ -36,24 +38,29 @@ void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
   ring_buffer__free(ring);
 }
 
-UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache,
-                             std::uint32_t max_frames, bool python)
-    : proc_(proc), maps_(maps), tables_(proc, maps, std::move(cache), python),
-      max_frames_(max_frames),
+UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames,
+                             bool python)
+    : proc_(proc), maps_(maps), tables_(proc, maps, python), late_(proc), max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Result<std::unique_ptr<UnwindService>> UnwindService::start(const ProcFs& proc, UnwindMaps maps,
-                                                            TableCache cache,
                                                             std::uint32_t max_frames, bool python) {
-  std::unique_ptr<UnwindService> service(
-      new UnwindService(proc, maps, std::move(cache), max_frames, python));
-  if (!service->ring_ || !service->finished_event_ || !service->stop_event_)
+  std::unique_ptr<UnwindService> service(new UnwindService(proc, maps, max_frames, python));
+  const bool ready = service->ring_ && service->finished_event_ && service->stop_event_;
+  if (!ready && is_descriptor_shortage(errno))
+    return descriptor_shortage(errno);
+  if (!ready)
     return Error{ExitCode::cannot_trace,
                  fmt::format("cannot map the buffer of unwind requests: {}", std::strerror(errno)),
                  ""};
-  service->thread_ = std::thread([&service = *service] { service.work(); });
+  try {
+    const SignalsBlocked blocked;
+    service->thread_ = std::thread([&service = *service] { service.work(); });
+  } catch (const std::system_error&) {
+    return no_more_threads();
+  }
   return service;
 }
 
@@ -70,7 +77,14 @@ void UnwindService::work() {
     poll(fds.data(), fds.size(), -1);
     if (fds[1].revents != 0)
       return;
-    drain();
+    try {
+      drain();
+    } catch (const std::exception&) { // memory ran out
+      const std::scoped_lock lock(finished_mutex_);
+      thrown_ = std::current_exception();
+      signal_event(finished_event_);
+      return;
+    }
   }
 }
 
@@ -126,8 +140,11 @@ UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) 
   return seen.mapped;
 }
 
-/// A program that lives for some milliseconds is gone when its stacks are to be named.
-void UnwindService::see_maps(const leakbpf_unwind_request& request) {
+/// A program that lives for some milliseconds is gone when its stacks are to be named. `again`:
+/// what was seen before is old.
+void UnwindService::see_maps(const leakbpf_unwind_request& request, bool again) {
+  if (!again && !maps_seen(request.target).empty())
+    return;
   auto text = proc_.read(static_cast<pid_t>(request.tgid), "maps");
   if (!text || text->empty())
     return;
@@ -143,16 +160,41 @@ std::string UnwindService::maps_seen(std::uint32_t target) {
   return seen == maps_seen_.end() ? "" : seen->second;
 }
 
+/// What is behind the copy is read when it is asked for, where it was not before.
+void UnwindService::finish(const leakbpf_unwind_request& request, std::vector<std::uint8_t> memory,
+                           std::optional<LateRead> late,
+                           std::span<const leakbpf_mapped_code> mapped, leakbpf_stack& stack) {
+  constexpr std::uint64_t refusal_ns = 60'000'000'000;
+  const leakbpf_stack begun = stack;
+  finish_stack(request, memory, mapped, max_frames_, maps_, tables_, stack);
+  if (stack.end == LEAKBPF_STACK_UNREADABLE && !late) {
+    late = late_.extend(request, memory);
+    if (late == LateRead::found) {
+      stack = begun;
+      finish_stack(request, memory, mapped, max_frames_, maps_, tables_, stack);
+    }
+  }
+  if (stack.end == LEAKBPF_STACK_UNREADABLE && late != LateRead::changed)
+    maps_.refuse_walk(request.walk_hash, request.time_ns + refusal_ns);
+}
+
 void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack) {
-  if (!has_stack)
-    see_maps(request);
+  std::vector<std::uint8_t> memory;
+  std::optional<LateRead> late;
+  if (has_stack) {
+    const auto copied = std::min<std::uint64_t>(request.copied, LEAKBPF_STACK_COPY_BYTES);
+    memory.assign(request.memory, request.memory + copied);
+    if (copied < LEAKBPF_STACK_COPY_BYTES) // first of all: the thread goes on meanwhile
+      late = late_.extend(request, memory);
+  }
+  see_maps(request, !has_stack);
   const auto& mapped = mapped_by(request, has_stack);
   if (!has_stack)
     return;
   auto stack = maps_.stack(request.stack_hash);
   if (!stack)
     return;
-  finish_stack(request, mapped, max_frames_, maps_, tables_, *stack);
+  finish(request, std::move(memory), late, mapped, *stack);
   const FinishedStack finished{request.target, request.stack_hash, *stack};
   {
     const std::scoped_lock lock(finished_mutex_);
@@ -164,6 +206,8 @@ void UnwindService::handle(const leakbpf_unwind_request& request, bool has_stack
 std::vector<FinishedStack> UnwindService::take_finished() {
   clear_event(finished_event_);
   const std::scoped_lock lock(finished_mutex_);
+  if (thrown_)
+    std::rethrow_exception(std::exchange(thrown_, nullptr));
   return std::exchange(finished_, {});
 }
 

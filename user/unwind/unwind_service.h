@@ -3,7 +3,8 @@
 // moment needs its table before its first allocations are many.
 #pragma once
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
+#include "unwind/late_stack.h"
 #include "unwind/stack_finisher.h"
 #include "unwind/table_loader.h"
 
@@ -29,14 +30,15 @@ class UnwindService {
 public:
   /// Fails when the kernel gives no memory or descriptors for the buffer of requests.
   [[nodiscard]] static Result<std::unique_ptr<UnwindService>>
-  start(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames,
-        bool python);
+  start(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, bool python);
   UnwindService(const UnwindService&) = delete;
   UnwindService& operator=(const UnwindService&) = delete;
   ~UnwindService();
 
   /// Loads the tables of everything `pid` has mapped, before its probes are attached.
   void prepare(pid_t pid) { tables_.load_for(pid); }
+  /// Loads the table of a file that a process is going to map.
+  void prepare_file(const std::string& path) { tables_.load(path); }
   /// Tells the walker what `pid` has mapped, under the name of its address space.
   void describe_space(std::uint32_t space, pid_t pid);
   /// /proc/PID/maps as it was when the target's dynamic linker had last mapped something; empty:
@@ -62,19 +64,22 @@ private:
     std::vector<leakbpf_mapped_code> mapped;
   };
 
-  UnwindService(const ProcFs& proc, UnwindMaps maps, TableCache cache, std::uint32_t max_frames,
-                bool python);
+  UnwindService(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, bool python);
   void work();
   void describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped);
   const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,
                                                     bool has_stack);
   void handle(const leakbpf_unwind_request& request, bool has_stack);
-  void see_maps(const leakbpf_unwind_request& request);
+  void see_maps(const leakbpf_unwind_request& request, bool again);
+  void finish(const leakbpf_unwind_request& request, std::vector<std::uint8_t> memory,
+              std::optional<LateRead> late, std::span<const leakbpf_mapped_code> mapped,
+              leakbpf_stack& stack);
   static int on_record(void* context, void* data, std::size_t size);
 
   const ProcFs& proc_;
   UnwindMaps maps_;
   TableLoader tables_;
+  LateStacks late_;
   std::uint32_t max_frames_;
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::mutex ring_mutex_;
@@ -85,6 +90,7 @@ private:
   std::map<std::uint32_t, std::set<std::uint64_t>> described_; ///< space -> starts of mappings
   std::mutex finished_mutex_;
   std::vector<FinishedStack> finished_;
+  std::exception_ptr thrown_; ///< what ended the work; guarded as finished_
   UniqueFd finished_event_;
   UniqueFd stop_event_;
   std::thread thread_;

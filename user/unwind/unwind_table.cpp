@@ -179,8 +179,8 @@ std::uint16_t TableBuilder::unsupported(Unsupported reason) {
 
 std::vector<CodeRange> TableBuilder::signal_returns(const std::vector<CodeRange>& covered) {
   first_row_ = rows_.size();
-  auto ranges = find_signal_returns(bytes_of(file_), segments_, covered,
-                                    static_cast<std::uint32_t>(first_row_));
+  auto ranges =
+      find_signal_returns(file_, segments_, covered, static_cast<std::uint32_t>(first_row_));
   if (!ranges.empty())
     add_row(0, rule_of_kind(LEAKBPF_CFA_SIGNAL));
   return ranges;

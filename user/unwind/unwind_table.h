@@ -14,9 +14,6 @@
 
 namespace leakbpf {
 
-/// Changes whenever the same file would give another table: tables in the cache are then old.
-constexpr std::uint32_t unwind_table_version = 3;
-
 /// File offsets from here on have no rows: a row's offset has 32 bits, and the last two values are
 /// left to the end of the last range and to unused keys of the tree.
 constexpr std::uint64_t unwind_offset_limit = 0xffff'fffe;

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/one_ladder.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+/// Unknown where none is judged yet.
+std::optional<Severity> worst_of(const std::vector<TargetReport>& targets) {
+  std::optional<Severity> worst;
+  for (const TargetReport& target : targets)
+    worst = std::max(worst, target.verdict.severity);
+  return worst;
+}
+
+void grade(Verdict& verdict, std::optional<Severity> most) {
+  if (!most || !verdict.severity || *verdict.severity <= *most)
+    return;
+  verdict.reasons.push_back(fmt::format("graded down from {} to {}: as a whole, the process is {}",
+                                        severity_name(*verdict.severity), severity_name(*most),
+                                        severity_name(*most)));
+  verdict.severity = most;
+}
+
+} // namespace
+
+void grade_by_targets(Report& report) {
+  const std::optional<Severity> worst = worst_of(report.targets);
+  const auto most = [&](std::size_t processes, std::size_t target) {
+    return processes > 1 || target >= report.targets.size()
+               ? worst
+               : report.targets[target].verdict.severity;
+  };
+  for (SiteReport& site : report.sites)
+    grade(site.verdict, most(site.processes, site.target));
+  for (HeldReport& held : report.held)
+    grade(held.verdict, most(held.processes, held.target));
+}
+
+} // namespace leakbpf
