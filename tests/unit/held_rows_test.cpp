@@ -140,7 +140,8 @@ TEST_CASE("what holds little is told only where nothing else explains the growth
 
 TEST_CASE("a container comes before those in it that hold the same", "[held]") {
   Report report = sample_report();
-  SourceLines sources{ProcFs()};
+  const ProcFs proc;
+  SourceLines sources(proc);
   const PythonOwner owner = PythonOwner::application;
   add_held_rows(report, 0,
                 {finding("log.loggers[*].children", 5.1, owner), finding("log.loggers", 5, owner),
@@ -160,7 +161,8 @@ TEST_CASE("the same container in several processes is one row by line", "[held]"
   report.targets.resize(3, report.targets[0]);
   report.targets[2].executable = "/usr/bin/other";
   const PythonOwner owner = PythonOwner::application;
-  SourceLines sources{ProcFs()};
+  const ProcFs proc;
+  SourceLines sources(proc);
   HeldFinding candidate = finding("shop.seen", 2, owner);
   candidate.row.lines = {{"shop.py", 10, "remember", "", LineEvidence::candidate, false}};
   candidate.row.entries = 1'000;
@@ -191,7 +193,8 @@ TEST_CASE("the same container in several processes is one row by line", "[held]"
 TEST_CASE("a container is no worse than its target", "[held]") {
   Report report = sample_report();
   report.targets[0].verdict.severity = Severity::low;
-  SourceLines sources{ProcFs()};
+  const ProcFs proc;
+  SourceLines sources(proc);
   add_held_rows(
       report, 0,
       {finding("a", 1, PythonOwner::application), finding("b", 2, PythonOwner::application)},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for places: the test program is its own fixture, so it must be built with -g.
 #include "module_fixture.h"
+#include "sample/sample.h"
 
 #include <array>
 #include <chrono>
@@ -227,13 +228,26 @@ TEST_CASE("the vDSO is read from memory", "[symbol]") {
 }
 
 TEST_CASE("a file in memory gives the lines that it gives from disk", "[symbol]") {
-  const std::vector<char> image = bytes_of("/proc/self/exe");
-  const auto module = Module::open_image(image.data(), image.size());
-  REQUIRE(module);
-  const auto frames = module->resolve(place_of(shapes::outer(1)).offset, true);
-  REQUIRE_FALSE(frames.empty());
-  CHECK(frames.back().function == "shapes::outer(int)");
-  CHECK(frames.front().line == shapes::innermost_line);
+  const Place target = place_of(sample::target());
+  const Place busy = place_of(reinterpret_cast<const void*>(&sample::busy));
+  const std::vector<char> image = bytes_of(target.path);
+  const auto in_memory = Module::open_image(image.data(), image.size());
+  REQUIRE(in_memory);
+  const Module on_disk = open_module(target.path);
+  CHECK(in_memory->resolve(target.offset, false).back().line - sample::target_line() <= 1);
+  bool inlined = false;
+  for (std::uint64_t offset = busy.offset; offset < busy.offset + 2000; offset += 5) {
+    INFO(offset);
+    const auto frames = in_memory->resolve(offset, true);
+    const auto expected = on_disk.resolve(offset, true);
+    REQUIRE(frames.size() == expected.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      CHECK(frames[i].function == expected[i].function);
+      CHECK(frames[i].line == expected[i].line);
+    }
+    inlined |= frames.size() > 1;
+  }
+  CHECK(inlined);
 }
 
 TEST_CASE("file offsets outside of every segment have no address and no name", "[symbol]") {

@@ -16,6 +16,7 @@ namespace leakbpf {
 class SourceLines {
 public:
   explicit SourceLines(const ProcFs& proc) : proc_(proc) {}
+  explicit SourceLines(ProcFs&&) = delete; ///< it would be gone at the first question
 
   /// Line `line` (from 1) of `file` as process `pid` sees it, without the blanks around it, at most
   /// 200 bytes; empty when it cannot be read. A relative path counts from the process's directory.
