@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
     return 3;
   for (int i = 0; i < 7; i++) {
     leak();
-    usleep(1000);
+    usleep(10000);
   }
   dlclose(library);
   puts("done");
