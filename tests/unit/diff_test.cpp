@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/diff.h"
 #include "render/diff_table.h"
+#include "render/html.h"
 #include "sample_report.h"
 
 #include <algorithm>
@@ -71,6 +72,28 @@ TEST_CASE("rows are new, gone, grown, shrunk or the same", "[diff]") {
   CHECK(row_named(diff, "grew").rank == 2);
   CHECK(row_named(diff, "gone").rank == 3); // what shows nothing comes last
   CHECK(row_named(diff, "same").rank == 5);
+}
+
+TEST_CASE("runs of different lengths are compared by growth per minute", "[diff]") {
+  const double rate = 1 << 20;
+  Report before = report_of({site("steady leak", 2 << 20, rate), site("faster", 2 << 20, rate),
+                             site("slower", 2 << 20, rate), site("gone", 1 << 20, rate)});
+  before.duration_seconds = 120;
+  Report after =
+      report_of({site("steady leak", 1 << 20, rate * 1.1), site("faster", 1 << 20, 2 * rate),
+                 site("slower", 1 << 20, rate / 2), site("new", 1 << 20, rate)});
+  after.duration_seconds = 60;
+  const Diff diff = compare(before, "a", after, "b");
+  CHECK(diff.by_rate);
+  CHECK(row_named(diff, "steady leak").change == Change::same);
+  CHECK(row_named(diff, "faster").change == Change::grew);
+  CHECK(row_named(diff, "slower").change == Change::shrank);
+  CHECK(row_named(diff, "gone").change == Change::gone);
+  CHECK(row_named(diff, "new").change == Change::added);
+  CHECK_THAT(render_table(diff, {}, 20), ContainsSubstring("2m00s and 1m00s"));
+  CHECK_THAT(render_html(diff), ContainsSubstring("differ in length"));
+  before.duration_seconds = 64;
+  CHECK_FALSE(compare(before, "a", after, "b").by_rate);
 }
 
 TEST_CASE("workers with one stack are one row, kinds are not", "[diff]") {

@@ -20,6 +20,10 @@ namespace {
 constexpr double least_change_bytes = 4096;
 constexpr double least_change_share = 0.01;
 
+// Runs whose lengths differ by more are compared by rate; rates that differ by less are the same.
+constexpr double least_length_share = 0.1;
+constexpr double least_rate_share = 0.2;
+
 /// What names a frame in every build of a program: no line, no offset.
 std::string frame_key(const Frame& frame) {
   if (frame.kind == FrameKind::python)
@@ -63,7 +67,15 @@ void add(std::optional<DiffFigures>& figures, const SiteReport& site) {
   add_growth(*figures, site.growth_bytes_per_minute, site.verdict.severity);
 }
 
-Change change_of(const DiffRow& row) {
+Change change_of_rate(const DiffRow& row) {
+  const double before = row.before->growth_bytes_per_minute.value_or(0);
+  const double change = row.growth_change();
+  if (std::abs(change) < std::max(least_change_bytes, least_rate_share * std::abs(before)))
+    return Change::same;
+  return change > 0 ? Change::grew : Change::shrank;
+}
+
+Change change_of(const DiffRow& row, bool by_rate) {
   const double change = row.bytes_change();
   if (std::abs(change) >= least_change_bytes && !row.before)
     return Change::added;
@@ -71,6 +83,8 @@ Change change_of(const DiffRow& row) {
     return Change::gone;
   if (!row.before || !row.after)
     return Change::same;
+  if (by_rate)
+    return change_of_rate(row);
   const auto before = static_cast<double>(row.before->totals.outstanding_bytes());
   if (std::abs(change) < std::max(least_change_bytes, least_change_share * before))
     return Change::same;
@@ -110,6 +124,11 @@ bool ranks_before(const DiffRow& a, const DiffRow& b) {
   return std::abs(a.bytes_change()) > std::abs(b.bytes_change());
 }
 
+bool lengths_differ(const Report& before, const Report& after) {
+  const double longer = std::max(before.duration_seconds, after.duration_seconds);
+  return std::abs(before.duration_seconds - after.duration_seconds) > least_length_share * longer;
+}
+
 bool has_pools_behind(const Report& report) {
   return std::any_of(report.sites.begin(), report.sites.end(),
                      [](const SiteReport& site) { return site.behind; });
@@ -121,6 +140,7 @@ Diff compare(const Report& before, const std::string& before_name, const Report&
              const std::string& after_name) {
   Diff diff;
   diff.version = after.version;
+  diff.by_rate = lengths_differ(before, after);
   diff.before = side_of(before, before_name);
   diff.after = side_of(after, after_name);
   StackKeys keys;
@@ -148,7 +168,7 @@ Diff compare(const Report& before, const std::string& before_name, const Report&
     if (counts(site))
       add(row_of(site).after, site);
   for (DiffRow& row : diff.rows)
-    row.change = change_of(row);
+    row.change = change_of(row, diff.by_rate);
   std::stable_sort(diff.rows.begin(), diff.rows.end(), ranks_before);
   for (std::size_t i = 0; i < diff.rows.size(); i++)
     diff.rows[i].rank = i + 1;

@@ -101,7 +101,8 @@ struct DiffSide {
 };
 
 struct Diff {
-  std::string version; ///< of the leakbpf that compares
+  std::string version;  ///< of the leakbpf that compares
+  bool by_rate = false; ///< the runs differ in length: stacks of both are compared by growth alone
   DiffSide before;
   DiffSide after;
   std::vector<DiffRow> rows;    ///< the largest growth first
@@ -110,7 +111,9 @@ struct Diff {
 
 /// Stacks are the same when the functions and files of their frames are, whatever the lines and
 /// builds; sites of several processes with one stack are added up. Containers are the same when
-/// their paths and types are.
+/// their paths and types are. What is outstanding counts from the beginning of a run: of runs whose
+/// lengths differ by more than a tenth a stack that is in both is compared by its growth per
+/// minute.
 [[nodiscard]] Diff compare(const Report& before, const std::string& before_name,
                            const Report& after, const std::string& after_name);
 

@@ -91,6 +91,15 @@ std::string describe_run(const Report& report) {
   return text;
 }
 
+std::string describe_lengths(const Diff& diff) {
+  if (!diff.by_rate)
+    return "";
+  return fmt::format(
+      "the runs differ in length ({} and {}): stacks that are in both are compared by "
+      "growth per minute, not by bytes",
+      format_duration(diff.before.duration_seconds), format_duration(diff.after.duration_seconds));
+}
+
 std::string_view severity_word(const std::optional<Severity>& severity) {
   return severity ? severity_name(*severity) : "unknown";
 }

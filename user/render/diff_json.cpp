@@ -98,6 +98,7 @@ OutputJson held_json(const HeldChange& change) {
 std::string render_json(const Diff& diff) {
   JsonLines out("leakbpf.diff/1");
   out.member("tool", {{"version", diff.version}});
+  out.member("compared_by", diff.by_rate ? "growth" : "bytes");
   out.member("before", side_json(diff.before));
   out.member("after", side_json(diff.after));
   OutputJson held = OutputJson::array();

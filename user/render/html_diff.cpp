@@ -176,6 +176,8 @@ std::string render_html(const Diff& diff) {
                   format_change(change));
   std::string body = html_heading(title, changes_line(diff)) + "<main>\n<div class=\"pair\">";
   body += side_card("Before", diff.before) + side_card("After", diff.after) + "</div>\n";
+  if (diff.by_rate)
+    body += "<p>" + escape_markup(describe_lengths(diff)) + "</p>\n";
   body += held_table(diff);
   body += "<section class=\"card\"><h2>Stacks</h2>" + diff_table(diff) + "</section>\n";
   body += "<section class=\"card\"><h2>Flame graph</h2><p>The width of a box is the larger of "
