@@ -41,6 +41,29 @@ TEST_CASE("of many processes those that do not grow have a line each", "[verdict
   CHECK_THAT(text, ContainsSubstring("  - the limit of 512 MB is reached in 20 min\n"));
 }
 
+TEST_CASE("children that ended without growth are counted, not listed", "[verdict]") {
+  Report report = sample_report();
+  TargetReport child = report.targets[0];
+  child.verdict = {};
+  child.ended = TargetEnd{"exited with 0", 1};
+  child.pid = 17;
+  report.targets.push_back(child);
+  CHECK_THAT(render_verdict(report), ContainsSubstring("PID 17 "));
+  child.pid = 18;
+  report.targets.push_back(child);
+  child.pid = 19;
+  child.verdict.severity = Severity::high;
+  report.targets.push_back(child);
+  const std::string text = render_verdict(report);
+  CHECK_THAT(text, !ContainsSubstring("PID 17 ") && !ContainsSubstring("PID 18 "));
+  CHECK_THAT(text, ContainsSubstring("PID 19 "));
+  CHECK_THAT(text,
+             ContainsSubstring("and 2 processes that ended; none of them was seen to grow\n"));
+  std::erase_if(report.targets, [](const TargetReport& target) { return !target.ended; });
+  report.targets.pop_back();
+  CHECK_THAT(render_verdict(report), ContainsSubstring("PID 17 ")); // there is nothing else
+}
+
 TEST_CASE("the processes that grow fastest come first", "[verdict]") {
   Report report = sample_report();
   TargetReport slow = report.targets[0];

@@ -68,6 +68,24 @@ std::vector<std::string> site_lines(const SiteReport& site) {
   return lines;
 }
 
+/// Ended, and was not seen to grow: where there are others, it needs no line of its own.
+bool only_ended(const TargetReport& target) {
+  return target.ended && !grows(target.verdict.severity);
+}
+
+/// Those that have a line; short-lived children of a server are counted in `ended` instead.
+std::vector<std::size_t> shown_targets(const Report& report, std::size_t& ended) {
+  std::vector<std::size_t> order = worst_first(report.targets);
+  const auto is_ended = [&](std::size_t index) { return only_ended(report.targets[index]); };
+  const auto count = static_cast<std::size_t>(std::count_if(order.begin(), order.end(), is_ended));
+  ended = 0;
+  if (count < 2 || count == order.size())
+    return order;
+  ended = count;
+  std::erase_if(order, is_ended);
+  return order;
+}
+
 /// Its containers that grow, with the lines that fill them.
 void add_held(std::string& text, const Report& report, std::size_t target, std::size_t rows,
               bool leading) {
@@ -118,7 +136,8 @@ std::string render_verdict(const Report& report, std::size_t sites) {
   std::string text =
       fmt::format("leakbpf {} on {}, {} from {}\n", report.version, report.host.hostname,
                   format_duration(report.duration_seconds), report.started_at);
-  const std::vector<std::size_t> order = worst_first(report.targets);
+  std::size_t ended = 0;
+  const std::vector<std::size_t> order = shown_targets(report, ended);
   for (std::size_t place = 0; place < std::min(order.size(), most_targets); place++) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
@@ -134,6 +153,8 @@ std::string render_verdict(const Report& report, std::size_t sites) {
   if (order.size() > most_targets)
     text += fmt::format(
         "and {}\n", format_counted(order.size() - most_targets, "more process", "more processes"));
+  if (ended > 0)
+    text += fmt::format("and {} processes that ended; none of them was seen to grow\n", ended);
   if (report.suppressed.containers > 0)
     text += fmt::format("suppressed: {}\n",
                         format_counted(report.suppressed.containers, "container that grows",
