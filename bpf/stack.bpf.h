@@ -73,9 +73,8 @@ static __always_inline __u64 unfinished_hash(const struct task_state* state, __u
 }
 
 /* Asks user space to finish the walk, which it can from the rest of the stack as it is now, and
- * keeps what there is under a name of its own until then. 0: there is no room for that. Verified
- * once, since it is called from two places and most of the time to load a program went there. */
-VERIFIED_ONCE __u64 request_finish(struct task_state* state, __u64 hash) {
+ * keeps what there is under a name of its own until then. 0: there is no room for that. */
+static NO_INLINE __u64 request_finish(struct task_state* state, __u64 hash) {
   if (!state)
     return 0;
   __u64 now = bpf_ktime_get_ns();
@@ -100,7 +99,8 @@ VERIFIED_ONCE __u64 request_finish(struct task_state* state, __u64 hash) {
   request->time_ns = now;
   request->code = state->walk.code;
   request->frame = state->walk.frame;
-  request->python_slots = python_rest(state, request->python);
+  request->python_slots = python_rest(state);
+  bpf_probe_read_kernel(request->python, sizeof(request->python), state->stack.pc);
   request->copied = copy_stack(request);
   bpf_ringbuf_submit(request, 0);
   return own_hash;

@@ -212,10 +212,11 @@ VERIFIED_ONCE int python_frame(struct task_state* state) {
   return layout->boundary == LEAKBPF_PYTHON_EVERY_FRAME || marked ? PYTHON_STOPS : PYTHON_GOES_ON;
 }
 
-/* All Python frames of the thread that the walk has not come to yet, into `slots`. The frames of
- * the stack at hand, which is kept already, are overwritten by it. Returns how many slots. */
-static NO_INLINE __u32 python_rest(struct task_state* state, __u64* slots) {
-  if (!state || !slots)
+/* All Python frames of the thread that the walk has not come to yet, over the frames of the stack
+ * at hand, which is kept already. Returns how many slots they take. Verified once: two ways lead
+ * here, and most of the time to load a program went there. */
+VERIFIED_ONCE __u32 python_rest(struct task_state* state) {
+  if (!state)
     return 0;
   if (!state->walk.python.begun)
     python_begin(&state->walk);
@@ -231,7 +232,6 @@ static NO_INLINE __u32 python_rest(struct task_state* state, __u64* slots) {
     if (result == PYTHON_FAILS || depth + 2 > LEAKBPF_REQUEST_PYTHON_SLOTS)
       break;
   }
-  bpf_probe_read_kernel(slots, sizeof(__u64) * LEAKBPF_REQUEST_PYTHON_SLOTS, state->stack.pc);
   __u32 taken = state->stack.depth;
   state->stack.depth = depth_of_stack; /* by which a collision of hashes is told */
   return taken;
