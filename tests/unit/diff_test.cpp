@@ -92,6 +92,8 @@ TEST_CASE("runs of different lengths are compared by growth per minute", "[diff]
   CHECK(row_named(diff, "new").change == Change::added);
   CHECK_THAT(render_table(diff, {}, 20), ContainsSubstring("2m00s and 1m00s"));
   CHECK_THAT(render_html(diff), ContainsSubstring("differ in length"));
+  after.sites[1].growth_bytes_per_minute.reset(); // nothing to compare
+  CHECK(row_named(compare(before, "a", after, "b"), "faster").change == Change::same);
   before.duration_seconds = 64;
   CHECK_FALSE(compare(before, "a", after, "b").by_rate);
 }

@@ -67,8 +67,11 @@ void add(std::optional<DiffFigures>& figures, const SiteReport& site) {
   add_growth(*figures, site.growth_bytes_per_minute, site.verdict.severity);
 }
 
+/// Of a stack that is in both; growth that is not known on both sides tells nothing.
 Change change_of_rate(const DiffRow& row) {
-  const double before = row.before->growth_bytes_per_minute.value_or(0);
+  if (!row.before->growth_bytes_per_minute || !row.after->growth_bytes_per_minute)
+    return Change::same;
+  const double before = *row.before->growth_bytes_per_minute;
   const double change = row.growth_change();
   if (std::abs(change) < std::max(least_change_bytes, least_rate_share * std::abs(before)))
     return Change::same;

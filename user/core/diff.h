@@ -107,6 +107,11 @@ struct Diff {
   DiffSide after;
   std::vector<DiffRow> rows;    ///< the largest growth first
   std::vector<HeldChange> held; ///< so too
+
+  /// Whether a change of this row's bytes says anything.
+  [[nodiscard]] bool compares_bytes(const DiffRow& row) const {
+    return !by_rate || !row.before || !row.after;
+  }
 };
 
 /// Stacks are the same when the functions and files of their frames are, whatever the lines and

@@ -92,8 +92,6 @@ std::string describe_run(const Report& report) {
 }
 
 std::string describe_lengths(const Diff& diff) {
-  if (!diff.by_rate)
-    return "";
   return fmt::format(
       "the runs differ in length ({} and {}): stacks that are in both are compared by "
       "growth per minute, not by bytes",

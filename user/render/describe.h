@@ -32,7 +32,7 @@ namespace leakbpf {
 [[nodiscard]] std::string describe_verdict(const TargetReport& target);
 /// "a.json, 5m00s from 2026-01-31T09:30:00Z, 12 MB in 1,234 blocks".
 [[nodiscard]] std::string describe_side(const DiffSide& side);
-/// Why stacks are compared by rate; empty when they are compared by bytes.
+/// Why stacks are compared by rate: of a diff by_rate.
 [[nodiscard]] std::string describe_lengths(const Diff& diff);
 /// "high"; "unknown" without a verdict.
 [[nodiscard]] std::string_view severity_word(const std::optional<Severity>& severity);

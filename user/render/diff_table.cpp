@@ -41,11 +41,10 @@ template <class Figures> bool leaks(const std::optional<Figures>& after) {
   return after && after->severity && is_leak(*after->severity);
 }
 
-void paint_row(Painter& painter, const DiffRow& row, bool by_rate, bool stacks) {
-  const bool both = row.before && row.after;
+void paint_row(Painter& painter, const Diff& diff, const DiffRow& row, bool stacks) {
   painter.row(fmt::format("{:>4}  {:<6}  {:>11}  {:>11}  {:>11}  {:>11}  {:<6}  ", row.rank,
                           change_name(row.change), bytes_of(row.before), bytes_of(row.after),
-                          by_rate && both ? "" : format_change(row.bytes_change()),
+                          diff.compares_bytes(row) ? format_change(row.bytes_change()) : "",
                           format_change(row.growth_change()), kind_name(row.kind)),
               culprit_of(row), row.growth_change() > 0 && leaks(row.after));
   if (!stacks)
@@ -93,7 +92,7 @@ std::string render_table(const Diff& diff, const TableStyle& style, std::size_t 
       paint_held(painter, change); // what was held to grow before and after grows on
   for (const DiffRow& row : diff.rows)
     if ((row.change != Change::same || leaks(row.after)) && (shown++ < rows || rows == 0))
-      paint_row(painter, row, diff.by_rate, style.stacks);
+      paint_row(painter, diff, row, style.stacks);
   if (is_same(diff))
     painter.line("      nothing changed");
   else if (rows != 0 && shown > rows)

@@ -30,11 +30,13 @@ std::size_t rows_of(const Diff& diff) {
   return std::min(diff.rows.size(), most_page_rows);
 }
 
-std::string diff_row(const DiffRow& row, std::size_t index) {
+std::string diff_row(const Diff& diff, const DiffRow& row, std::size_t index) {
   std::string html = fmt::format("<tr data-index=\"{}\">", index);
   html += html_number(std::to_string(row.rank), static_cast<double>(row.rank));
   html += fmt::format("<td>{}</td>", html_badge(change_name(row.change)));
-  html += html_number(format_change(row.bytes_change()), row.bytes_change());
+  html += diff.compares_bytes(row)
+              ? html_number(format_change(row.bytes_change()), row.bytes_change())
+              : html_number("", std::nullopt);
   html += bytes_cell(row.before) + bytes_cell(row.after);
   html += html_number(format_change(row.growth_change()), row.growth_change());
   const auto severity = row.after ? row.after->severity : std::nullopt;
@@ -47,7 +49,7 @@ std::string diff_row(const DiffRow& row, std::size_t index) {
 std::string diff_table(const Diff& diff) {
   std::string rows;
   for (std::size_t i = 0; i < rows_of(diff); i++)
-    rows += diff_row(diff.rows[i], i);
+    rows += diff_row(diff, diff.rows[i], i);
   std::string html = html_table({{"#"},
                                  {"Change", false},
                                  {"Bytes"},

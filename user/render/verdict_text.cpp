@@ -73,17 +73,12 @@ bool only_ended(const TargetReport& target) {
   return target.ended && !grows(target.verdict.severity);
 }
 
-/// Those that have a line; short-lived children of a server are counted in `ended` instead.
-std::vector<std::size_t> shown_targets(const Report& report, std::size_t& ended) {
-  std::vector<std::size_t> order = worst_first(report.targets);
-  const auto is_ended = [&](std::size_t index) { return only_ended(report.targets[index]); };
-  const auto count = static_cast<std::size_t>(std::count_if(order.begin(), order.end(), is_ended));
-  ended = 0;
-  if (count < 2 || count == order.size())
-    return order;
-  ended = count;
-  std::erase_if(order, is_ended);
-  return order;
+/// Those that have a line, by index: not the short-lived children of a server.
+std::vector<std::size_t> shown_targets(const Report& report) {
+  const std::vector<std::size_t> all = worst_first(report.targets);
+  std::vector<std::size_t> shown = all;
+  std::erase_if(shown, [&](std::size_t index) { return only_ended(report.targets[index]); });
+  return shown.empty() || all.size() - shown.size() < 2 ? all : shown;
 }
 
 /// Its containers that grow, with the lines that fill them.
@@ -136,8 +131,7 @@ std::string render_verdict(const Report& report, std::size_t sites) {
   std::string text =
       fmt::format("leakbpf {} on {}, {} from {}\n", report.version, report.host.hostname,
                   format_duration(report.duration_seconds), report.started_at);
-  std::size_t ended = 0;
-  const std::vector<std::size_t> order = shown_targets(report, ended);
+  const std::vector<std::size_t> order = shown_targets(report);
   for (std::size_t place = 0; place < std::min(order.size(), most_targets); place++) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
@@ -153,7 +147,7 @@ std::string render_verdict(const Report& report, std::size_t sites) {
   if (order.size() > most_targets)
     text += fmt::format(
         "and {}\n", format_counted(order.size() - most_targets, "more process", "more processes"));
-  if (ended > 0)
+  if (const std::size_t ended = report.targets.size() - order.size(); ended > 0)
     text += fmt::format("and {} processes that ended; none of them was seen to grow\n", ended);
   if (report.suppressed.containers > 0)
     text += fmt::format("suppressed: {}\n",
