@@ -124,6 +124,22 @@ TEST_CASE("the budget holds at every moment, but for what it takes to notice", "
   }
 }
 
+TEST_CASE("a run of a few seconds is within the budget once its first stretch is paid for",
+          "[governor]") {
+  for (const double rate : {0.1, 0.3, 1.0})
+    for (const std::uint32_t seed : {0U, 1U, 2U, 3U}) {
+      Simulation run(usual_budget, always(rate), seed);
+      REQUIRE(run.closes_by(5));
+      const double paid = (run.cost + rate * attach_seconds) / usual_budget;
+      for (double t = std::max(paid, 1.0); t < 40; t += 0.25) {
+        run.run_until(t);
+        CAPTURE(rate, seed, t);
+        CHECK(run.cost <= 1.2 * usual_budget * t);
+      }
+      CHECK(run.begins.size() >= (rate < 1 ? 7 : 4)); // of which the first is that stretch
+    }
+}
+
 TEST_CASE("what costs less than the budget is probed all the time", "[governor]") {
   for (const double rate : {0.0, 0.001, 0.02, 0.029}) {
     CAPTURE(rate);

@@ -45,6 +45,7 @@ double Governor::usable_budget() const {
 
 void Governor::opened(double now, double cost_seconds) {
   open_ = true;
+  earn(now, cost_seconds);
   opened_at_ = stretch_begin_ = now;
   cost_at_open_ = stretch_cost_ = cost_seconds;
   over_ = 0;
@@ -56,11 +57,23 @@ void Governor::closed(double now) {
   closed_at_ = now;
 }
 
+void Governor::earn(double now, double cost_seconds) {
+  earned_ += budget_ * (now - earned_until_.value_or(now));
+  earned_until_ = now;
+  if (budget_ <= 0) // nothing will be owed for this time
+    earned_ = cost_seconds;
+}
+
+/// Seconds that a window may last in which a second costs `rate` seconds.
+double Governor::window_of(double rate) const {
+  const double share = rate > 0 ? usable_budget() / rate : 1;
+  return std::clamp(cycle_seconds * share, shortest_window, longest_window);
+}
+
 void Governor::plan_window() {
   if (!limiting_)
     return;
-  const double share = rate_ > 0 ? usable_budget() / rate_ : 1;
-  window_seconds_ = std::clamp(cycle_seconds * share, shortest_window, longest_window);
+  window_seconds_ = window_of(rate_);
   window_seconds_ *= std::uniform_real_distribution<double>(0.75, 1.25)(random_);
 }
 
@@ -89,6 +102,7 @@ void Governor::look_at_rate(double now, double cost_seconds) {
 }
 
 bool Governor::should_close(double now, double cost_seconds) {
+  earn(now, cost_seconds);
   if (budget_ <= 0)
     limiting_ = false;
   if (!open_ || budget_ <= 0)
@@ -111,6 +125,7 @@ bool Governor::should_close(double now, double cost_seconds) {
 }
 
 bool Governor::should_open(double now, double cost_seconds) {
+  earn(now, cost_seconds);
   if (open_ || now - closed_at_ < shortest_gap)
     return false;
   // The whole cycle's cost, with that of taking the probes out.
@@ -118,7 +133,12 @@ bool Governor::should_open(double now, double cost_seconds) {
   const double cycle = now - opened_at_;
   if (budget_ > 0 && cost > usable_budget() * cycle)
     return false;
-  rate_ = cost / std::max(closed_at_ - opened_at_, shortest_window / 2);
+  const double rate = cost / std::max(closed_at_ - opened_at_, shortest_window / 2);
+  // A short run, too, is to end within the budget, though nobody knew the rate in its first stretch
+  // and the last window's cost has not been waited for.
+  if (budget_ > 0 && cost_seconds + rate * window_of(rate) > earned_)
+    return false;
+  rate_ = rate;
   cheap_windows_ = rate_ < return_share * usable_budget() ? cheap_windows_ + 1 : 0;
   return true;
 }

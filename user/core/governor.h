@@ -36,10 +36,14 @@ public:
 private:
   [[nodiscard]] double usable_budget() const;
   void look_at_rate(double now, double cost_seconds);
+  void earn(double now, double cost_seconds);
+  [[nodiscard]] double window_of(double rate) const;
   void plan_window();
 
   double budget_;
   std::minstd_rand random_;
+  double earned_ = 0; ///< seconds that might have been spent since the start
+  std::optional<double> earned_until_;
   bool open_ = false;
   bool limiting_ = false;
   double opened_at_ = 0;
