@@ -95,7 +95,8 @@ TEST_CASE("run takes a command and leaves its words alone", "[options]") {
 }
 
 TEST_CASE("rows are made by what is asked for", "[options]") {
-  CHECK(with_target({}).group_by == GroupBy::stack);
+  CHECK(with_target({}).group_by == std::nullopt);
+  CHECK(with_target({"--by", "stack"}).group_by == GroupBy::stack);
   CHECK(with_target({"--by", "line"}).group_by == GroupBy::line);
   CHECK(with_target({"--by", "handler"}).group_by == GroupBy::handler);
   CHECK(with_target({"--by", "process"}).group_by == GroupBy::process);

@@ -32,6 +32,8 @@ TEST_CASE("estimates of more than a process has are scaled down to it", "[reconc
   CHECK(rows[1].totals.outstanding_bytes() == 4'000'000);
   CHECK(rows[0].totals.outstanding_count() == 20);
   CHECK(rows[0].growth_bytes_per_minute == Approx(12'000'000));
+  CHECK(rows[0].scale == Approx(0.2));
+  CHECK(rows[2].scale == 1);
   CHECK(*rows[0].standard_error_bytes >= 48'000'000); // the truth may be what was estimated
   CHECK(rows[2].totals.outstanding_bytes() == 60'000'000);
   CHECK(rows[2].standard_error_bytes == 500'000.0);

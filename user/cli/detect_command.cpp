@@ -34,7 +34,9 @@ std::string so_far(const Report& report) {
 Result<void> write_verdict(const Report& report, const Options& options, Interrupts& interrupts) {
   const bool has_data = options.format || !options.output.empty();
   if (!has_data || !to_stdout(options))
-    if (auto written = write_unless_interrupted("", render_verdict(report), interrupts); !written)
+    if (auto written =
+            write_unless_interrupted("", render_verdict(report, !options.group_by), interrupts);
+        !written)
       return written;
   if (!has_data)
     return {};

@@ -55,8 +55,8 @@ struct Options {
   std::optional<double> interval_seconds; ///< else 1; of progress in `detect`, 10
   std::size_t top = 20;
   SortOrder sort = SortOrder::growth;
-  GroupBy group_by = GroupBy::stack;
-  std::string filter; ///< a regular expression that compiles; empty: no filter
+  std::optional<GroupBy> group_by; ///< else stack, and in a table stacks of one culprit are joined
+  std::string filter;              ///< a regular expression that compiles; empty: no filter
   std::vector<std::string> suppression_files;
   std::optional<double> duration_seconds;
   bool stacks = false;

@@ -46,7 +46,9 @@ Result<ExitCode> run_report(const Options& options) {
     return filter.error();
   Arrangement arrangement;
   arrangement.sort = options.sort;
-  arrangement.group_by = options.group_by;
+  arrangement.group_by = options.group_by.value_or(GroupBy::stack);
+  if (!options.group_by)
+    arrangement.culprits = format == Format::table ? CulpritRows::joined : CulpritRows::together;
   arrangement.rows = format == Format::table ? options.top : 0;
   arrangement.filter = *filter ? &**filter : nullptr;
   arrange(*report, arrangement);

@@ -68,9 +68,7 @@ private:
   }
 
   void show() {
-    output_.put(render_table(tracer_.report(options_.top, site_order(options_.sort)),
-                             table_style(options_)) +
-                "\n");
+    output_.put(render_table(table_report(tracer_, options_), table_style(options_)) + "\n");
   }
 
   /// A reader that does not even take the table before it is not waited for after a signal.

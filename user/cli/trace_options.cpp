@@ -63,7 +63,7 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.show_keys = options.show_keys;
   trace.reach = options.reach;
   trace.reach_if_cheap = options.command == Command::detect || options.command == Command::snapshot;
-  trace.group_by = options.group_by;
+  trace.group_by = options.group_by.value_or(GroupBy::stack);
   trace.limits = cost_limits(options);
   trace.min_age_seconds = options.min_age_seconds;
   // What is allocated once is allocated before anybody attaches, but for a command of ours.

@@ -3,6 +3,7 @@
 
 #include "cli/own_limits.h"
 #include "cli/results.h"
+#include "core/culprit_rows.h"
 #include "core/units.h"
 #include "session/held_tracing.h"
 
@@ -73,11 +74,26 @@ double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupt
   return tracer.elapsed();
 }
 
+Report table_report(Tracing& tracer, const Options& options) {
+  const SiteOrder order = site_order(options.sort);
+  if (options.group_by)
+    return tracer.report(options.top, order);
+  // One culprit may have many stacks: those of the first rows are among so many for sure enough.
+  constexpr std::size_t most_joined = 200;
+  Report report = tracer.report(options.top == 0 ? 0 : std::max(options.top, most_joined), order);
+  join_culprits(report, order, options.top);
+  return report;
+}
+
 Report final_report(Tracing& tracer, const Options& options, Format otherwise) {
   tracer.freeze();
   tracer.sample_whole();
-  const bool table = format_of(options, otherwise) == Format::table;
-  return tracer.report(table ? options.top : 0, site_order(options.sort));
+  if (format_of(options, otherwise) == Format::table)
+    return table_report(tracer, options);
+  Report report = tracer.report(0, site_order(options.sort));
+  if (!options.group_by)
+    rank_by_culprit(report, site_order(options.sort));
+  return report;
 }
 
 Result<void> check_targets(const Tracing& tracer, const Options& options) {

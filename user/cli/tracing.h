@@ -26,6 +26,9 @@ namespace leakbpf {
 double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,
                  const std::function<void(double elapsed)>& sampled);
 
+/// The rows that are wanted for a table of what was found so far.
+[[nodiscard]] Report table_report(Tracing& tracer, const Options& options);
+
 /// Everything as it is now, when nothing counts any more: all of it for a file, the rows that are
 /// wanted for a table. `otherwise`: the format when none is asked for.
 [[nodiscard]] Report final_report(Tracing& tracer, const Options& options, Format otherwise);

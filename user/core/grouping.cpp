@@ -5,7 +5,6 @@
 #include "core/python_file.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -103,36 +102,6 @@ GroupFrame group_frame(GroupBy by, const Frames& frames, std::size_t culprit) {
 
 namespace {
 
-/// Sustained growth that a site brings into a row: no more than its severity says, since one that
-/// slows down is judged by where it leads.
-double sustained_growth(const SiteReport& site) {
-  constexpr double megabyte = 1024.0 * 1024.0;
-  const double growth = std::max(site.growth_bytes_per_minute.value_or(0), 0.0);
-  switch (site.verdict.severity.value_or(Severity::none)) {
-  case Severity::none:
-    return 0;
-  case Severity::low:
-    return std::min(growth, megabyte);
-  case Severity::medium:
-    return std::min(growth, 5 * megabyte);
-  default:
-    return growth;
-  }
-}
-
-/// Reasons stay those of the site whose growth weighs most. `sustained` is the row's so far.
-void add_verdict(SiteReport& row, const SiteReport& site, double& sustained, double brought) {
-  if (brought > sustained_growth(row) && site.score >= row.score)
-    row.verdict.reasons = site.verdict.reasons;
-  sustained += brought;
-  if (site.verdict.severity)
-    row.verdict.severity =
-        std::max(row.verdict.severity.value_or(Severity::none),
-                 sustained > 0 ? severity_of_growth(sustained * 0.999) : Severity::none);
-  if (site.score)
-    row.score = std::max(row.score.value_or(0), *site.score);
-}
-
 std::string row_key(GroupBy by, const SiteReport& site, const GroupFrame& group) {
   return by == GroupBy::process ? std::to_string(site.key.target)
                                 : fmt::format("{} {}", static_cast<int>(site.key.kind), group.key);
@@ -140,70 +109,38 @@ std::string row_key(GroupBy by, const SiteReport& site, const GroupFrame& group)
 
 } // namespace
 
-void SiteMerger::add_numbers(SiteReport& row, double& sustained, const SiteReport& site,
-                             double brought) {
-  add_verdict(row, site, sustained, brought);
-  row.totals += site.totals;
-  row.estimated = row.estimated || site.estimated;
-  if (row.standard_error_bytes && site.standard_error_bytes)
-    row.standard_error_bytes = std::hypot(*row.standard_error_bytes, *site.standard_error_bytes);
-  else
-    row.standard_error_bytes.reset();
-  row.old_survival_percent.reset(); // of different sizes
-  row.reach.reset();
-  row.series.clear();
-  if (site.growth_bytes_per_minute)
-    row.growth_bytes_per_minute =
-        row.growth_bytes_per_minute.value_or(0) + *site.growth_bytes_per_minute;
-  if (site.oldest_age_seconds)
-    row.oldest_age_seconds = std::max(row.oldest_age_seconds.value_or(0), *site.oldest_age_seconds);
-  row.median_age_seconds.reset(); // medians do not add up
-}
-
-/// The row stands for the site from here on, by what it is called.
-void SiteMerger::take_names(Row& row, SiteReport&& site, std::uint64_t largest) {
-  row.largest = largest;
-  row.site.pid = site.pid;
-  row.site.key = site.key;
-  row.site.target = site.target;
-  row.site.frames = std::move(site.frames);
-  row.site.culprit = site.culprit;
-  row.site.source = std::move(site.source);
-}
-
 void SiteMerger::add(SiteReport site, GroupFrame group) {
   std::string key = row_key(by_, site, group);
   const auto [known, is_new] = row_of_.emplace(key, rows_.size());
-  const std::uint64_t bytes = site.totals.outstanding_bytes();
-  const double brought = sustained_growth(site);
   site.series.clear();
   if (by_ != GroupBy::line)
     site.source.clear(); // of one of its lines
   site.frames = {std::move(group.frame)};
   site.culprit = 0;
+  const std::int32_t pid = site.pid;
   if (is_new) {
-    const std::int32_t pid = site.pid;
-    rows_.push_back({std::move(key), std::move(site), bytes, brought, {pid}});
+    rows_.push_back({std::move(key), RowSum(std::move(site)), {pid}});
     return;
   }
   Row& row = rows_[known->second];
-  row.pids.insert(site.pid);
-  row.site.processes = std::max({row.site.processes, site.processes, row.pids.size()});
-  add_numbers(row.site, row.sustained, site, brought);
-  if (bytes > row.largest)
-    take_names(row, std::move(site), bytes);
+  row.pids.insert(pid);
+  SiteReport& sum = row.sum.row();
+  sum.processes = std::max({sum.processes, site.processes, row.pids.size()});
+  row.sum.add_by_size(std::move(site));
 }
 
 SiteReport SiteMerger::sum_of(const Row& a, const Row& b) {
-  Row sum{"", a.site, a.largest, a.sustained, {}};
+  RowSum sum = a.sum;
   const auto more = std::count_if(b.pids.begin(), b.pids.end(),
                                   [&](std::int32_t pid) { return !a.pids.contains(pid); });
-  sum.site.processes = std::max(
-      {a.site.processes, b.site.processes, a.pids.size() + static_cast<std::size_t>(more)});
-  add_numbers(sum.site, sum.sustained, b.site, b.sustained);
-  if (b.largest > sum.largest)
-    take_names(sum, SiteReport(b.site), b.largest);
-  return std::move(sum.site);
+  sum.row().processes = std::max({a.sum.row().processes, b.sum.row().processes,
+                                  a.pids.size() + static_cast<std::size_t>(more)});
+  sum.add_by_size(b.sum);
+  return std::move(sum.row());
+}
+
+std::vector<SiteReport> SiteMerger::rows() const {
+  return rows_with(SiteMerger(by_));
 }
 
 std::vector<SiteReport> SiteMerger::rows_with(const SiteMerger& others) const {
@@ -211,12 +148,12 @@ std::vector<SiteReport> SiteMerger::rows_with(const SiteMerger& others) const {
   rows.reserve(rows_.size() + others.rows_.size());
   for (const Row& row : rows_) {
     const auto other = others.row_of_.find(row.key);
-    rows.push_back(other == others.row_of_.end() ? row.site
+    rows.push_back(other == others.row_of_.end() ? row.sum.row()
                                                  : sum_of(others.rows_[other->second], row));
   }
   for (const Row& row : others.rows_)
     if (!row_of_.contains(row.key))
-      rows.push_back(row.site);
+      rows.push_back(row.sum.row());
   return rows;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/report.h"
+#include "core/row_sum.h"
 
 #include <functional>
 #include <optional>
@@ -38,22 +39,17 @@ public:
   /// `group` is what group_frame gives for the site.
   void add(SiteReport site, GroupFrame group);
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
-  [[nodiscard]] std::vector<SiteReport> rows() const { return rows_with(SiteMerger(by_)); }
+  [[nodiscard]] std::vector<SiteReport> rows() const;
   /// The same with the rows of `others`, whose numbers are added where both have a row.
   [[nodiscard]] std::vector<SiteReport> rows_with(const SiteMerger& others) const;
 
 private:
   struct Row {
     std::string key; ///< what makes sites the same row
-    SiteReport site;
-    std::uint64_t largest = 0; ///< outstanding bytes of the site whose names the row has
-    double sustained = 0;      ///< growth
+    RowSum sum;
     std::unordered_set<std::int32_t> pids;
   };
 
-  static void add_numbers(SiteReport& row, double& sustained, const SiteReport& site,
-                          double brought);
-  static void take_names(Row& row, SiteReport&& site, std::uint64_t largest);
   static SiteReport sum_of(const Row& a, const Row& b);
 
   GroupBy by_;

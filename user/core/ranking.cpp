@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ranking.h"
 
+#include "core/culprit_rows.h"
 #include "core/held_grouping.h"
 #include "core/one_ladder.h"
 
@@ -111,8 +112,16 @@ void arrange(Report& report, const Arrangement& arrangement) {
   put_pools_behind(report);
   arrange_held(report, arrangement.group_by);
   grade_by_targets(report);
-  std::sort(sites.begin(), sites.end(), site_order(arrangement.sort));
   report.site_count = sites.size();
+  switch (arrangement.culprits) {
+  case CulpritRows::joined:
+    return join_culprits(report, site_order(arrangement.sort), arrangement.rows);
+  case CulpritRows::together:
+    return rank_by_culprit(report, site_order(arrangement.sort));
+  default:
+    break;
+  }
+  std::sort(sites.begin(), sites.end(), site_order(arrangement.sort));
   if (arrangement.rows != 0 && sites.size() > arrangement.rows)
     sites.erase(sites.begin() + static_cast<std::ptrdiff_t>(arrangement.rows), sites.end());
   for (std::size_t i = 0; i < sites.size(); i++)

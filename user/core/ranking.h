@@ -38,10 +38,14 @@ struct SiteOrder {
 /// Sets SiteReport::behind.
 void put_pools_behind(Report& report);
 
+/// Stacks of one culprit are rows of their own, such rows that follow each other, or one row.
+enum class CulpritRows { apart, together, joined };
+
 /// How a stored report is to be shown.
 struct Arrangement {
   SortOrder sort = SortOrder::growth;
   GroupBy group_by = GroupBy::stack;
+  CulpritRows culprits = CulpritRows::apart;
   std::size_t rows = 0;            ///< most of them, none of which nothing is left; 0: all
   const Pattern* filter = nullptr; ///< rows whose stack matches; null: all
 };

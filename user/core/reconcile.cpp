@@ -21,6 +21,7 @@ std::uint64_t scaled(std::uint64_t number, double factor) {
 
 void scale(SiteReport& row, double factor) {
   const auto outstanding = static_cast<double>(row.totals.outstanding_bytes());
+  row.scale *= factor;
   SiteTotals& totals = row.totals;
   totals.allocated_bytes = scaled(totals.allocated_bytes, factor);
   totals.allocated_count = scaled(totals.allocated_count, factor);

@@ -23,6 +23,7 @@ struct SiteReport {
   std::size_t target = 0; ///< index into Report::targets: a PID has several when it ran exec
   std::int32_t pid = 0;   ///< of a row of several processes: the one with its largest stack
   std::size_t processes = 1;
+  std::size_t stacks = 1; ///< whose numbers it has; its frames are those of one of them
   SiteKey key;
   SiteTotals totals;
   std::optional<double> growth_bytes_per_minute;
@@ -43,6 +44,7 @@ struct SiteReport {
   /// comes last.
   bool behind = false;
   bool estimated = false;
+  double scale = 1; ///< by which an estimate was brought down to what the process has
   std::optional<double> standard_error_bytes; ///< unknown: of an estimate whose error is not known
 
   /// Percent of the bytes taken since attach that are still there.

@@ -238,6 +238,14 @@ double warm_up_seconds(double run_seconds) {
   return std::min(std::max(run_seconds * 0.2, 5.0), run_seconds * 0.5);
 }
 
+Trend Trend::scaled(double factor) const {
+  Trend scaled = *this;
+  for (double* bytes : {&scaled.rate, &scaled.first_rate, &scaled.projected, &scaled.lower,
+                        &scaled.upper, &scaled.rise})
+    *bytes *= factor;
+  return scaled;
+}
+
 std::optional<Trend> trend_of(const std::vector<double>& times, const std::vector<double>& values,
                               double from, double least_rise, std::size_t most_levels) {
   const Points points = points_from(times, values, from);

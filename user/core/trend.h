@@ -50,6 +50,8 @@ struct Trend {
   [[nodiscard]] bool sustained() const {
     return shape == TrendShape::growing || shape == TrendShape::slowing;
   }
+  /// Of the same values, each times `factor`.
+  [[nodiscard]] Trend scaled(double factor) const;
 };
 
 /// The trend of (times[i], values[i]) from `from` seconds on. A rise of less than `least_rise` is

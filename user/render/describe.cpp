@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/describe.h"
 
+#include "core/culprit.h"
 #include "core/ranking.h"
 #include "core/units.h"
 
@@ -60,6 +61,15 @@ std::string describe_row_pid(const SiteReport& site) {
 
 std::string describe_row_pid(const HeldReport& row) {
   return describe_pids(row.processes, row.pid);
+}
+
+std::string describe_culprit(const SiteReport& site) {
+  if (site.frames.empty())
+    return "[unknown]";
+  std::string text = describe_place(site.frames[site.culprit]);
+  if (site.stacks > 1)
+    text += fmt::format(" ({} stacks)", format_count(site.stacks));
+  return site.source.empty() ? text : text + ": " + site.source;
 }
 
 namespace {

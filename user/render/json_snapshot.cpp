@@ -2,6 +2,7 @@
 #include "render/json_snapshot.h"
 
 #include "core/losses.h"
+#include "render/json_culprits.h"
 #include "render/json_held.h"
 
 #include <fmt/format.h>
@@ -128,6 +129,7 @@ OutputJson site_json(const SiteReport& site) {
   json["rank"] = site.rank;
   json["pid"] = site.pid;
   json["processes"] = site.processes;
+  json["stacks"] = site.stacks;
   json["target"] = site.target;
   json["kind"] = kind_name(site.key.kind);
   json["stack"] = fmt::format("{:#x}", site.key.stack_hash);
@@ -178,6 +180,7 @@ void write_head(JsonLines& out, const Report& report) {
 }
 
 void write_tail(JsonLines& out, const Report& report) {
+  out.member("culprits", culprits_json(report));
   out.list("held", report.held,
            [](std::string& text, const HeldReport& row) { text += json_text(held_json(row)); });
   out.list("history", report.history, [](std::string& text, const HistoryPoint& point) {

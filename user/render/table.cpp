@@ -21,18 +21,12 @@ namespace {
 /// So many containers at most stand above the other rows, so that some of these are to be seen.
 constexpr std::size_t most_held = 8;
 
-std::string culprit_text(const SiteReport& site) {
-  if (site.frames.empty())
-    return "[unknown]";
-  return describe_place(site.frames[site.culprit]) +
-         (site.source.empty() ? "" : ": " + site.source);
-}
-
 std::string frame_line(const SiteReport& site, std::size_t index) {
   const Frame& frame = site.frames[index];
   const bool culprit = index == site.culprit;
-  return fmt::format("      {} {}{}", culprit ? ">" : " ",
-                     culprit ? culprit_text(site) : describe_frame(frame),
+  return fmt::format("      {} {}{}{}", culprit ? ">" : " ",
+                     culprit ? describe_place(frame) : describe_frame(frame),
+                     culprit && !site.source.empty() ? ": " + site.source : "",
                      frame.inlined ? " (inlined)" : "");
 }
 
@@ -58,7 +52,7 @@ void paint_site(Painter& painter, const SiteReport& site, std::size_t pid_width,
                   format_count(site.totals.outstanding_count()),
                   format_change(site.growth_bytes_per_minute), age, kind_name(site.key.kind),
                   pid_width > 0 ? fmt::format("{:>{}}  ", describe_row_pid(site), pid_width) : ""),
-      culprit_text(site), site.verdict.severity && is_leak(*site.verdict.severity));
+      describe_culprit(site), site.verdict.severity && is_leak(*site.verdict.severity));
   if (!stacks)
     return;
   for (std::size_t i = 0; i < site.frames.size(); i++)

@@ -2,7 +2,9 @@
 #include "render/verdict_text.h"
 
 #include "core/culprit.h"
+#include "core/culprit_rows.h"
 #include "core/losses.h"
+#include "core/one_ladder.h"
 #include "core/ranking.h"
 #include "core/units.h"
 #include "render/describe.h"
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::size_t most_targets = 12; // it is to fit into a ticket
 constexpr std::size_t most_in_detail = 3;
+constexpr std::size_t most_rows = 3; // that grow, of a target
 
 std::string word_for(const Verdict& verdict, double seconds) {
   if (!verdict.severity)
@@ -51,14 +54,11 @@ std::string callers_text(const SiteReport& site) {
 }
 
 std::vector<std::string> site_lines(const SiteReport& site) {
-  const std::string culprit =
-      site.frames.empty() ? "[unknown]" : describe_place(site.frames[site.culprit]);
-  std::vector<std::string> lines{
-      fmt::format("  {}. {:<8} {:>9}/min  {} outstanding  {}{}", site.rank,
-                  severity_name(site.verdict.severity.value_or(Severity::none)),
-                  format_change(site.growth_bytes_per_minute),
-                  format_bytes(static_cast<double>(site.totals.outstanding_bytes())), culprit,
-                  site.source.empty() ? "" : ": " + site.source)};
+  std::vector<std::string> lines{fmt::format(
+      "  {}. {:<8} {:>9}/min  {} outstanding  {}", site.rank,
+      severity_name(site.verdict.severity.value_or(Severity::none)),
+      format_change(site.growth_bytes_per_minute),
+      format_bytes(static_cast<double>(site.totals.outstanding_bytes())), describe_culprit(site))};
   if (const std::string callers = callers_text(site); !callers.empty())
     lines.push_back("     called by " + callers);
   if (!site.verdict.reasons.empty())
@@ -82,11 +82,10 @@ std::vector<std::size_t> shown_targets(const Report& report) {
 }
 
 /// Its containers that grow, with the lines that fill them.
-void add_held(std::string& text, const Report& report, std::size_t target, std::size_t rows,
-              bool leading) {
+void add_held(std::string& text, const Report& report, std::size_t target, bool leading) {
   std::size_t shown = 0;
   for (const HeldReport& row : report.held) {
-    if (row.target != target || leads(row, report) != leading || shown++ >= rows)
+    if (row.target != target || leads(row, report) != leading || shown++ >= most_rows)
       continue;
     const HeldText held = describe_held(row);
     text += escape_controls(fmt::format(
@@ -98,23 +97,40 @@ void add_held(std::string& text, const Report& report, std::size_t target, std::
     for (const std::string& line : held.lines)
       text += "        " + escape_controls(line) + "\n";
   }
-  if (shown > rows)
-    text += fmt::format("  and {}\n", format_counted(shown - rows, "more container that grows",
+  if (shown > most_rows)
+    text += fmt::format("  and {}\n", format_counted(shown - most_rows, "more container that grows",
                                                      "more containers that grow"));
 }
 
-/// Its sites that grow, and how many there are more of them.
-void add_sites(std::string& text, const Report& report, std::size_t target, std::size_t sites) {
+using Rows = std::vector<std::vector<std::size_t>>; ///< indices of sites that are one
+
+/// In the order of the report.
+Rows rows_of(const Report& report, bool by_culprit) {
+  if (by_culprit)
+    return adjacent_culprits(report.sites);
+  Rows rows;
+  for (std::size_t i = 0; i < report.sites.size(); i++)
+    rows.push_back({i});
+  return rows;
+}
+
+/// Its rows that grow, and how many there are more of them.
+void add_sites(std::string& text, const Report& report, const Rows& rows, std::size_t target) {
   std::size_t shown = 0;
-  for (const SiteReport& site : report.sites) {
-    if (site.target != target || site.behind || !grows(site.verdict.severity) || shown++ >= sites)
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    const SiteReport& first = report.sites[rows[i].front()];
+    if (first.target != target || first.behind || !grows(first.verdict.severity) ||
+        shown++ >= most_rows)
       continue;
-    for (const std::string& line : site_lines(site))
+    SiteReport row = culprit_row(report.sites, rows[i]);
+    row.rank = i + 1;
+    grade_by_target(row, report);
+    for (const std::string& line : site_lines(row))
       text += escape_controls(line) + "\n";
   }
-  if (shown > sites)
-    text += fmt::format("  and {}\n", format_counted(shown - sites, "more stack that grows",
-                                                     "more stacks that grow"));
+  if (shown > most_rows)
+    text += fmt::format("  and {}\n", format_counted(shown - most_rows, "more row that grows",
+                                                     "more rows that grow"));
 }
 
 } // namespace
@@ -127,11 +143,12 @@ std::optional<Severity> worst_severity(const Report& report) {
   return worst;
 }
 
-std::string render_verdict(const Report& report, std::size_t sites) {
+std::string render_verdict(const Report& report, bool by_culprit) {
   std::string text =
       fmt::format("leakbpf {} on {}, {} from {}\n", report.version, report.host.hostname,
                   format_duration(report.duration_seconds), report.started_at);
   const std::vector<std::size_t> order = shown_targets(report);
+  const Rows rows = rows_of(report, by_culprit);
   for (std::size_t place = 0; place < std::min(order.size(), most_targets); place++) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
@@ -140,9 +157,9 @@ std::string render_verdict(const Report& report, std::size_t sites) {
       continue; // of many, those that do not grow have a line each
     for (const std::string& reason : target.verdict.reasons)
       text += "  - " + escape_controls(reason) + "\n";
-    add_held(text, report, index, sites, true);
-    add_sites(text, report, index, sites);
-    add_held(text, report, index, sites, false);
+    add_held(text, report, index, true);
+    add_sites(text, report, rows, index);
+    add_held(text, report, index, false);
   }
   if (order.size() > most_targets)
     text += fmt::format(

@@ -8,8 +8,9 @@
 
 namespace leakbpf {
 
-/// Per target its severity and the reasons, then the sites that grow: at most `sites` of them.
-[[nodiscard]] std::string render_verdict(const Report& report, std::size_t sites = 3);
+/// Per target its severity and the reasons, then the rows that grow: three at most. `by_culprit`:
+/// stacks of one culprit are a row.
+[[nodiscard]] std::string render_verdict(const Report& report, bool by_culprit = true);
 
 /// The worst of the targets' severities; unknown when none has one.
 [[nodiscard]] std::optional<Severity> worst_severity(const Report& report);

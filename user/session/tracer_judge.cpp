@@ -134,7 +134,7 @@ bool is_resized(const SiteTotals& totals) {
 SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
   SiteEvidence evidence;
   if (const Trend* trend = trend_of_site(site.key))
-    evidence.trend = *trend;
+    evidence.trend = trend->scaled(site.scale);
   // A buffer that is made larger is given back and taken anew each time: that none of it is old
   // says nothing.
   if (!is_resized(site.totals)) {

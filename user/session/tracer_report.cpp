@@ -8,6 +8,7 @@
 #include "version.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,14 @@ namespace {
 constexpr std::size_t most_series = 200;
 // That leak, and that come and go, each.
 constexpr std::size_t most_compared = 200;
+
+/// As the row's numbers are.
+std::vector<std::uint64_t> scaled_series(std::vector<std::uint64_t> series, double scale) {
+  if (scale < 1)
+    for (std::uint64_t& bytes : series)
+      bytes = static_cast<std::uint64_t>(std::llround(static_cast<double>(bytes) * scale));
+  return series;
+}
 
 } // namespace
 
@@ -251,7 +260,7 @@ void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& su
       return false;
     count_suppressed(suppressed, *rule, site.totals);
     if (grows && is_summed(site.key))
-      suppressed_rates_[site.key.target] += trend->projected;
+      suppressed_rates_[site.key.target] += trend->projected * site.scale;
     return true;
   });
 }
@@ -324,7 +333,7 @@ void Tracer::finish_rows(Report& report, TargetIndex& index) {
       if (!ended) // else it was judged when it was settled
         judge(site);
       if (i < most_series)
-        site.series = growth_.site_series(site.key);
+        site.series = scaled_series(growth_.site_series(site.key), site.scale);
     }
     name_frames(site);
   }

@@ -211,6 +211,9 @@ SiteReport read_site(const Fields& fields) {
   std::uint64_t processes = 1;
   fields.read("processes", processes);
   site.processes = std::max<std::uint64_t>(processes, 1);
+  std::uint64_t stacks = 1;
+  fields.read("stacks", stacks);
+  site.stacks = std::max<std::uint64_t>(stacks, 1);
   read_word(fields, "kind", site.key.kind, kind_of_name);
   read_hex(fields, "stack", site.key.stack_hash);
   fields.require("allocated_bytes", site.totals.allocated_bytes);
