@@ -208,6 +208,12 @@ TEST_CASE("calls between a library's own functions are seen through its stubs", 
   CHECK(probed.contains("malloc"));
   CHECK(probed.contains("aligned_alloc"));
   CHECK_FALSE(probed.contains("memalign")); // jumps to aligned_alloc
+  const auto malloc =
+      std::find_if(allocator.functions.begin(), allocator.functions.end(),
+                   [](const AllocatorFunction& function) { return function.symbol == "malloc"; });
+  REQUIRE(malloc != allocator.functions.end());
+  if (malloc->code.at(0) == 0xe9) // its body stands elsewhere, without a name
+    CHECK_FALSE(allocator.jump_targets.empty());
 }
 
 TEST_CASE("a file that is no ELF file has no allocator", "[allocators]") {

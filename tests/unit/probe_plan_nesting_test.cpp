@@ -43,6 +43,13 @@ Code code_at(std::uint64_t begin, std::uint8_t opcode = nop, std::uint64_t to = 
   return code;
 }
 
+/// A function that is nothing but a jump.
+Code jump_from(std::uint64_t begin, std::uint64_t to) {
+  Code code = code_at(begin, jump_near, to + 3);
+  code.erase(code.begin(), code.begin() + 3);
+  return code;
+}
+
 AllocatorFunction function(const std::string& name, std::uint64_t file_offset, Code code) {
   const AllocationFunction* const known = find_allocation_function(name);
   REQUIRE(known);
@@ -390,6 +397,21 @@ TEST_CASE("the ranges of heap functions are those of heap functions", "[plan]") 
   std::vector<std::uint64_t> expected{malloc_at, free_at, realloc_at, reallocarray_at};
   std::sort(expected.begin(), expected.end());
   CHECK(begins == expected);
+}
+
+TEST_CASE("what a heap function jumps to at once is its body", "[plan]") {
+  constexpr std::uint64_t body_at = 0x140000;
+  Allocator allocator = file_with({function("malloc", malloc_at, jump_from(malloc_at, body_at)),
+                                   plain("mmap", mmap_at), plain("free", free_at)});
+  const std::size_t without = plan_probes(allocator).heap_functions.size();
+  // test edi, edi; je +1; ret; push rax; call +0; ret; and what belongs to the next function
+  allocator.jump_targets[body_at] = {0x85, 0xff, 0x74, 0x01, 0xc3, 0x50, 0xe8,
+                                     0x00, 0x00, 0x00, 0x00, 0xc3, 0x90, 0xc3};
+  const std::vector<CodeRange> ranges = plan_probes(allocator).heap_functions;
+  REQUIRE(ranges.size() == without + 1);
+  CHECK(std::any_of(ranges.begin(), ranges.end(), [](const CodeRange& range) {
+    return range.begin == body_at && range.end == body_at + 12;
+  }));
 }
 
 TEST_CASE("a file without heap functions has no such ranges", "[plan]") {

@@ -93,13 +93,42 @@ std::uint64_t nesting_of(const Allocator& allocator, const AllocatorFunction& fo
   }
 }
 
+/// Of a heap function that begins with a jump out of itself, what it jumps to is its body: musl's
+/// malloc, which no frame of a stack shows.
+std::vector<CodeRange> body_elsewhere(const Allocator& allocator, const AllocatorFunction& found) {
+  const std::vector<std::uint8_t>* body = nullptr;
+  std::uint64_t begin = 0;
+  const CodeTarget any = [&](std::int64_t distance) {
+    begin = place_at(allocator, found, distance);
+    const auto at = allocator.jump_targets.find(begin);
+    body = at == allocator.jump_targets.end() ? nullptr : &at->second;
+    return body != nullptr;
+  };
+  if (!is_jump_to(found.code, any))
+    return {};
+  std::vector<CodeRange> ranges = reached_code(*body);
+  for (CodeRange& range : ranges)
+    range = {range.begin + begin, range.end + begin};
+  std::erase_if(ranges, [&](const CodeRange& range) { // it goes on in one that maps memory
+    return std::any_of(allocator.functions.begin(), allocator.functions.end(),
+                       [&](const AllocatorFunction& other) {
+                         return !is_heap(other) && range.begin <= other.file_offset &&
+                                other.file_offset < range.end;
+                       });
+  });
+  return ranges;
+}
+
 } // namespace
 
 ProbePlan plan_probes(const Allocator& allocator) {
   ProbePlan plan{allocator.file, {}, allocator.is_glibc, {}, allocator.mappings_hook};
   for (const AllocatorFunction& found : allocator.functions) {
-    if (is_heap(found))
+    if (is_heap(found)) {
       plan.heap_functions.push_back({found.file_offset, found.file_offset + found.code.size()});
+      const std::vector<CodeRange> body = body_elsewhere(allocator, found);
+      plan.heap_functions.insert(plan.heap_functions.end(), body.begin(), body.end());
+    }
     if (only_forwards(allocator, found))
       continue;
     ProbePoint point =

@@ -2,6 +2,7 @@
 // The probes of one allocator file: which instruction of each function gets one.
 #pragma once
 
+#include "plan/code_extent.h"
 #include "plan/probe_point.h"
 #include "target/allocators.h"
 
@@ -13,12 +14,6 @@ struct PlannedProbe {
   std::uint64_t cookie = 0;
   std::uint64_t file_offset = 0; ///< of the probed instruction
   ProbePoint point;
-};
-
-/// Where a function's code lies in its file.
-struct CodeRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
 };
 
 struct ProbePlan {

@@ -103,6 +103,9 @@ Result<Allocator> find_allocator(const MappedFile& file, const AllocatorHints& h
   for (const FunctionStub& stub : found->stubs)
     if (const auto function = by_name.find(stub.name); function != by_name.end())
       allocator.stubs.emplace(stub.file_offset, function->second);
+  for (CodePart& part : found->jump_targets)
+    if (!offsets.contains(part.file_offset))
+      allocator.jump_targets.emplace(part.file_offset, std::move(part.code));
   leave_out_operators(allocator.functions);
   return allocator;
 }

@@ -44,6 +44,9 @@ struct Allocator {
   /// By the file offset of a stub through which the file's code calls one of its own functions: the
   /// function's. Another file's may be chosen, but that is one of the same name.
   std::map<std::uint64_t, std::uint64_t> stubs{};
+  /// Code that a function's first instruction jumps to, by its file offset; from there on as much
+  /// as a function may have.
+  std::map<std::uint64_t, std::vector<std::uint8_t>> jump_targets{};
 };
 
 /// What the user said about allocators that are not found by themselves.

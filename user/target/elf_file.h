@@ -26,8 +26,15 @@ struct FunctionStub {
   std::uint64_t file_offset = 0;
 };
 
+struct CodePart {
+  std::uint64_t file_offset = 0;
+  std::vector<std::uint8_t> code;
+};
+
 struct ElfFunctions {
   std::vector<ElfFunction> functions;
+  /// Where the functions go whose first instruction is a jump, each with some kilobytes.
+  std::vector<CodePart> jump_targets;
   std::vector<FunctionStub> stubs; ///< a stub may be there more than once (find_stubs)
 };
 
