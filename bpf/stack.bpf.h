@@ -33,7 +33,7 @@ static NO_INLINE __u64 stack_record(struct task_state* state, __u64 hash) {
   }
   if (stack->end == LEAKBPF_STACK_TRUNCATED)
     count_loss(LEAKBPF_LOSS_UNWIND_TRUNCATED);
-  else if (stack->end != LEAKBPF_STACK_COMPLETE)
+  else if (stack->end != LEAKBPF_STACK_COMPLETE && stack->end != LEAKBPF_STACK_ZERO_FRAME)
     count_loss(LEAKBPF_LOSS_UNWIND_FAILED);
   emit_new_stack(hash, state->walk.target, state->walk.space);
   return hash;

@@ -67,6 +67,7 @@ VERIFIED_ONCE __u64 walk_frames(struct task_state* state) {
       break;
   }
   state->stack.end = result;
+  state->stack.space = state->walk.space;
   state->stack.check = state->walk.check;
   __u64 hash = state->walk.hash;
   if (result != LEAKBPF_STACK_COMPLETE)

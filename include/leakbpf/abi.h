@@ -218,7 +218,9 @@ enum leakbpf_stack_end {
   LEAKBPF_STACK_MAPPINGS_BUSY = 7, /* another thread was changing the mappings */
   LEAKBPF_STACK_LOST_REGISTER = 8, /* the table needs a register whose value is not known */
   LEAKBPF_STACK_UNREAD = 9, /* the frame's memory is to be read by user space, a moment later */
-  LEAKBPF_STACK_END_COUNT = 10,
+  LEAKBPF_STACK_ZERO_FRAME = 10, /* no table for this code, and a frame pointer of 0: this is the
+                                    thread's first function, or one that keeps no frame pointer */
+  LEAKBPF_STACK_END_COUNT = 11,
 };
 
 /* Set in a program counter that is no return address: where a signal interrupted. */
@@ -229,6 +231,8 @@ struct leakbpf_stack {
   __u32 depth; /* slots in use */
   __u32 end;   /* enum leakbpf_stack_end */
   __u64 check; /* a second hash: tells a collision from the same stack seen again */
+  __u32 space; /* what was mapped: the address space's number, as that of an event */
+  __u32 reserved;
   __u64 pc[LEAKBPF_STACK_SLOTS]; /* innermost first; return addresses but for LEAKBPF_PC_EXACT and
                                     LEAKBPF_PC_PYTHON */
 };
@@ -294,7 +298,7 @@ LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_block) == 32, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_key) == 16, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_site_totals) == 56, "abi");
-LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1936, "abi");
+LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_stack) == 1944, "abi");
 LEAKBPF_STATIC_ASSERT(sizeof(struct leakbpf_event) == 64, "abi");
 
 #endif

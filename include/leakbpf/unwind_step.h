@@ -95,7 +95,7 @@ UNWIND_NO_INLINE __u32 unwind_by_frame_pointer(UNWIND_CONTEXT* context,
     return LEAKBPF_STACK_UNREADABLE;
   __u64 at = frame->fp, fp = 0, pc = 0;
   if (!at)
-    return LEAKBPF_STACK_COMPLETE;
+    return LEAKBPF_STACK_ZERO_FRAME;
   if ((at & 7) || at < frame->sp || at - frame->sp > UNWIND_MAX_FRAME_BYTES)
     return LEAKBPF_STACK_BAD_FRAME;
   if (!unwind_read(context, at, &fp) || !unwind_read(context, at + 8, &pc))

@@ -193,6 +193,38 @@ TEST_CASE("a library that is opened late is named, even after it was closed", "[
   CHECK(found);
 }
 
+TEST_CASE("of libraries that lie at one address in turn the one that leaks is named",
+          "[robustness]") {
+  require_tracing();
+  constexpr int rounds = 200;
+  Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so"),
+                 std::to_string(rounds), built("tests/programs/plugin_other.so")});
+  program.wait_for_prefix("ready");
+  const TemporaryFile output;
+  const auto tracer = start_leakbpf(
+      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer->signal(SIGINT);
+  CHECK(tracer->wait_end() == 0);
+  const Json snapshot = Json::parse(output.text());
+  std::int64_t leaked = 0;
+  std::int64_t named = 0;
+  for (const Json& site : snapshot.at("sites")) {
+    if (site.at("kind") != "heap" || site.at("allocated_bytes").get<std::int64_t>() % 12345 != 0)
+      continue;
+    const auto count = site.at("outstanding_count").get<std::int64_t>();
+    leaked += count;
+    const std::string module = site.at("frames").at(0).value("module", "");
+    CAPTURE(site.at("frames").dump());
+    CHECK(!module.ends_with("plugin_other.so")); // rather no name than a wrong one
+    if (site.at("frames").at(0).at("function") == "plugin_leak" && module.ends_with("plugin.so"))
+      named += count;
+  }
+  CHECK(leaked == rounds);
+  CHECK(named >= rounds * 9 / 10); // at first no table of it is there yet
+}
+
 TEST_CASE("two layers of allocators, built with CET, count once", "[robustness]") {
   require_tracing();
   const std::string which =

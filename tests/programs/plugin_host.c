@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//   plugin_host LIBRARY         waits for a line, opens the library, leaks 7 times in it, closes it
-//   plugin_host LIBRARY COUNT   for each line, so often: opens it where it was never before, takes
-//   a
-//                               block in it and frees that, closes it
+// Waits for a line, then, by its arguments:
+//   LIBRARY              opens the library, leaks 7 times in it, and closes it
+//   LIBRARY COUNT        so often, for each line: opens it where it was never before, takes a block
+//                        in it and frees that, and closes it
+//   LIBRARY COUNT OTHER  so often, for each line: opens the library, leaks in it, and closes it;
+//                        then opens the other, which mostly comes to lie where the first lay, uses
+//                        it and closes it
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -28,6 +31,29 @@ static int open_anew(const char* path, int count) {
   return 0;
 }
 
+static int call_in(const char* path, const char* name) {
+  void* library = dlopen(path, RTLD_NOW);
+  void (*function)(void) = library ? (void (*)(void))dlsym(library, name) : NULL;
+  if (!function)
+    return 3;
+  function();
+  return dlclose(library) ? 4 : 0;
+}
+
+static int open_in_turn(const char* leaking, const char* other, int count) {
+  for (int i = 0; i < count; i++) {
+    int status = call_in(leaking, "plugin_leak");
+    if (status == 0)
+      status = call_in(other, "plugin_use");
+    if (status)
+      return status;
+    usleep(5000);
+  }
+  puts("done");
+  fflush(stdout);
+  return 0;
+}
+
 int main(int argc, char** argv) {
   char line[16];
   if (argc < 2)
@@ -39,7 +65,8 @@ int main(int argc, char** argv) {
   if (argc > 2) {
     int status = 0;
     do
-      status = open_anew(argv[1], atoi(argv[2]));
+      status = argc > 3 ? open_in_turn(argv[1], argv[3], atoi(argv[2]))
+                        : open_anew(argv[1], atoi(argv[2]));
     while (status == 0 && fgets(line, sizeof(line), stdin));
     return status;
   }

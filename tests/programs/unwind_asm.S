@@ -164,6 +164,17 @@ FUNCTION(asm_no_tables)
   ret
 END(asm_no_tables)
 
+  // Nor is there a frame pointer: what it holds looks like the thread's first frame.
+  .p2align 5
+FUNCTION(asm_zero_frame)
+  .nops 16
+  pushq %rbp
+  xorl %ebp, %ebp
+  call asm_leaf
+  popq %rbp
+  ret
+END(asm_zero_frame)
+
 // ---- step by step: the trap flag is set, and a signal comes after each instruction --------------
 
 FUNCTION(asm_stepped)

@@ -21,6 +21,7 @@ void asm_ends_in_call(size_t size);
 void asm_trap_at_start(size_t size);
 void asm_undefined_return(size_t size);
 void asm_no_tables(size_t size);
+void asm_zero_frame(size_t size);
 void asm_step_function(void);
 void asm_step_plt(void);
 extern const char asm_step_function_over[];
@@ -55,6 +56,7 @@ CASE(case_cfa_at_152, asm_cfa_at_152)
 CASE(case_cfa_at_544, asm_cfa_at_544)
 CASE(case_undefined_return, asm_undefined_return)
 CASE(case_no_tables, asm_no_tables)
+CASE(case_zero_frame, asm_zero_frame)
 CASE(case_cfa_rbx, asm_cfa_rbx)
 
 // ---- an illegal instruction where the state is odd ----------------------------------------------
@@ -103,6 +105,7 @@ static const struct unwind_case cases[] = {
      "trap_handler <libc.so.6> asm_trap_at_start case_trap_at_start " FROM_MAIN},
     {"undefined-return", 14012, case_undefined_return, "asm_leaf asm_undefined_return [end]"},
     {"no-tables", 14013, case_no_tables, "asm_leaf asm_no_tables case_no_tables " FROM_MAIN},
+    {"zero-frame", 14029, case_zero_frame, "asm_leaf asm_zero_frame [stops]"},
 };
 enum { rbx_size = 14014, step_size = 14100, plt_size = 14200 };
 

@@ -295,7 +295,7 @@ TEST_CASE("unwind step: frame pointers where there is no table", "[unwind]") {
     frame.fp = its_fp;
     return step(there, rule, frame);
   };
-  CHECK(with(0).result == LEAKBPF_STACK_COMPLETE);
+  CHECK(with(0).result == LEAKBPF_STACK_ZERO_FRAME);
   for (const std::uint64_t odd : {fp + 1, fp + 4, std::uint64_t{UNWIND_LOST_FP}})
     CHECK(with(odd).result == LEAKBPF_STACK_BAD_FRAME);
   CHECK(with(sp - 8).result == LEAKBPF_STACK_BAD_FRAME);

@@ -55,13 +55,18 @@ std::optional<leakbpf_unwind_node> UnwindMaps::node(std::uint32_t id) const {
   return found;
 }
 
+std::uint32_t UnwindMaps::space_of(std::uint32_t tgid) const {
+  leakbpf_target found{};
+  return access_->lookup(bpf_map__fd(skeleton_->maps.targets), &tgid, &found) ? found.space : 0;
+}
+
 void UnwindMaps::put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const {
   const int map = bpf_map__fd(skeleton_->maps.mapped_blocks);
   const std::uint64_t first = code.start >> LEAKBPF_CODE_BLOCK_SHIFT;
   const std::uint64_t last = (code.end - 1) >> LEAKBPF_CODE_BLOCK_SHIFT;
   for (std::uint64_t block = first; block <= last && block - first < most_blocks; block++) {
     const leakbpf_block_of_code key{space, static_cast<std::uint32_t>(block)};
-    access_->update(map, &key, &code, BPF_ANY);
+    access_->update(map, &key, &code, BPF_NOEXIST);
   }
 }
 

@@ -35,7 +35,11 @@ public:
   [[nodiscard]] std::optional<leakbpf_unwind_file> file(const leakbpf_file_key& key) const;
   [[nodiscard]] std::optional<leakbpf_unwind_node> node(std::uint32_t id) const;
 
-  /// Tells the walker what is mapped in an address space, so that it need not ask the kernel.
+  /// The name of what is mapped in a target now; 0: it is none.
+  [[nodiscard]] std::uint32_t space_of(std::uint32_t tgid) const;
+
+  /// Tells the walker what is mapped in an address space, so that it need not ask the kernel. What
+  /// it asked for already stays.
   void put_mapping(std::uint32_t space, const leakbpf_mapped_code& code) const;
 
   /// The mapping that the walker found at `pc` in an address space; nothing when it has not looked,

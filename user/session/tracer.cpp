@@ -4,6 +4,7 @@
 #include "session/tracer.h"
 
 #include "base/descriptor_limit.h"
+#include "core/stack_end.h"
 #include "kernel/libbpf_log.h"
 #include "target/kernel_file.h"
 
@@ -314,12 +315,29 @@ bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_sta
     return false;
   if (has_unknown_place(target.space, stack))
     refresh_mappings(target);
-  if (has_unknown_place(target.space, stack))
-    take_walked_mappings(target, stack);
+  take_walked_mappings(target, stack);
   LocatedStack located = locate(target, stack);
+  if (located.end == LEAKBPF_STACK_ZERO_FRAME)
+    settle_end(located);
   const std::uint64_t places = hash_places(located);
   places_of_.emplace(hash, places);
-  return stacks_.emplace(places, std::move(located)).second;
+  const bool ends_early =
+      stack.end == LEAKBPF_STACK_ZERO_FRAME && located.end != LEAKBPF_STACK_COMPLETE;
+  const bool is_new = stacks_.emplace(places, std::move(located)).second;
+  if (is_new && ends_early) // the kernel side could not know
+    own_losses_[LEAKBPF_LOSS_UNWIND_FAILED]++;
+  return is_new;
+}
+
+/// Whether the walk came to its thread's first function, names tell. Mostly that of the last frame:
+/// the others' are looked for only if they are needed.
+void Tracer::settle_end(LocatedStack& stack) {
+  stack.end = LEAKBPF_STACK_COMPLETE; // no note among the names
+  if (stack.places.empty() ||
+      reaches_first_function(namer_.name({{stack.places.back()}, stack.end})) ||
+      reaches_first_function(namer_.name(stack)))
+    return;
+  stack.end = LEAKBPF_STACK_BAD_FRAME;
 }
 
 /// Stacks that came to a file before its unwind table did.
@@ -335,7 +353,8 @@ void Tracer::take_finished_stacks() {
     const bool is_new = remember(*target, finished.hash, finished.stack);
     if (is_new && finished.stack.end == LEAKBPF_STACK_TRUNCATED)
       own_losses_[LEAKBPF_LOSS_UNWIND_TRUNCATED]++;
-    else if (is_new && finished.stack.end != LEAKBPF_STACK_COMPLETE)
+    else if (is_new && finished.stack.end != LEAKBPF_STACK_COMPLETE &&
+             finished.stack.end != LEAKBPF_STACK_ZERO_FRAME)
       own_losses_[LEAKBPF_LOSS_UNWIND_FAILED]++;
     return true;
   });

@@ -126,8 +126,12 @@ private:
   void handle(const leakbpf_event& event);
   void on_new_stack(const leakbpf_event& event);
   void take_finished_stacks();
+  using FileId = Attachments::FileId;
+  std::optional<leakbpf_mapped_code> walked_code(std::uint32_t space, std::uint64_t pc);
+  std::string path_of_walked(const TargetState& target, const FileId& file);
   void take_walked_mappings(TargetState& target, const leakbpf_stack& stack);
   bool remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
+  void settle_end(LocatedStack& stack);
   [[nodiscard]] SiteKey by_place(SiteKey key);
   void forget_mapped_block(const TargetState& target, const leakbpf_event& event);
   void on_fork(const leakbpf_event& event);
@@ -369,7 +373,9 @@ private:
   /// mappings changed or a walk was finished here.
   std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
   std::unordered_map<std::uint64_t, HeapBacking> backings_; ///< by the hash of the places
-  std::unordered_set<std::uint64_t> reserved_stacks_;       ///< that map what cannot be written yet
+  std::unordered_map<std::uint64_t, leakbpf_mapped_code> walked_codes_; ///< by space and block
+  std::map<FileId, std::string> found_files_;         ///< by find_beside(); "": not found
+  std::unordered_set<std::uint64_t> reserved_stacks_; ///< that map what cannot be written yet
   std::vector<std::uint64_t> forgotten_stacks_; ///< the kernel's hashes, places_of_ still has them
   std::vector<std::uint64_t> ended_stacks_; ///< of ranges of settled targets, the kernel's hashes
   std::vector<FinishedStack> finished_;     ///< of targets that are not known yet

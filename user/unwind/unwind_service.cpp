@@ -136,7 +136,9 @@ UnwindService::mapped_by(const leakbpf_unwind_request& request, bool has_stack) 
     });
     seen.mapped.push_back(request.code);
   }
-  describe(request.space, seen.mapped);
+  // Else another library may lie by now where the one lay that the walk came through.
+  if (maps_.space_of(request.tgid) == request.space)
+    describe(request.space, seen.mapped);
   return seen.mapped;
 }
 
