@@ -89,6 +89,14 @@ TEST_CASE("an inlined wrapper is the same in all that call it", "[common_paths]"
             .front() == "parse_config");
 }
 
+TEST_CASE("of two calls in one line the one that is given back does not clear the other",
+          "[common_paths]") {
+  const Frames config{frame("take", 1), frame("copy_text", 2), frame("parse_config", 3),
+                      frame("main", 7)};
+  const Frames ring{frame("take", 1), frame("copy_text", 2), frame("main", 8)};
+  CHECK(culprits({leak(config), steady(config), steady(ring)}).front() == "parse_config");
+}
+
 TEST_CASE("the same way for both is no reason to name nothing", "[common_paths]") {
   const Frames both{frame("take"), frame("main", 7)};
   CHECK(culprits({leak(both), steady(both)}) == std::vector<std::string>{"take", "take"});

@@ -16,11 +16,13 @@ constexpr std::uint64_t least_blocks = 20;
 // Of fewer nothing can be said of most.
 constexpr std::size_t least_stacks = 10;
 
-template <class Take> void walk(const Frames& frames, const Take& take) {
+/// Returns the whole path.
+template <class Take> std::uint64_t walk(const Frames& frames, const Take& take) {
   std::uint64_t path = 0;
   for (const Frame& frame : frames)
     if (frame.kind != FrameKind::note)
       take(path = path_through(path, frame));
+  return path;
 }
 
 } // namespace
@@ -57,17 +59,23 @@ void CommonPaths::find_trunk(const std::vector<SiteReport>& sites) {
 CommonPaths::CommonPaths(const std::vector<SiteReport>& sites) {
   find_trunk(sites);
   std::unordered_set<std::uint64_t> leaking;
+  std::unordered_set<std::uint64_t> leaks; // whole
   for (const SiteReport& site : sites)
     if (grows(site.verdict.severity))
-      walk(site.frames, [&](std::uint64_t path) { leaking.insert(path); });
+      leaks.insert(walk(site.frames, [&](std::uint64_t path) { leaking.insert(path); }));
   if (leaking.empty())
     return;
-  for (const SiteReport& site : sites)
-    if (!grows(site.verdict.severity) && comes_and_goes(site.totals))
-      walk(site.frames, [&](std::uint64_t path) {
-        if (leaking.contains(path))
-          paths_.insert(path);
-      });
+  for (const SiteReport& site : sites) {
+    if (grows(site.verdict.severity) || !comes_and_goes(site.totals))
+      continue;
+    // Of two calls in one line the one may leak: that says nothing of the frames outside of it.
+    if (leaks.contains(walk(site.frames, [](std::uint64_t) {})))
+      continue;
+    walk(site.frames, [&](std::uint64_t path) {
+      if (leaking.contains(path))
+        paths_.insert(path);
+    });
+  }
 }
 
 } // namespace leakbpf
