@@ -16,6 +16,7 @@
 
 using namespace leakbpf::e2e;
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::Matches;
 using Json = nlohmann::json;
 
 namespace {
@@ -118,6 +119,33 @@ TEST_CASE("a suppressed leak is no leak, and is counted", "[detect]") {
   CHECK(found.snapshot.at("suppressed").at("bytes").get<std::uint64_t>() > 1000000);
   CHECK_THAT(found.output, ContainsSubstring("suppressed"));
   CHECK_THAT(found.output, !ContainsSubstring("remember_order"));
+}
+
+TEST_CASE("mappings are judged by what of them is resident", "[detect]") {
+  require_tracing();
+  Child program({"/usr/bin/python3", LEAKBPF_SOURCE_DIR "/tests/python/sparse_mappings.py", "9"});
+  program.wait_for_prefix("ready");
+  const TemporaryFile file;
+  const Finished finished =
+      run_program({built("leakbpf"), "snapshot", "--kinds", "heap,mmap,brk", "-d", "8", "-o",
+                   file.path(), "-p", std::to_string(program.pid())});
+  INFO(finished.output);
+  REQUIRE(finished.status == 0);
+  program.wait_for_prefix("mapped");
+  const Json snapshot = Json::parse(file.text());
+  for (const Json& site : snapshot.at("sites")) {
+    const auto count = site.at("outstanding_count").get<std::int64_t>();
+    if (site.at("kind") != "mmap" || site.at("outstanding_bytes") != count << 20 || count < 50)
+      continue;
+    INFO(site.dump());
+    CHECK(site.at("resident_bytes") == count * 2 * 4096);
+    CHECK(site.at("growth_bytes_per_min").get<double>() > 600 << 20); // of address space
+    CHECK_THAT(site.at("severity").get<std::string>(), Matches("medium|high"));
+    CHECK_THAT(site.at("reasons").at(0).get<std::string>(),
+               ContainsSubstring("MB of address space, of which"));
+    return;
+  }
+  FAIL("the mappings have no row");
 }
 
 TEST_CASE("a target that ends early still gives a whole file", "[detect]") {

@@ -72,6 +72,20 @@ TEST_CASE("a row of several stacks is no worse than its process", "[culprit_rows
   CHECK_THAT(report.sites[0].verdict.reasons.back(), ContainsSubstring("graded down"));
 }
 
+TEST_CASE("mappings rank by what of them is resident", "[culprit_rows]") {
+  Report report = spread_leak();
+  SiteReport threads = stack_of("start_thread", 3, 50, 2000 * megabyte, Severity::high);
+  threads.key.kind = LEAKBPF_KIND_MMAP;
+  report.sites.push_back(threads);
+  Report unknown = report;
+  join_culprits(unknown, site_order(SortOrder::growth), 20);
+  CHECK(unknown.sites[0].frames[1]->function == "start_thread");
+  report.sites.back().resident_bytes = threads.totals.outstanding_bytes() / 1000;
+  join_culprits(report, site_order(SortOrder::growth), 20);
+  CHECK(report.sites[0].frames[1]->function == "leak");
+  CHECK(report.sites.back().frames[1]->function == "start_thread");
+}
+
 TEST_CASE("the first rows are wanted, and the others counted", "[culprit_rows]") {
   Report report = spread_leak();
   report.site_count = 1000; // most of which are not in it

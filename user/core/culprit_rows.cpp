@@ -46,6 +46,7 @@ SiteReport numbers_of(const SiteReport& site) {
   numbers.key = site.key;
   numbers.totals = site.totals;
   numbers.growth_bytes_per_minute = site.growth_bytes_per_minute;
+  numbers.resident_bytes = site.resident_bytes;
   numbers.oldest_age_seconds = site.oldest_age_seconds;
   numbers.verdict.severity = site.verdict.severity;
   numbers.behind = site.behind;

@@ -12,10 +12,19 @@ namespace leakbpf {
 
 namespace {
 
+/// Of mappings, where it is known: what of them is resident.
+double growth_of(const SiteReport& site) {
+  const double growth = site.growth_bytes_per_minute.value_or(0);
+  const auto outstanding = static_cast<double>(site.totals.outstanding_bytes());
+  if (!site.resident_bytes || outstanding <= 0)
+    return growth;
+  return growth * static_cast<double>(*site.resident_bytes) / outstanding;
+}
+
 double measure(SortOrder order, const SiteReport& site) {
   switch (order) {
   case SortOrder::growth:
-    return site.growth_bytes_per_minute.value_or(0);
+    return growth_of(site);
   case SortOrder::count:
     return static_cast<double>(site.totals.outstanding_count());
   case SortOrder::age:

@@ -59,6 +59,10 @@ void RowSum::add_numbers(const SiteReport& more, double brought) {
     row_.score = std::max(row_.score.value_or(0), *more.score);
   row_.totals += more.totals;
   row_.stacks += more.stacks;
+  if (row_.resident_bytes && more.resident_bytes)
+    *row_.resident_bytes += *more.resident_bytes;
+  else
+    row_.resident_bytes.reset();
   row_.estimated = row_.estimated || more.estimated;
   if (row_.standard_error_bytes && more.standard_error_bytes)
     row_.standard_error_bytes = std::hypot(*row_.standard_error_bytes, *more.standard_error_bytes);

@@ -150,6 +150,8 @@ OutputJson site_json(const SiteReport& site) {
   json["reasons"] = site.verdict.reasons;
   json["estimated"] = site.estimated;
   json["standard_error_bytes"] = known(site.standard_error_bytes);
+  if (site.resident_bytes)
+    json["resident_bytes"] = *site.resident_bytes;
   if (site.reach)
     json["reach"] = {{"verdict", site.reach->lost ? "lost" : "held"},
                      {"by", known(site.reach->by)},

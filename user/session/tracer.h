@@ -282,6 +282,7 @@ private:
   void add_worst_ended(Report& report, std::size_t rows, const SiteOrder& order,
                        TargetIndex& index);
   [[nodiscard]] std::vector<SiteReport> grouped(std::vector<SiteReport> sites, bool whole);
+  void measure_resident(std::vector<SiteReport>& sites);
   void finish_rows(Report& report, TargetIndex& index);
   [[nodiscard]] std::vector<TargetReport> target_rows(const std::vector<SiteReport>& sites,
                                                       TargetIndex& index) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Tracer thinks of its targets and their sites, by what was seen and what was missed.
 #include "core/losses.h"
+#include "core/units.h"
 #include "session/tracer.h"
 
 #include <algorithm>
@@ -146,9 +147,23 @@ SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
   return evidence;
 }
 
+/// Of mappings what is resident counts, where it is known.
 void Tracer::judge(SiteReport& site) const {
-  SiteJudgement judged = judge_site(evidence_of(site));
+  SiteEvidence evidence = evidence_of(site);
+  const auto outstanding = static_cast<double>(site.totals.outstanding_bytes());
+  const bool is_sparse =
+      site.resident_bytes && 2 * static_cast<double>(*site.resident_bytes) < outstanding;
+  if (evidence.trend && is_sparse)
+    evidence.trend =
+        evidence.trend->scaled(static_cast<double>(*site.resident_bytes) / outstanding);
+  SiteJudgement judged = judge_site(evidence);
   site.verdict = std::move(judged.verdict);
+  if (is_sparse)
+    site.verdict.reasons.insert(
+        site.verdict.reasons.begin(),
+        fmt::format("{} of address space, of which {} are resident: these are judged",
+                    format_bytes(outstanding),
+                    format_bytes(static_cast<double>(*site.resident_bytes))));
   site.score = judged.score;
 }
 

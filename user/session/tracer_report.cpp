@@ -361,6 +361,8 @@ Report Tracer::report(std::size_t rows, const SiteOrder& order) {
                     order);
   sites.erase(sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end());
   report.sites = std::move(sites);
+  if (frozen_)
+    measure_resident(report.sites);
   finish_rows(report, index);
   add_holders(report, index);
   grade_by_targets(report);

@@ -229,6 +229,7 @@ SiteReport read_site(const Fields& fields) {
   fields.read("score", site.score);
   fields.read("estimated", site.estimated);
   fields.read("standard_error_bytes", site.standard_error_bytes);
+  fields.read("resident_bytes", site.resident_bytes);
   fields.read("culprit", site.culprit);
   fields.read("series", site.series);
   with_object(fields, "reach", [&](const Fields& reach) { site.reach = read_reach(reach); });
