@@ -57,7 +57,7 @@ std::string find_beside(const ProcFs& proc, pid_t pid, std::uint64_t device, std
       names++;
       if (entry->d_ino != inode)
         continue;
-      const std::string found = path + entry->d_name;
+      std::string found = path + entry->d_name;
       if (const auto file = open_regular_in(root, found); file && is_the_one(*file, device, inode))
         return found;
     }
