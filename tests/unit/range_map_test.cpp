@@ -220,6 +220,18 @@ TEST_CASE("a range counts once until its last byte is gone", "[range_map]") {
   check(ranges, {});
 }
 
+TEST_CASE("of a range with a hole each piece is visited", "[range_map]") {
+  Watched watched;
+  watched.add(0, 10, 1);
+  watched.remove(3, 4);
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces;
+  watched.map.each_piece([&](const RangeOwner& owner, std::uint64_t address, std::uint64_t bytes) {
+    CHECK(owner.stack_hash == 1);
+    pieces.emplace_back((address - kBase) / kPage, bytes / kPage);
+  });
+  CHECK(pieces == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, 3}, {7, 3}});
+}
+
 TEST_CASE("one call may give back several ranges and parts of them", "[range_map]") {
   Watched ranges;
   ranges.add(0, 4, kOwner);

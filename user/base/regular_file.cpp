@@ -52,17 +52,32 @@ Result<UniqueFd> open_regular(const std::string& path) {
   return open_for_reading(UniqueFd(open(path.c_str(), O_PATH | O_CLOEXEC)), path);
 }
 
-Result<UniqueFd> open_regular_in(const std::string& root, const std::string& path) {
+namespace {
+
+Result<UniqueFd> open_in(const std::string& root, const std::string& path, std::uint64_t flags) {
   const std::string folder = root.empty() ? "/" : root;
   const UniqueFd top(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top)
     return open_error(folder, errno);
   open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
+  how.flags = flags;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const UniqueFd place(
+  UniqueFd place(
       static_cast<int>(syscall(SYS_openat2, top.get(), path.c_str(), &how, sizeof(how))));
-  return open_for_reading(place, path);
+  if (!place)
+    return open_error(path, errno);
+  return place;
+}
+
+} // namespace
+
+Result<UniqueFd> open_regular_in(const std::string& root, const std::string& path) {
+  const auto place = open_in(root, path, O_PATH | O_CLOEXEC);
+  return place ? open_for_reading(*place, path) : place.error();
+}
+
+Result<UniqueFd> open_folder_in(const std::string& root, const std::string& path) {
+  return open_in(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 }
 
 std::string descriptor_path(const UniqueFd& file) {

@@ -21,6 +21,9 @@ namespace leakbpf {
 /// RESOLVE_IN_ROOT).
 [[nodiscard]] Result<UniqueFd> open_regular_in(const std::string& root, const std::string& path);
 
+/// A folder, to be listed, found in the same way.
+[[nodiscard]] Result<UniqueFd> open_folder_in(const std::string& root, const std::string& path);
+
 /// A path of an open descriptor for this process: it leads to the file itself, whatever is at the
 /// path by which that was opened.
 [[nodiscard]] std::string descriptor_path(const UniqueFd& file);

@@ -47,8 +47,10 @@ Result<ExitCode> run_report(const Options& options) {
   Arrangement arrangement;
   arrangement.sort = options.sort;
   arrangement.group_by = options.group_by.value_or(GroupBy::stack);
-  if (!options.group_by)
-    arrangement.culprits = format == Format::table ? CulpritRows::joined : CulpritRows::together;
+  if (!options.group_by && format == Format::table)
+    arrangement.culprits = CulpritRows::joined;
+  else if (arrangement.group_by == GroupBy::stack && format != Format::table)
+    arrangement.culprits = CulpritRows::together;
   arrangement.rows = format == Format::table ? options.top : 0;
   arrangement.filter = *filter ? &**filter : nullptr;
   arrange(*report, arrangement);

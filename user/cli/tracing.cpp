@@ -91,7 +91,7 @@ Report final_report(Tracing& tracer, const Options& options, Format otherwise) {
   if (format_of(options, otherwise) == Format::table)
     return table_report(tracer, options);
   Report report = tracer.report(0, site_order(options.sort));
-  if (!options.group_by)
+  if (options.group_by.value_or(GroupBy::stack) == GroupBy::stack)
     rank_by_culprit(report, site_order(options.sort));
   return report;
 }

@@ -104,20 +104,31 @@ std::vector<std::vector<std::size_t>> adjacent_culprits(const std::vector<SiteRe
   return groups;
 }
 
+/// The row of a culprit is told by the stack that grows most, whatever the order is.
 SiteReport culprit_row(const std::vector<SiteReport>& sites,
                        const std::vector<std::size_t>& indices) {
-  const SiteReport& first = sites[indices.front()];
+  const std::size_t lead =
+      *std::max_element(indices.begin(), indices.end(), [&](std::size_t a, std::size_t b) {
+        return sustained_growth(sites[a]) < sustained_growth(sites[b]);
+      });
+  const SiteReport& first = sites[lead];
   if (indices.size() == 1)
     return first;
   RowSum sum(first);
-  for (std::size_t i = 1; i < indices.size(); i++)
-    sum.add(sites[indices[i]]);
+  for (const std::size_t index : indices)
+    if (index != lead)
+      sum.add(sites[index]);
   SiteReport row = std::move(sum.row());
   row.reach = first.reach; // a sample tells of the blocks that it is of
   row.verdict.reasons = first.verdict.reasons;
   if (!row.verdict.reasons.empty())
-    row.verdict.reasons.front().insert(0, fmt::format("the first of its {} stacks: ", row.stacks));
+    row.verdict.reasons.front().insert(0, fmt::format("one of its {} stacks: ", row.stacks));
   return row;
+}
+
+bool any_grows(const std::vector<SiteReport>& sites, const std::vector<std::size_t>& indices) {
+  return std::any_of(indices.begin(), indices.end(),
+                     [&](std::size_t index) { return grows(sites[index].verdict.severity); });
 }
 
 void join_culprits(Report& report, const SiteOrder& order, std::size_t rows) {

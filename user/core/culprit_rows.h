@@ -19,10 +19,14 @@ stacks_by_culprit(const std::vector<SiteReport>& sites, const SiteOrder& order);
 [[nodiscard]] std::vector<std::vector<std::size_t>>
 adjacent_culprits(const std::vector<SiteReport>& sites);
 
-/// The sum of the sites that such a row is of, with the stack of the first and, in words, whose the
-/// reasons are.
+/// The sum of the sites that such a row is of, with the stack and the reasons of the one that grows
+/// most.
 [[nodiscard]] SiteReport culprit_row(const std::vector<SiteReport>& sites,
                                      const std::vector<std::size_t>& indices);
+
+/// One of the sites grows: then their sum does.
+[[nodiscard]] bool any_grows(const std::vector<SiteReport>& sites,
+                             const std::vector<std::size_t>& indices);
 
 /// Makes the rows of a table from a report of stacks: one a culprit, ranked, `rows` at most
 /// (0: all), none worse than its target.

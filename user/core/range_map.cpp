@@ -67,6 +67,13 @@ void RangeMap::each(const std::function<void(const RangeOwner&, std::uint64_t ad
     visit(range.owner, first[id], range.remaining);
 }
 
+void RangeMap::each_piece(const std::function<void(const RangeOwner&, std::uint64_t address,
+                                                   std::uint64_t bytes)>& visit) const {
+  for (const auto& [start, piece] : pieces_)
+    if (const auto range = ranges_.find(piece.range); range != ranges_.end())
+      visit(range->second.owner, start, piece.end - piece.start);
+}
+
 /// Takes what lies in [start, end) out of `pieces_`, splitting pieces that reach beyond it.
 std::vector<RangeMap::Piece> RangeMap::cut(std::uint64_t start, std::uint64_t end) {
   std::vector<Piece> taken;

@@ -46,6 +46,10 @@ public:
   void each(const std::function<void(const RangeOwner&, std::uint64_t address,
                                      std::uint64_t bytes)>& visit) const;
 
+  /// The same for each piece of a range that is left: a range with holes has several.
+  void each_piece(const std::function<void(const RangeOwner&, std::uint64_t address,
+                                           std::uint64_t bytes)>& visit) const;
+
 private:
   using RangeId = std::uint64_t;
   struct Range {

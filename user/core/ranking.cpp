@@ -4,6 +4,7 @@
 #include "core/culprit_rows.h"
 #include "core/held_grouping.h"
 #include "core/one_ladder.h"
+#include "core/row_sum.h"
 
 #include <algorithm>
 #include <tuple>
@@ -12,19 +13,10 @@ namespace leakbpf {
 
 namespace {
 
-/// Of mappings, where it is known: what of them is resident.
-double growth_of(const SiteReport& site) {
-  const double growth = site.growth_bytes_per_minute.value_or(0);
-  const auto outstanding = static_cast<double>(site.totals.outstanding_bytes());
-  if (!site.resident_bytes || outstanding <= 0)
-    return growth;
-  return growth * static_cast<double>(*site.resident_bytes) / outstanding;
-}
-
 double measure(SortOrder order, const SiteReport& site) {
   switch (order) {
   case SortOrder::growth:
-    return growth_of(site);
+    return growth_in_memory(site);
   case SortOrder::count:
     return static_cast<double>(site.totals.outstanding_count());
   case SortOrder::age:

@@ -44,7 +44,8 @@ struct SiteReport {
   /// comes last.
   bool behind = false;
   bool estimated = false;
-  /// Of mappings, at the end of a run; unknown where nobody looked. The rest is address space.
+  /// Of mappings, at the end of a run, in RAM or swapped out; unknown where nobody looked. The rest
+  /// is address space.
   std::optional<std::uint64_t> resident_bytes;
   double scale = 1; ///< by which an estimate was brought down to what the process has
   std::optional<double> standard_error_bytes; ///< unknown: of an estimate whose error is not known

@@ -7,9 +7,17 @@
 
 namespace leakbpf {
 
+double growth_in_memory(const SiteReport& site) {
+  const double growth = site.growth_bytes_per_minute.value_or(0);
+  const auto outstanding = static_cast<double>(site.totals.outstanding_bytes());
+  if (!site.resident_bytes || outstanding <= 0)
+    return growth;
+  return growth * static_cast<double>(*site.resident_bytes) / outstanding;
+}
+
 double sustained_growth(const SiteReport& site) {
   constexpr double megabyte = 1024.0 * 1024.0;
-  const double growth = std::max(site.growth_bytes_per_minute.value_or(0), 0.0);
+  const double growth = std::max(growth_in_memory(site), 0.0);
   switch (site.verdict.severity.value_or(Severity::none)) {
   case Severity::none:
     return 0;
@@ -57,12 +65,12 @@ void RowSum::add_numbers(const SiteReport& more, double brought) {
                  sustained_ > 0 ? severity_of_growth(sustained_ * 0.999) : Severity::none);
   if (more.score)
     row_.score = std::max(row_.score.value_or(0), *more.score);
+  // Of what nobody looked at all may be resident.
+  if (row_.resident_bytes || more.resident_bytes)
+    row_.resident_bytes = row_.resident_bytes.value_or(row_.totals.outstanding_bytes()) +
+                          more.resident_bytes.value_or(more.totals.outstanding_bytes());
   row_.totals += more.totals;
   row_.stacks += more.stacks;
-  if (row_.resident_bytes && more.resident_bytes)
-    *row_.resident_bytes += *more.resident_bytes;
-  else
-    row_.resident_bytes.reset();
   row_.estimated = row_.estimated || more.estimated;
   if (row_.standard_error_bytes && more.standard_error_bytes)
     row_.standard_error_bytes = std::hypot(*row_.standard_error_bytes, *more.standard_error_bytes);

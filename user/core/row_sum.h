@@ -12,6 +12,9 @@ namespace leakbpf {
 /// says, since growth that slows down is judged by where it leads.
 [[nodiscard]] double sustained_growth(const SiteReport& site);
 
+/// Growth in memory, in bytes a minute: of mappings, where it is known, that of what is resident.
+[[nodiscard]] double growth_in_memory(const SiteReport& site);
+
 class RowSum {
 public:
   /// `first` gives the sum its names.

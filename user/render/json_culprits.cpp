@@ -10,7 +10,7 @@ OutputJson culprits_json(const Report& report) {
   OutputJson rows = OutputJson::array();
   for (const std::vector<std::size_t>& indices : adjacent_culprits(report.sites)) {
     const SiteReport& first = report.sites[indices.front()];
-    if (first.behind || !grows(first.verdict.severity) || first.culprit >= first.frames.size())
+    if (first.behind || !any_grows(report.sites, indices) || first.culprit >= first.frames.size())
       continue;
     SiteReport row = culprit_row(report.sites, indices);
     grade_by_target(row, report);

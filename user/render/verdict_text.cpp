@@ -119,7 +119,7 @@ void add_sites(std::string& text, const Report& report, const Rows& rows, std::s
   std::size_t shown = 0;
   for (std::size_t i = 0; i < rows.size(); i++) {
     const SiteReport& first = report.sites[rows[i].front()];
-    if (first.target != target || first.behind || !grows(first.verdict.severity) ||
+    if (first.target != target || first.behind || !any_grows(report.sites, rows[i]) ||
         shown++ >= most_rows)
       continue;
     SiteReport row = culprit_row(report.sites, rows[i]);

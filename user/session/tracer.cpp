@@ -303,9 +303,13 @@ void Tracer::on_new_stack(const leakbpf_event& event) {
   remember(*target, event.stack_hash, *stack);
 }
 
-LocatedStack Tracer::locate(const TargetState& target, const leakbpf_stack& stack) {
+LocatedStack Tracer::locate(const TargetState& target, const AddressSpace& space,
+                            const leakbpf_stack& stack) {
   const PythonProcess* python = target.python.process ? &*target.python.process : nullptr;
-  return namer_.locate(target.mapped_by, target.id, target.space, python, stack);
+  LocatedStack located = namer_.locate(target.mapped_by, target.id, space, python, stack);
+  if (located.end == LEAKBPF_STACK_ZERO_FRAME)
+    settle_end(located);
+  return located;
 }
 
 /// Takes the stack's addresses apart by what the target has mapped now. True for frames that were
@@ -315,10 +319,7 @@ bool Tracer::remember(TargetState& target, std::uint64_t hash, const leakbpf_sta
     return false;
   if (has_unknown_place(target.space, stack))
     refresh_mappings(target);
-  take_walked_mappings(target, stack);
-  LocatedStack located = locate(target, stack);
-  if (located.end == LEAKBPF_STACK_ZERO_FRAME)
-    settle_end(located);
+  LocatedStack located = locate_walked(target, stack);
   const std::uint64_t places = hash_places(located);
   places_of_.emplace(hash, places);
   const bool ends_early =

@@ -129,7 +129,12 @@ private:
   using FileId = Attachments::FileId;
   std::optional<leakbpf_mapped_code> walked_code(std::uint32_t space, std::uint64_t pc);
   std::string path_of_walked(const TargetState& target, const FileId& file);
-  void take_walked_mappings(TargetState& target, const leakbpf_stack& stack);
+  struct WalkedMappings {
+    std::vector<Mapping> unknown; ///< where nothing else is known
+    std::vector<Mapping> others;  ///< where other files lie now
+  };
+  WalkedMappings walked_mappings(const TargetState& target, const leakbpf_stack& stack);
+  LocatedStack locate_walked(TargetState& target, const leakbpf_stack& stack);
   bool remember(TargetState& target, std::uint64_t hash, const leakbpf_stack& stack);
   void settle_end(LocatedStack& stack);
   [[nodiscard]] SiteKey by_place(SiteKey key);
@@ -176,17 +181,19 @@ private:
   bool may_be_probed(TargetState& target);
   void look_for_python(TargetState& target, std::span<const Mapping> mappings);
   void take_python(TargetState& target, PythonSearch search);
-  [[nodiscard]] LocatedStack locate(const TargetState& target, const leakbpf_stack& stack);
+  [[nodiscard]] LocatedStack locate(const TargetState& target, const AddressSpace& space,
+                                    const leakbpf_stack& stack);
   [[nodiscard]] bool is_news(const TargetState& target) const;
   void put_site(const TargetState& target, const SiteKey& key, const SiteTotals& totals);
   /// A key that nothing counts for any more has totals of 0.
   struct Site {
     SiteTotals totals;
-    std::unique_ptr<Trend> trend;   ///< where there was anything outstanding
-    std::size_t trend_of = 0;       ///< what growth_.kept_samples() was when it was made
-    std::uint64_t trend_bytes = 0;  ///< that were outstanding then
-    std::unique_ptr<SiteAges> ages; ///< where blocks were found
-    bool grew = false;              ///< something was outstanding at some time
+    std::uint64_t withheld_bytes = 0; ///< that the last window's blocks may stand for, too
+    std::unique_ptr<Trend> trend;     ///< where there was anything outstanding
+    std::size_t trend_of = 0;         ///< what growth_.kept_samples() was when it was made
+    std::uint64_t trend_bytes = 0;    ///< that were outstanding then
+    std::unique_ptr<SiteAges> ages;   ///< where blocks were found
+    bool grew = false;                ///< something was outstanding at some time
 
     [[nodiscard]] bool is_known() const { return totals != SiteTotals{}; }
   };
@@ -375,7 +382,8 @@ private:
   std::unordered_map<std::uint64_t, std::uint64_t> places_of_;
   std::unordered_map<std::uint64_t, HeapBacking> backings_; ///< by the hash of the places
   std::unordered_map<std::uint64_t, leakbpf_mapped_code> walked_codes_; ///< by space and block
-  std::map<FileId, std::string> found_files_;         ///< by find_beside(); "": not found
+  /// By find_beside(), of a target; "": not found.
+  std::map<std::pair<std::uint32_t, FileId>, std::string> found_files_;
   std::unordered_set<std::uint64_t> reserved_stacks_; ///< that map what cannot be written yet
   std::vector<std::uint64_t> forgotten_stacks_; ///< the kernel's hashes, places_of_ still has them
   std::vector<std::uint64_t> ended_stacks_; ///< of ranges of settled targets, the kernel's hashes

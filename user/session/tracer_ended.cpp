@@ -177,7 +177,7 @@ void Tracer::keep_stack(const TargetState& target, const SiteKey& key) {
   if (key.stack_hash == 0 || stacks_.contains(key.stack_hash))
     return;
   if (const auto stack = kernel_.read_stack(key.stack_hash))
-    stacks_.emplace(key.stack_hash, locate(target, *stack));
+    stacks_.emplace(key.stack_hash, locate(target, target.space, *stack));
 }
 
 void Tracer::drop_settled(const SitesByTarget& settled) {

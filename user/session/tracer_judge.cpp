@@ -161,7 +161,7 @@ void Tracer::judge(SiteReport& site) const {
   if (is_sparse)
     site.verdict.reasons.insert(
         site.verdict.reasons.begin(),
-        fmt::format("{} of address space, of which {} are resident: these are judged",
+        fmt::format("{} of address space, of which {} are in use: these are judged",
                     format_bytes(outstanding),
                     format_bytes(static_cast<double>(*site.resident_bytes))));
   site.score = judged.score;

@@ -36,7 +36,7 @@ Frames Tracer::frames_of(const SiteReport& site) {
     return namer_.name(known->second);
   const TargetState* target = find_target(site.key.target);
   if (const auto stack = kernel_.read_stack(site.key.stack_hash); stack && target)
-    return namer_.name(locate(*target, *stack));
+    return namer_.name(locate(*target, target->space, *stack));
   Frame note;
   note.kind = FrameKind::note;
   note.function = "stack not recorded";
@@ -361,8 +361,10 @@ Report Tracer::report(std::size_t rows, const SiteOrder& order) {
                     order);
   sites.erase(sites.begin() + static_cast<std::ptrdiff_t>(shown), sites.end());
   report.sites = std::move(sites);
-  if (frozen_)
+  if (frozen_ && options_.group_by == GroupBy::stack) {
     measure_resident(report.sites);
+    std::sort(report.sites.begin(), report.sites.end(), order);
+  }
   finish_rows(report, index);
   add_holders(report, index);
   grade_by_targets(report);

@@ -16,52 +16,52 @@ constexpr std::uint64_t most_pages = 1 << 22;
 constexpr std::uint64_t pages_at_once = 1 << 16;
 constexpr std::uint64_t least_mapped_bytes = 1 << 20;
 
-std::uint64_t present_bytes(const PresentPages& pages, std::uint64_t address, std::uint64_t bytes) {
-  std::uint64_t present = 0;
+/// In RAM, or swapped out.
+std::uint64_t used_bytes(const PresentPages& pages, std::uint64_t address, std::uint64_t bytes) {
+  std::uint64_t used = 0;
   for (std::uint64_t done = 0; done < bytes;) {
     const std::uint64_t part = std::min(bytes - done, pages_at_once * page_bytes);
     const auto states = pages.states(address + done, (part + page_bytes - 1) / page_bytes);
-    present +=
-        static_cast<std::uint64_t>(std::count(states.begin(), states.end(), PageState::present));
+    used += states.size() -
+            static_cast<std::uint64_t>(std::count(states.begin(), states.end(), PageState::absent));
     done += part;
   }
-  return std::min(present * page_bytes, bytes);
+  return std::min(used * page_bytes, bytes);
 }
 
 } // namespace
 
 /// Of the first rows of mappings, while their processes are there.
 void Tracer::measure_resident(std::vector<SiteReport>& sites) {
-  std::unordered_map<SiteKey, std::uint64_t, SiteKeyHash> resident;
+  std::unordered_map<SiteKey, std::optional<std::uint64_t>, SiteKeyHash> resident;
   for (const SiteReport& site : sites)
     if (site.key.kind == LEAKBPF_KIND_MMAP &&
         site.totals.outstanding_bytes() >= least_mapped_bytes && resident.size() < most_measured)
-      resident.emplace(site.key, 0);
+      resident.emplace(site.key, std::nullopt);
   std::uint64_t left = most_pages;
   for (const auto& [id, target] : targets_) {
     if (!target.alive() || resident.empty())
       continue;
     const LivePages pages(proc_.path(target.process.pid, "pagemap"));
-    target.ranges->each(
+    target.ranges->each_piece(
         [&, id = id](const RangeOwner& owner, std::uint64_t address, std::uint64_t bytes) {
-          const SiteKey key = by_place({id, owner.kind, owner.stack_hash});
-          const auto wanted = resident.find(key);
+          const auto wanted = resident.find(by_place({id, owner.kind, owner.stack_hash}));
           if (wanted == resident.end())
             return;
           const std::uint64_t count = bytes / page_bytes + 1;
           if (count > left)
             resident.erase(wanted); // too much to look at: unknown
           else
-            wanted->second += present_bytes(pages, address, bytes);
+            wanted->second = wanted->second.value_or(0) + used_bytes(pages, address, bytes);
           left -= std::min(left, count);
         });
+    if (!has_image(target)) // it ended meanwhile, and has no pages
+      std::erase_if(resident, [id = id](const auto& each) { return each.first.target == id; });
   }
-  for (SiteReport& site : sites) {
-    const auto measured = resident.find(site.key);
-    if (measured != resident.end() && targets_.contains(site.key.target) &&
-        targets_.at(site.key.target).alive())
-      site.resident_bytes = std::min(measured->second, site.totals.outstanding_bytes());
-  }
+  for (SiteReport& site : sites)
+    if (const auto measured = resident.find(site.key);
+        measured != resident.end() && measured->second)
+      site.resident_bytes = std::min(*measured->second, site.totals.outstanding_bytes());
 }
 
 } // namespace leakbpf

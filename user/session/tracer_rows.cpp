@@ -7,6 +7,7 @@
 #include "session/tracer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace leakbpf {
 
@@ -93,6 +94,9 @@ SiteReport Tracer::row_of(const SiteKey& key, const Site& site, const TargetStat
   row.key = key;
   row.totals = site.totals;
   estimate(row, target);
+  if (row.standard_error_bytes) // until the next window nobody knows
+    row.standard_error_bytes =
+        std::hypot(*row.standard_error_bytes, static_cast<double>(site.withheld_bytes));
   if (site.trend) {
     row.growth_bytes_per_minute = site.trend->rate * 60;
     judge_briefly(row, *site.trend);

@@ -224,10 +224,14 @@ std::vector<std::size_t> Tracer::add_sites(const std::vector<SiteSample>& sample
 
 void Tracer::add_site(const SiteSample& sample, Site& site) {
   const auto target = targets_.find(sample.key.target);
-  if (target == targets_.end())
-    site.totals += totals_of(sample);
-  else if (!is_unfinished(key_of(sample))) // of the target and the kind, as that of its place
-    site.totals += estimate_of(sample, target->second.window);
+  const SiteTotals all = totals_of(sample);
+  if (target == targets_.end()) {
+    site.totals += all;
+  } else if (!is_unfinished(key_of(sample))) { // of the target and the kind, as that of its place
+    const SiteTotals estimate = estimate_of(sample, target->second.window);
+    site.totals += estimate;
+    site.withheld_bytes += all.outstanding_bytes() - estimate.outstanding_bytes();
+  }
 }
 
 /// Does the memory that is mapped or broken off here serve blocks that a heap function hands out?
@@ -282,8 +286,10 @@ bool Tracer::is_summed(const SiteKey& key) const {
 
 void Tracer::read_sites() {
   for (auto& [key, site] : sites_)
-    if (!is_unfinished(key))
+    if (!is_unfinished(key)) {
       site.totals = {};
+      site.withheld_bytes = 0;
+    }
   const std::vector<SiteSample> samples = kernel_.read_sites();
   kernel_sites_ = samples.size();
   forget_places(samples);

@@ -11,9 +11,9 @@ namespace leakbpf {
 
 namespace {
 
-// Files that were looked for, and places that the walker was asked for. Beyond that what was found
-// before is looked for again.
-constexpr std::size_t most_found = 4096;
+// Files that are looked for in all, each for some milliseconds.
+constexpr std::size_t most_found = 256;
+// Places that the walker was asked for; beyond that it is asked again.
 constexpr std::size_t most_asked = 1 << 14;
 
 bool is_same_code(const Mapping& mapping, const leakbpf_mapped_code& code) {
@@ -23,17 +23,19 @@ bool is_same_code(const Mapping& mapping, const leakbpf_mapped_code& code) {
 
 } // namespace
 
-/// Empty: nobody knows.
+/// Empty: nobody knows. Looked for once in the folders of each process.
 std::string Tracer::path_of_walked(const TargetState& target, const FileId& file) {
   if (std::string path = attachments_.path_of(file); !path.empty())
     return path;
-  if (found_files_.size() > most_found)
-    found_files_.clear();
-  const auto [known, is_new] = found_files_.emplace(file, "");
-  if (is_new && target.alive())
-    known->second = find_beside(proc_, target.process.pid, file.first, file.second,
-                                parse_mappings(read_maps(target)));
-  return known->second;
+  const std::pair wanted(target.id, file);
+  if (const auto known = found_files_.find(wanted); known != found_files_.end())
+    return known->second;
+  if (!target.alive() || found_files_.size() >= most_found)
+    return "";
+  return found_files_
+      .emplace(wanted, find_beside(proc_, target.process.pid, file.first, file.second,
+                                   parse_mappings(read_maps(target))))
+      .first->second;
 }
 
 /// Most stacks come through the same files.
@@ -54,8 +56,9 @@ std::optional<leakbpf_mapped_code> Tracer::walked_code(std::uint32_t space, std:
 /// that is opened for as long is gone, or another lies in its place. The kernel's walker knows
 /// which files' code it came through; where these are, other processes or the folders of other
 /// files tell. What nobody knows has no file: better than a wrong one.
-void Tracer::take_walked_mappings(TargetState& target, const leakbpf_stack& stack) {
-  std::vector<Mapping> walked;
+Tracer::WalkedMappings Tracer::walked_mappings(const TargetState& target,
+                                               const leakbpf_stack& stack) {
+  WalkedMappings walked;
   for (std::uint32_t at = 0; at < stack.depth; at++) {
     const std::uint64_t slot = stack.pc[at];
     if ((slot & LEAKBPF_PC_PYTHON) != 0) {
@@ -68,13 +71,28 @@ void Tracer::take_walked_mappings(TargetState& target, const leakbpf_stack& stac
     if (!code || code->file.inode == LEAKBPF_VDSO_INODE || (known && is_same_code(*known, *code)))
       continue;
     const FileId file{device_of_kernel(code->file.device), code->file.inode};
-    if (std::string path = path_of_walked(target, file); !path.empty())
-      walked.push_back({code->start, code->end, code->offset, true, file.first, file.second,
-                        std::move(path), false});
-    else if (known)
-      walked.push_back({code->start, code->end, code->offset, true, 0, 0, "", false});
+    std::string path = path_of_walked(target, file);
+    std::vector<Mapping>& mappings = known ? walked.others : walked.unknown;
+    if (!path.empty())
+      mappings.push_back({code->start, code->end, code->offset, true, file.first, file.second,
+                          std::move(path), false});
+    // On stacked file systems /proc names another device and inode than the walker does.
+    else if (known && known->device == file.first)
+      mappings.push_back({code->start, code->end, code->offset, true, 0, 0, "", false});
   }
-  target.space.update(walked);
+  return walked;
+}
+
+/// What lies at the stack's addresses now need not be what lay there: only where nothing is known
+/// does what the walker came through stay known.
+LocatedStack Tracer::locate_walked(TargetState& target, const leakbpf_stack& stack) {
+  const WalkedMappings walked = walked_mappings(target, stack);
+  target.space.update(walked.unknown);
+  if (walked.others.empty())
+    return locate(target, target.space, stack);
+  AddressSpace then = target.space;
+  then.update(walked.others);
+  return locate(target, then, stack);
 }
 
 } // namespace leakbpf

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t most_folders = 32;
 constexpr std::size_t most_names = 8192;
+constexpr std::size_t most_candidates = 8; // each is opened
 
 struct CloseFolder {
   void operator()(DIR* folder) const { closedir(folder); }
@@ -48,14 +49,18 @@ std::string find_beside(const ProcFs& proc, pid_t pid, std::uint64_t device, std
                         std::span<const Mapping> mappings) {
   const std::string root = proc.path(pid, "root");
   std::size_t names = 0;
+  std::size_t candidates = 0;
   for (const std::string& path : folders_of(mappings)) {
-    const Folder folder(opendir((root + path).c_str()));
+    auto opened = open_folder_in(root, path);
+    const Folder folder(opened ? fdopendir(opened->get()) : nullptr);
+    if (folder)
+      opened->release();
     while (folder && names < most_names) {
       const dirent* const entry = readdir(folder.get());
       if (!entry)
         break;
       names++;
-      if (entry->d_ino != inode)
+      if (entry->d_ino != inode || candidates++ >= most_candidates)
         continue;
       std::string found = path + entry->d_name;
       if (const auto file = open_regular_in(root, found); file && is_the_one(*file, device, inode))
