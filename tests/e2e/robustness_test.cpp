@@ -53,6 +53,20 @@ std::unique_ptr<Child> start_leakbpf(const std::vector<std::string>& arguments) 
   return child;
 }
 
+/// Of a program that says "ready", begins at a line, and says "done".
+Json exact_snapshot(const std::vector<std::string>& command) {
+  Child program(command);
+  program.wait_for_prefix("ready");
+  const TemporaryFile output;
+  const auto tracer = start_leakbpf(
+      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
+  program.write_line("go");
+  program.wait_for_prefix("done");
+  tracer->signal(SIGINT);
+  CHECK(tracer->wait_end() == 0);
+  return Json::parse(output.text());
+}
+
 } // namespace
 
 TEST_CASE("no probe is left after any end of leakbpf", "[robustness]") {
@@ -168,16 +182,8 @@ TEST_CASE("a target that runs another program while leakbpf attaches is traced",
 
 TEST_CASE("a library that is opened late is named, even after it was closed", "[robustness]") {
   require_tracing();
-  Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so")});
-  program.wait_for_prefix("ready");
-  const TemporaryFile output;
-  const auto tracer = start_leakbpf(
-      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer->signal(SIGINT);
-  CHECK(tracer->wait_end() == 0);
-  const Json snapshot = Json::parse(output.text());
+  const Json snapshot =
+      exact_snapshot({built("tests/programs/plugin_host"), built("tests/programs/plugin.so")});
   bool found = false;
   for (const Json& site : snapshot.at("sites")) {
     const Json& frame = site.at("frames").at(0);
@@ -197,17 +203,9 @@ TEST_CASE("of libraries that lie at one address in turn the one that leaks is na
           "[robustness]") {
   require_tracing();
   constexpr int rounds = 200;
-  Child program({built("tests/programs/plugin_host"), built("tests/programs/plugin.so"),
-                 std::to_string(rounds), built("tests/programs/plugin_other.so")});
-  program.wait_for_prefix("ready");
-  const TemporaryFile output;
-  const auto tracer = start_leakbpf(
-      {"snapshot", "--exact", "-o", output.path(), "-p", std::to_string(program.pid())});
-  program.write_line("go");
-  program.wait_for_prefix("done");
-  tracer->signal(SIGINT);
-  CHECK(tracer->wait_end() == 0);
-  const Json snapshot = Json::parse(output.text());
+  const Json snapshot =
+      exact_snapshot({built("tests/programs/plugin_host"), built("tests/programs/plugin.so"),
+                      std::to_string(rounds), built("tests/programs/plugin_other.so")});
   std::int64_t leaked = 0;
   std::int64_t named = 0;
   for (const Json& site : snapshot.at("sites")) {

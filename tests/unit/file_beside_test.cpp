@@ -32,6 +32,10 @@ TEST_CASE("a file is found by its identity beside what is mapped", "[file_beside
   CHECK(found(wanted, {neighbour}) == folder.path() + "/plugin.so");
   CHECK(found(hidden, {neighbour}).empty());
   CHECK(found(wanted, {}).empty());
+  Mapping gone = neighbour;
+  gone.path = "/nowhere/at/all";
+  CHECK(found(wanted, {gone}).empty());
+  CHECK(found(wanted, {gone, neighbour}) == folder.path() + "/plugin.so");
   Mapping other = wanted;
   other.device++; // the inode alone says nothing
   CHECK(found(other, {neighbour}).empty());

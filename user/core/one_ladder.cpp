@@ -29,24 +29,28 @@ void grade(Verdict& verdict, std::optional<Severity> most) {
     reasons.push_back(std::move(reason));
 }
 
-/// Of a row of so many processes, in which this target is the first.
-std::optional<Severity> most_severe(const Report& report, std::size_t processes,
-                                    std::size_t target) {
-  return processes > 1 || target >= report.targets.size() ? worst_of(report.targets)
-                                                          : report.targets[target].verdict.severity;
+/// Of a row of several processes none alone tells.
+bool is_of_one(const Report& report, std::size_t processes, std::size_t target) {
+  return processes <= 1 && target < report.targets.size();
 }
 
 } // namespace
 
 void grade_by_targets(Report& report) {
+  const std::optional<Severity> worst = worst_of(report.targets);
+  const auto most = [&](std::size_t processes, std::size_t target) {
+    return is_of_one(report, processes, target) ? report.targets[target].verdict.severity : worst;
+  };
   for (SiteReport& site : report.sites)
-    grade_by_target(site, report);
+    grade(site.verdict, most(site.processes, site.target));
   for (HeldReport& held : report.held)
-    grade(held.verdict, most_severe(report, held.processes, held.target));
+    grade(held.verdict, most(held.processes, held.target));
 }
 
 void grade_by_target(SiteReport& site, const Report& report) {
-  grade(site.verdict, most_severe(report, site.processes, site.target));
+  grade(site.verdict, is_of_one(report, site.processes, site.target)
+                          ? report.targets[site.target].verdict.severity
+                          : worst_of(report.targets));
 }
 
 } // namespace leakbpf

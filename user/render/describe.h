@@ -25,9 +25,9 @@ namespace leakbpf {
 [[nodiscard]] std::string describe_process(const Report& report, const HeldReport& row);
 /// "4242", or "4 processes".
 [[nodiscard]] std::string describe_row_pid(const SiteReport& site);
+[[nodiscard]] std::string describe_row_pid(const HeldReport& row);
 /// "leak at shop.c:40 (18 stacks): buffer = malloc(n);", as far as known.
 [[nodiscard]] std::string describe_culprit(const SiteReport& site);
-[[nodiscard]] std::string describe_row_pid(const HeldReport& row);
 /// "5m00s on host, from 2026-01-31T09:30:00Z".
 [[nodiscard]] std::string describe_run(const Report& report);
 /// "shop (4242): severity high; RSS grows by 12 MB/min".

@@ -2,6 +2,7 @@
 #include "target/elf_file.h"
 
 #include "base/regular_file.h"
+#include "plan/forwarding.h"
 #include "symbol/debug_file.h"
 #include "target/elf_stubs.h"
 #include "target/mini_debug_info.h"
@@ -9,9 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstring>
-#include <optional>
-#include <span>
 
 #include <gelf.h>
 #include <unistd.h>
@@ -134,21 +132,6 @@ bool has_symbol_table(Elf* elf) {
 // Of an allocator's functions the longest have two or three kilobytes.
 constexpr std::uint64_t body_bytes = 4096;
 
-/// Of a near jump that is the function's first instruction, counted from its first byte.
-std::optional<std::int64_t> distance_of_jump(std::span<const std::uint8_t> code) {
-  constexpr std::array<std::uint8_t, 4> endbr64{0xf3, 0x0f, 0x1e, 0xfa};
-  constexpr std::uint8_t jump_near = 0xe9;
-  const bool marked =
-      code.size() > endbr64.size() && std::equal(endbr64.begin(), endbr64.end(), code.begin());
-  const std::size_t at = marked ? endbr64.size() : 0;
-  std::int32_t distance = 0;
-  const std::size_t end = at + 1 + sizeof(distance);
-  if (code.size() < end || code[at] != jump_near)
-    return std::nullopt;
-  std::memcpy(&distance, code.data() + at + 1, sizeof(distance));
-  return static_cast<std::int64_t>(end) + distance;
-}
-
 /// Collects functions from the tables of one file, and from those that were kept elsewhere.
 class FunctionSearch {
 public:
@@ -172,12 +155,17 @@ public:
 private:
   /// A direct jump within a file goes as far in the file as in memory.
   void add_jump_targets() {
-    for (const ElfFunction& function : found_.functions)
-      if (const auto distance = distance_of_jump(function.code))
-        if (const std::uint64_t offset =
-                function.file_offset + static_cast<std::uint64_t>(*distance);
-            offset - function.file_offset >= function.code.size())
-          found_.jump_targets.push_back({offset, reader_.bytes(offset, body_bytes)});
+    for (const ElfFunction& function : found_.functions) {
+      std::uint64_t to = 0;
+      const CodeTarget outside = [&](std::int64_t distance) {
+        to = static_cast<std::uint64_t>(distance);
+        return to >= function.code.size();
+      };
+      if (!is_jump_to(function.code, outside))
+        continue;
+      const std::uint64_t offset = function.file_offset + to;
+      found_.jump_targets.push_back({offset, reader_.bytes(offset, body_bytes)});
+    }
   }
 
   void add(Elf* table, unsigned section_type, bool own) {
