@@ -41,7 +41,7 @@ class Snapshot:
         for frame in site["frames"]:
             if frame["kind"] == "note":
                 note = frame["function"]
-            elif frame["kind"] == "native" and not frame["inlined"]:
+            elif frame["kind"] == "native" and not (frame["inlined"] or frame.get("tail_call")):
                 place = place_of(frame["module"], frame["offset"])
                 frames.append(place)
                 self.names[place] = frame["function"]

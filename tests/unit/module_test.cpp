@@ -109,6 +109,18 @@ template <class T> struct Box {
 
 } // namespace shapes
 
+extern "C" {
+[[gnu::noinline]] void leakbpf_test_callee() {
+  asm volatile("" : : : "memory");
+}
+void calls_directly();
+}
+
+// As a linker lays a call to another function of the same file out, whatever the options.
+asm(".text\n.type calls_directly, @function\ncalls_directly:\n"
+    "  subq $8, %rsp\n  call leakbpf_test_callee\n  addq $8, %rsp\n  ret\n"
+    ".size calls_directly, . - calls_directly\n");
+
 namespace {
 
 std::vector<SourceFrame> resolve_self(const void* address, bool return_address) {
@@ -131,6 +143,23 @@ std::size_t open_descriptors() {
 }
 
 } // namespace
+
+TEST_CASE("a direct call names the function that it calls", "[symbol]") {
+  const Module self = open_module("/proc/self/exe");
+  const std::uint64_t begin = place_of(reinterpret_cast<const void*>(&calls_directly)).offset;
+  constexpr std::uint64_t most_bytes = 64;
+  std::vector<std::string> called;
+  for (std::uint64_t at = begin; at < begin + most_bytes; at++)
+    if (const auto function = self.called_before(at)) {
+      called.push_back(function->frame.function);
+      CHECK(self.function_low(function->offset) == function->low);
+      CHECK(self.function_low(at) != function->low);
+      break; // what follows is another function
+    }
+  CHECK(called == std::vector<std::string>{"leakbpf_test_callee"});
+  CHECK_FALSE(self.called_before(0));
+  CHECK_FALSE(self.called_before(~std::uint64_t{0}));
+}
 
 TEST_CASE("inlined calls are frames of their own, each with its line", "[symbol]") {
   const auto frames = resolve_self(shapes::outer(1), true);

@@ -36,6 +36,7 @@ struct Frame {
   std::string file;
   std::uint32_t line = 0; ///< 0: unknown
   bool inlined = false;
+  bool tail_call = false; ///< left before what it called ran: on no stack, at its first line here
 
   friend bool operator==(const Frame&, const Frame&) = default;
 };

@@ -63,6 +63,7 @@ Frame without_line(Frame frame) {
   if (!frame.function.empty())
     frame.offset.reset();
   frame.inlined = false;
+  frame.tail_call = false;
   return frame;
 }
 

@@ -76,6 +76,8 @@ OutputJson frame_json(const Frame& frame) {
   json["file"] = known(frame.file);
   json["line"] = frame.line ? OutputJson(frame.line) : OutputJson(nullptr);
   json["inlined"] = frame.inlined;
+  if (frame.tail_call)
+    json["tail_call"] = true;
   return json;
 }
 

@@ -135,6 +135,7 @@ Frame read_frame(const Fields& fields) {
   fields.read("file", frame.file);
   fields.read("line", frame.line);
   fields.read("inlined", frame.inlined);
+  fields.read("tail_call", frame.tail_call);
   return frame;
 }
 

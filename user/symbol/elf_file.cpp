@@ -169,6 +169,13 @@ std::uint64_t ElfFile::address_of(std::uint64_t file_offset) const {
   return ~std::uint64_t{0};
 }
 
+std::uint64_t ElfFile::offset_of(std::uint64_t address) const {
+  for (const Segment& segment : segments_)
+    if (address >= segment.address && address - segment.address < segment.size)
+      return segment.offset + (address - segment.address);
+  return ~std::uint64_t{0};
+}
+
 bool ElfFile::unchanged() const {
   if (!descriptor_)
     return true;

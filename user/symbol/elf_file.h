@@ -49,6 +49,8 @@ public:
   [[nodiscard]] std::vector<std::uint8_t> read(std::uint64_t offset, std::uint64_t most) const;
   /// Virtual address of a file offset; ~0 when no PT_LOAD segment holds it.
   [[nodiscard]] std::uint64_t address_of(std::uint64_t file_offset) const;
+  /// File offset of a virtual address; ~0 when no PT_LOAD segment holds it.
+  [[nodiscard]] std::uint64_t offset_of(std::uint64_t address) const;
   /// False once the file was rewritten in place after `open`: what was read since may be of both.
   [[nodiscard]] bool unchanged() const;
   [[nodiscard]] bool same_inode(const ElfFile& other) const;

@@ -7,6 +7,7 @@
 #include "symbol/elf_file.h"
 #include "symbol/elf_symbols.h"
 
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -95,6 +96,34 @@ std::vector<SourceFrame> Module::resolve(std::uint64_t file_offset, bool return_
   if (symbol && (better || outermost.function.empty()))
     outermost.function = demangle(symbol->name);
   return std::move(place.frames);
+}
+
+std::optional<std::uint64_t> Module::function_low(std::uint64_t file_offset) const {
+  const std::uint64_t address = address_of(file_offset);
+  if (address == ~std::uint64_t{0} || !impl_->unchanged())
+    return std::nullopt;
+  if (!impl_->loaded)
+    impl_->load();
+  const auto symbol = impl_->symbols.find(address);
+  return symbol ? std::optional(symbol->low) : std::nullopt;
+}
+
+std::optional<CalledFunction> Module::called_before(std::uint64_t return_offset) const {
+  constexpr std::size_t call_bytes = 5;
+  constexpr std::uint8_t call_opcode = 0xe8; // then 32 bits, counted from the instruction's end
+  if (return_offset < call_bytes)
+    return std::nullopt;
+  const auto code = impl_->main.read(return_offset - call_bytes, call_bytes);
+  const std::uint64_t from = address_of(return_offset - call_bytes);
+  if (code.size() != call_bytes || code[0] != call_opcode || from == ~std::uint64_t{0})
+    return std::nullopt;
+  std::int32_t distance = 0;
+  std::memcpy(&distance, &code[1], sizeof(distance));
+  const std::uint64_t target = from + call_bytes + static_cast<std::uint64_t>(distance);
+  const std::uint64_t offset = impl_->main.offset_of(target);
+  if (offset == ~std::uint64_t{0} || function_low(offset) != target)
+    return std::nullopt;
+  return CalledFunction{resolve(offset, false).back(), target, offset};
 }
 
 bool Module::rest(std::chrono::steady_clock::time_point now) {

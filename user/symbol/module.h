@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,13 @@ struct SourceFrame {
   std::string file;       ///< source file as in the line table; empty when unknown
   std::uint32_t line = 0; ///< 1-based; 0 when unknown
   bool inlined = false;   ///< inlined into the frame that follows in the list
+};
+
+/// A function that a call instruction names.
+struct CalledFunction {
+  SourceFrame frame;        ///< where it begins
+  std::uint64_t low = 0;    ///< ELF virtual address
+  std::uint64_t offset = 0; ///< in the file
 };
 
 /// A mapped ELF file, opened for naming. Move-only; holds the file open and its debug
@@ -47,6 +55,12 @@ public:
   /// (a symbol covers only [value, value + size), never the gap after it).
   [[nodiscard]] std::vector<SourceFrame> resolve(std::uint64_t file_offset,
                                                  bool return_address) const;
+
+  /// What the direct call before `return_offset` calls in this file; nothing for other instructions
+  /// and where no symbol begins (a procedure linkage table has none).
+  [[nodiscard]] std::optional<CalledFunction> called_before(std::uint64_t return_offset) const;
+  /// ELF virtual address at which the symbol begins that covers `file_offset`.
+  [[nodiscard]] std::optional<std::uint64_t> function_low(std::uint64_t file_offset) const;
 
   /// Lets go of the memory that debug information takes when `resolve` has not needed it for so
   /// long that to take it apart again is no matter. True when there was some.

@@ -7,6 +7,8 @@
 
 #include <leakbpf/stack_hash.h>
 
+#include <utility>
+
 #include <malloc.h>
 
 namespace leakbpf {
@@ -17,6 +19,18 @@ std::unique_ptr<Module> open_vdso() {
   const auto image = vdso_image();
   auto module = Module::open_image(image.data(), image.size());
   return module ? std::make_unique<Module>(std::move(*module)) : nullptr;
+}
+
+/// Of the compiler's, in the place of an indirect call.
+bool is_thunk(std::string_view function) {
+  return function.starts_with("__x86_indirect_thunk") || function.starts_with("__llvm_retpoline");
+}
+
+/// "run.cold", "run [clone .part.0]" of "run".
+bool is_part_of(std::string_view name, std::string_view function) {
+  return name.starts_with(function) &&
+         (name.size() == function.size() || name[function.size()] == '.' ||
+          name[function.size()] == ' ');
 }
 
 } // namespace
@@ -46,7 +60,7 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const auto known = index_.find(id);
   if (known != index_.end())
     return known->second;
-  OpenedFile opened{{mapping.device, mapping.inode}, mapping.path, nullptr, {}};
+  OpenedFile opened{{mapping.device, mapping.inode}, mapping.path, nullptr, {}, {}};
   if (vdso) {
     opened.module = open_vdso();
   } else {
@@ -129,6 +143,43 @@ const Frames& Namer::frames_at(const CodePlace& place) {
   return file.named.emplace(key, std::move(frames)).first->second;
 }
 
+const std::optional<Namer::Callee>& Namer::called_before(const CodePlace& place) {
+  OpenedFile& file = files_[place.module];
+  if (const auto known = file.called.find(place.offset); known != file.called.end())
+    return known->second;
+  std::optional<Callee> callee;
+  if (auto called = file.module ? file.module->called_before(place.offset) : std::nullopt;
+      called && !is_thunk(called->frame.function)) {
+    Frame frame;
+    frame.function = std::move(called->frame.function);
+    frame.module = file.path;
+    frame.build_id = file.module->build_id();
+    frame.offset = called->offset;
+    frame.file = std::move(called->frame.file);
+    frame.line = called->frame.line;
+    frame.tail_call = true;
+    callee = Callee{called->low, std::move(frame)};
+  }
+  return file.called.emplace(place.offset, std::move(callee)).first->second;
+}
+
+std::optional<FrameRef> Namer::tail_caller(const CodePlace& inner, const CodePlace& caller) {
+  const auto is_native = [this](const CodePlace& place) { return place.module < files_.size(); };
+  if (!is_native(inner) || !is_native(caller) || !caller.is_return)
+    return std::nullopt;
+  const auto& callee = called_before(caller);
+  if (!callee)
+    return std::nullopt;
+  if (inner.module == caller.module) {
+    const auto low =
+        files_[inner.module].module->function_low(inner.offset - (inner.is_return ? 1 : 0));
+    if (!low || *low == callee->low ||
+        is_part_of(frames_at(inner).back()->function, callee->frame->function))
+      return std::nullopt;
+  }
+  return callee->frame;
+}
+
 std::set<std::string> Namer::changed_files() const {
   std::set<std::string> changed;
   for (const OpenedFile& file : files_)
@@ -160,7 +211,11 @@ FrameRef Namer::python_frame(std::uint64_t place) {
 
 Frames Namer::name(const LocatedStack& stack) {
   Frames frames;
+  const CodePlace* inner = nullptr;
   for (const CodePlace& place : stack.places) {
+    if (const CodePlace* called = std::exchange(inner, &place))
+      if (auto left = tail_caller(*called, place))
+        frames.push_back(*std::move(left));
     if (place.module == CodePlace::no_module) {
       Frame unknown;
       unknown.offset = place.offset;

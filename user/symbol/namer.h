@@ -51,8 +51,9 @@ public:
   [[nodiscard]] LocatedStack locate(pid_t pid, std::uint32_t target, const AddressSpace& space,
                                     const PythonProcess* python, const leakbpf_stack& stack);
 
-  /// Frames, innermost first, calls that were inlined among them. A stack that is not whole ends in
-  /// a note that says why.
+  /// Frames, innermost first, among them calls that were inlined, and functions that are not on the
+  /// stack any more since they ended in a call (tail calls), as far as who called them names them.
+  /// A stack that is not whole ends in a note that says why.
   [[nodiscard]] Frames name(const LocatedStack& stack);
   /// The target has ended: no stack of it is to be located any more.
   void forget_target(std::uint32_t target) { python_.forget_target(target); }
@@ -78,11 +79,16 @@ public:
   }
 
 private:
+  struct Callee {
+    std::uint64_t low = 0;
+    FrameRef frame;
+  };
   struct OpenedFile {
     FileId id;
     std::string path;               ///< as the target sees it
     std::unique_ptr<Module> module; ///< null: could not be opened
     std::unordered_map<std::uint64_t, Frames> named;
+    std::unordered_map<std::uint64_t, std::optional<Callee>> called; ///< before a return address
   };
 
   /// Nothing for a frame that Python itself does not show.
@@ -92,6 +98,11 @@ private:
   [[nodiscard]] std::unique_ptr<Module> open_module(const MappedFile& file) const;
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
   const Frames& frames_at(const CodePlace& place);
+  const std::optional<Callee>& called_before(const CodePlace& place);
+  /// The function that `caller` called where `inner` runs now: it has ended in a jump to that, or
+  /// to what led there.
+  [[nodiscard]] std::optional<FrameRef> tail_caller(const CodePlace& inner,
+                                                    const CodePlace& caller);
   FrameRef python_frame(std::uint64_t place);
 
   const ProcFs& proc_;
