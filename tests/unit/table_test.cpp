@@ -50,6 +50,18 @@ TEST_CASE("a report is a table", "[table]") {
   CHECK(render_table(sample_report(), {}) == kWide);
 }
 
+TEST_CASE("of mappings that are hardly used the row is what is in use", "[table]") {
+  Report report = sample_report();
+  SiteReport& site = report.sites[0];
+  site.key.kind = LEAKBPF_KIND_MMAP;
+  site.resident_bytes = site.totals.outstanding_bytes() / 10;
+  const std::vector<std::string> lines = lines_of(render_table(report, {}));
+  CHECK_THAT(lines.at(4), StartsWith("   1  high           1.5 MB     15,360      +1.5 MB"));
+  CHECK(lines.at(5) == "        in use, of 15.0 MB of address space (+15.0 MB/min)");
+  site.resident_bytes = site.totals.outstanding_bytes() * 9 / 10;
+  CHECK_THAT(lines_of(render_table(report, {})).at(4), StartsWith("   1  high          15.0 MB"));
+}
+
 TEST_CASE("a target's interpreter has a line of its own", "[table]") {
   Report report = sample_report();
   PythonReport& python = report.targets[0].python.emplace();

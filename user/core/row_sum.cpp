@@ -15,6 +15,10 @@ double growth_in_memory(const SiteReport& site) {
   return growth * static_cast<double>(*site.resident_bytes) / outstanding;
 }
 
+bool is_sparse(const SiteReport& site) {
+  return site.resident_bytes && 2 * *site.resident_bytes < site.totals.outstanding_bytes();
+}
+
 double sustained_growth(const SiteReport& site) {
   constexpr double megabyte = 1024.0 * 1024.0;
   const double growth = std::max(growth_in_memory(site), 0.0);

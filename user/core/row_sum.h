@@ -15,6 +15,10 @@ namespace leakbpf {
 /// Growth in memory, in bytes a minute: of mappings, where it is known, that of what is resident.
 [[nodiscard]] double growth_in_memory(const SiteReport& site);
 
+/// Most of the row's outstanding bytes are known to be address space alone: neither in RAM nor
+/// swapped out.
+[[nodiscard]] bool is_sparse(const SiteReport& site);
+
 class RowSum {
 public:
   /// `first` gives the sum its names.

@@ -3,6 +3,7 @@
 
 #include "core/culprit.h"
 #include "core/ranking.h"
+#include "core/row_sum.h"
 #include "core/units.h"
 
 #include <algorithm>
@@ -61,6 +62,24 @@ std::string describe_row_pid(const SiteReport& site) {
 
 std::string describe_row_pid(const HeldReport& row) {
   return describe_pids(row.processes, row.pid);
+}
+
+std::string describe_bytes(const SiteReport& site) {
+  const std::uint64_t bytes =
+      is_sparse(site) ? *site.resident_bytes : site.totals.outstanding_bytes();
+  return format_bytes(static_cast<double>(bytes));
+}
+
+std::optional<double> describe_growth(const SiteReport& site) {
+  if (!is_sparse(site) || !site.growth_bytes_per_minute)
+    return site.growth_bytes_per_minute;
+  return growth_in_memory(site);
+}
+
+std::string describe_address_space(const SiteReport& site) {
+  return fmt::format("{} of address space ({}/min)",
+                     format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
+                     format_change(site.growth_bytes_per_minute));
 }
 
 std::string describe_culprit(const SiteReport& site) {

@@ -28,6 +28,12 @@ namespace leakbpf {
 [[nodiscard]] std::string describe_row_pid(const HeldReport& row);
 /// "leak at shop.c:40 (18 stacks): buffer = malloc(n);", as far as known.
 [[nodiscard]] std::string describe_culprit(const SiteReport& site);
+/// "12 MB": what is outstanding; of mappings that are hardly used, what of them is in use.
+[[nodiscard]] std::string describe_bytes(const SiteReport& site);
+/// Bytes a minute that describe_bytes() grows by.
+[[nodiscard]] std::optional<double> describe_growth(const SiteReport& site);
+/// "800 MB of address space (+2.4 GB/min)": of mappings that are hardly used, the whole.
+[[nodiscard]] std::string describe_address_space(const SiteReport& site);
 /// "5m00s on host, from 2026-01-31T09:30:00Z".
 [[nodiscard]] std::string describe_run(const Report& report);
 /// "shop (4242): severity high; RSS grows by 12 MB/min".

@@ -4,6 +4,7 @@
 #include "core/culprit.h"
 #include "core/losses.h"
 #include "core/ranking.h"
+#include "core/row_sum.h"
 #include "core/units.h"
 #include "render/describe.h"
 #include "render/held_text.h"
@@ -27,7 +28,9 @@ std::string frame_line(const SiteReport& site, std::size_t index) {
   return fmt::format("      {} {}{}{}", culprit ? ">" : " ",
                      culprit ? describe_place(frame) : describe_frame(frame),
                      culprit && !site.source.empty() ? ": " + site.source : "",
-                     frame.inlined ? " (inlined)" : "");
+                     frame.inlined     ? " (inlined)"
+                     : frame.tail_call ? " (ended in this call)"
+                                       : "");
 }
 
 /// Of the PIDs of the rows; none when there is only one process.
@@ -48,11 +51,12 @@ void paint_site(Painter& painter, const SiteReport& site, std::size_t pid_width,
       site.verdict.severity ? severity_name(*site.verdict.severity) : "";
   painter.row(
       fmt::format("{:>4}  {:<8}  {:>11}  {:>9}  {:>11}  {:>6}  {:<6}  {}", site.rank, severity,
-                  format_bytes(static_cast<double>(site.totals.outstanding_bytes())),
-                  format_count(site.totals.outstanding_count()),
-                  format_change(site.growth_bytes_per_minute), age, kind_name(site.key.kind),
+                  describe_bytes(site), format_count(site.totals.outstanding_count()),
+                  format_change(describe_growth(site)), age, kind_name(site.key.kind),
                   pid_width > 0 ? fmt::format("{:>{}}  ", describe_row_pid(site), pid_width) : ""),
       describe_culprit(site), site.verdict.severity && is_leak(*site.verdict.severity));
+  if (is_sparse(site))
+    painter.dim_line("        in use, of " + describe_address_space(site));
   if (!stacks)
     return;
   for (std::size_t i = 0; i < site.frames.size(); i++)

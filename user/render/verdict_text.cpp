@@ -6,6 +6,7 @@
 #include "core/losses.h"
 #include "core/one_ladder.h"
 #include "core/ranking.h"
+#include "core/row_sum.h"
 #include "core/units.h"
 #include "render/describe.h"
 #include "render/escape.h"
@@ -54,11 +55,11 @@ std::string callers_text(const SiteReport& site) {
 }
 
 std::vector<std::string> site_lines(const SiteReport& site) {
-  std::vector<std::string> lines{fmt::format(
-      "  {}. {:<8} {:>9}/min  {} outstanding  {}", site.rank,
-      severity_name(site.verdict.severity.value_or(Severity::none)),
-      format_change(site.growth_bytes_per_minute),
-      format_bytes(static_cast<double>(site.totals.outstanding_bytes())), describe_culprit(site))};
+  std::vector<std::string> lines{
+      fmt::format("  {}. {:<8} {:>9}/min  {} {}  {}", site.rank,
+                  severity_name(site.verdict.severity.value_or(Severity::none)),
+                  format_change(describe_growth(site)), describe_bytes(site),
+                  is_sparse(site) ? "in use" : "outstanding", describe_culprit(site))};
   if (const std::string callers = callers_text(site); !callers.empty())
     lines.push_back("     called by " + callers);
   if (!site.verdict.reasons.empty())
