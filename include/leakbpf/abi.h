@@ -29,7 +29,7 @@ enum leakbpf_kind {
 };
 
 /* Pages for each one that is followed. */
-#define LEAKBPF_PAGES_PER_SAMPLE 64
+#define LEAKBPF_PAGES_PER_SAMPLE 16
 
 /* What a probed function does with memory; the attach cookie carries it. */
 enum leakbpf_operation {

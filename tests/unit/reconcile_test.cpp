@@ -27,7 +27,7 @@ TEST_CASE("estimates of more than a process has are scaled down to it", "[reconc
   std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 60'000'000, 500'000),
                                row(LEAKBPF_KIND_HEAP, 20'000'000, 500'000),
                                row(LEAKBPF_KIND_HEAP, 60'000'000, 500'000, 2)};
-  reconcile(rows, {{1, {16'000'000, {}}}, {2, {100'000'000, {}}}});
+  reconcile(rows, {{1, {16'000'000, {}, {}}}, {2, {100'000'000, {}, {}}}});
   CHECK(rows[0].totals.outstanding_bytes() == 12'000'000);
   CHECK(rows[1].totals.outstanding_bytes() == 4'000'000);
   CHECK(rows[0].totals.outstanding_count() == 20);
@@ -42,7 +42,7 @@ TEST_CASE("estimates of more than a process has are scaled down to it", "[reconc
 TEST_CASE("what was counted stays, though it is not resident", "[reconcile]") {
   std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 60'000'000, 0.0),
                                row(LEAKBPF_KIND_MMAP, 60'000'000, 0.0)};
-  reconcile(rows, {{1, {16'000'000, {}}}});
+  reconcile(rows, {{1, {16'000'000, {}, {}}}});
   CHECK(rows[0].totals.outstanding_bytes() == 60'000'000);
   CHECK(rows[1].totals.outstanding_bytes() == 60'000'000);
 }
@@ -50,15 +50,28 @@ TEST_CASE("what was counted stays, though it is not resident", "[reconcile]") {
 TEST_CASE("rows of Python's pools have no more than these", "[reconcile]") {
   std::vector<SiteReport> rows{row(LEAKBPF_KIND_PYTHON, 239'000'000, std::nullopt),
                                row(LEAKBPF_KIND_HEAP, 5'000'000, 100'000)};
-  reconcile(rows, {{1, {33'000'000, 20'000'000}}});
+  reconcile(rows, {{1, {33'000'000, 20'000'000, {}}}});
   CHECK(rows[0].totals.outstanding_bytes() == 20'000'000);
   CHECK_FALSE(rows[0].standard_error_bytes);
   CHECK(rows[1].totals.outstanding_bytes() == 5'000'000);
 }
 
+TEST_CASE("sampled pages grow no faster together than their process", "[reconcile]") {
+  std::vector<SiteReport> rows{
+      row(LEAKBPF_KIND_PAGES, 12'000'000, 100'000), row(LEAKBPF_KIND_PAGES, 8'000'000, 100'000),
+      row(LEAKBPF_KIND_HEAP, 8'000'000, 100'000), row(LEAKBPF_KIND_PAGES, 8'000'000, 100'000, 2)};
+  reconcile(rows, {{1, {50'000'000, {}, 10'000'000}}, {2, {50'000'000, {}, 10'000'000}}});
+  CHECK(rows[0].growth_bytes_per_minute == Approx(6'000'000));
+  CHECK(rows[1].growth_bytes_per_minute == Approx(4'000'000));
+  CHECK(rows[1].growth_scale == Approx(0.5));
+  CHECK(rows[1].totals.outstanding_bytes() == 8'000'000);
+  CHECK(rows[2].growth_bytes_per_minute == Approx(8'000'000));
+  CHECK(rows[3].growth_bytes_per_minute == Approx(8'000'000));
+}
+
 TEST_CASE("nothing is scaled where nothing is measured", "[reconcile]") {
   std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 60'000'000, 1.0)};
-  reconcile(rows, {{1, {0, {}}}});
+  reconcile(rows, {{1, {0, {}, {}}}});
   reconcile(rows, {});
   CHECK(rows[0].totals.outstanding_bytes() == 60'000'000);
 }

@@ -47,6 +47,39 @@ bool says(const Verdict& verdict, const std::string& part) {
                      [&](const auto& reason) { return reason.find(part) != std::string::npos; });
 }
 
+TEST_CASE("pages that were turned to explain what allocations do not", "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(10));
+  evidence.outstanding = shaped(TrendShape::flat);
+  evidence.pages_seconds = 40;
+  SiteEvidence touching;
+  touching.trend = growing(9.5);
+  touching.old_survival_percent = 100;
+  weigh_site(evidence, touching, LEAKBPF_KIND_PAGES, 100);
+  CHECK(is_shown_by_pages(evidence));
+  CHECK(evidence.sites.rate == 0);
+  TargetJudgement judged = judge_target(evidence);
+  CHECK(judged.explained_percent.value() > 94);
+  CHECK(says(judged.verdict, "allocations account for 0% of it, first touches of pages for 95%"));
+  CHECK_FALSE(says(judged.verdict, "--kinds pages"));
+  evidence.outstanding = growing(8);
+  CHECK_FALSE(is_shown_by_pages(evidence));
+  evidence.outstanding = shaped(TrendShape::flat);
+  evidence.touched = {};
+  CHECK_FALSE(is_shown_by_pages(evidence));
+  CHECK(says(judge_target(evidence).verdict, "its page faults are followed since 40s ago"));
+}
+
+TEST_CASE("pages that were asked for are what the sums are of", "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(10));
+  evidence.by_pages = true;
+  SiteEvidence touching;
+  touching.trend = growing(9.5);
+  touching.old_survival_percent = 100;
+  weigh_site(evidence, touching, LEAKBPF_KIND_PAGES, 100);
+  CHECK(evidence.touched.rate == 0);
+  CHECK(evidence.sites.rate > 0);
+}
+
 TEST_CASE("thresholds are 1, 5 and 50 MB a minute", "[verdict]") {
   const auto severity = [](double rate) {
     return judge_target(evidence_of(growing(rate))).verdict.severity.value();
@@ -160,6 +193,7 @@ TEST_CASE("only sites that surely grow say something of their target", "[verdict
   CHECK(target.heap_sites.rate == Approx(6 * megabyte / 60));
   CHECK(target.heap_sites.blocks == 7);
   site.old_survival_percent = 100;
+  target.by_pages = true;
   weigh_site(target, site, LEAKBPF_KIND_PAGES, 5);
   CHECK(target.heap_sites.blocks == 12);
 }

@@ -22,4 +22,9 @@ namespace leakbpf {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+/// Nanoseconds since `time_ns`; 0 where that is to come.
+[[nodiscard]] inline std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
+  return now_ns > time_ns ? now_ns - time_ns : 0;
+}
+
 } // namespace leakbpf

@@ -52,6 +52,7 @@ Result<TraceOptions> trace_options(const Options& options, const Console& consol
   trace.kernel.brk = kind_wanted(options, "brk");
   trace.kernel.python = kind_wanted(options, "python");
   trace.kernel.pages = wants_pages(options);
+  trace.kernel.pages_on_demand = options.kinds.empty();
   // A command's size is not known before it runs; the table takes room only as it fills.
   trace.max_live = options.max_live;
   if (options.command == Command::run && !trace.max_live)

@@ -41,6 +41,26 @@ double factor_of(double sum, const MeasuredMemory& memory, bool python) {
   return limit > 0 && sum > limit ? limit / sum : 1;
 }
 
+bool is_growing_sample(const SiteReport& row) {
+  return row.key.kind == LEAKBPF_KIND_PAGES && !row.verdict.severity &&
+         row.growth_bytes_per_minute.value_or(0) > 0;
+}
+
+void bound_growth(std::vector<SiteReport>& rows,
+                  const std::unordered_map<std::uint32_t, MeasuredMemory>& by_target) {
+  std::map<std::uint32_t, double> sums;
+  for (const SiteReport& row : rows)
+    if (is_growing_sample(row))
+      sums[row.key.target] += *row.growth_bytes_per_minute;
+  for (SiteReport& row : rows) {
+    const auto memory = by_target.find(row.key.target);
+    if (!is_growing_sample(row) || memory == by_target.end() || !memory->second.growth)
+      continue;
+    row.growth_scale = std::min(*memory->second.growth / sums[row.key.target], 1.0);
+    *row.growth_bytes_per_minute *= row.growth_scale;
+  }
+}
+
 } // namespace
 
 void reconcile(std::vector<SiteReport>& rows,
@@ -60,6 +80,7 @@ void reconcile(std::vector<SiteReport>& rows,
     if (const double factor = factor_of(sums[key], memory->second, key.second); factor < 1)
       scale(row, factor);
   }
+  bound_growth(rows, by_target);
 }
 
 } // namespace leakbpf

@@ -47,7 +47,8 @@ struct SiteReport {
   /// Of mappings, at the end of a run, in RAM or swapped out; unknown where nobody looked. The rest
   /// is address space.
   std::optional<std::uint64_t> resident_bytes;
-  double scale = 1; ///< by which an estimate was brought down to what the process has
+  double scale = 1;        ///< by which an estimate was brought down to what the process has
+  double growth_scale = 1; ///< by which its growth was, beside that
   std::optional<double> standard_error_bytes; ///< unknown: of an estimate whose error is not known
 
   /// Percent of the bytes taken since attach that are still there.

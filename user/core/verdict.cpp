@@ -69,6 +69,11 @@ double sustained_rate(const std::optional<Trend>& trend) {
   return trend && trend->sustained() ? std::max(trend->rate, 0.0) : 0;
 }
 
+/// Bytes a second, of what was allocated. What churns beside it can hide the growth of the sum.
+double allocated_rate(const TargetEvidence& evidence) {
+  return std::max(sustained_rate(evidence.outstanding), evidence.sites.rate);
+}
+
 Severity one_lower(Severity severity) {
   return severity > Severity::low ? static_cast<Severity>(static_cast<int>(severity) - 1)
                                   : severity;
@@ -144,8 +149,10 @@ private:
                     std::max(memory().upper, memory().rate));
   }
 
-  /// Sites and containers are two views of the same memory: the one that shows more of it.
+  /// Sites, containers and pages are views of the same memory: the one that shows more of it.
   [[nodiscard]] const SureGrowth& known() const {
+    if (is_shown_by_pages(evidence_))
+      return evidence_.touched;
     return evidence_.held.rate > evidence_.sites.rate ? evidence_.held : evidence_.sites;
   }
 
@@ -192,14 +199,17 @@ private:
   }
 
   void explain() {
-    // What churns beside it can hide the growth of the sum.
-    const double outstanding =
-        std::max(sustained_rate(evidence_.outstanding), evidence_.sites.rate);
+    const double outstanding = allocated_rate(evidence_);
     const double held = evidence_.held.rate;
     const auto percent = [&](double rate) {
       return std::clamp(100 * rate / memory().rate, 0.0, 100.0);
     };
     judged_.explained_percent = percent(std::max(outstanding, held));
+    if (is_shown_by_pages(evidence_)) {
+      judged_.explained_percent = percent(evidence_.touched.rate);
+      reason(touched_text(percent(std::max(outstanding, held))));
+      return;
+    }
     const bool by_containers =
         evidence_.held_only || held > outstanding || percent(held) >= well_explained;
     const double told = percent(by_containers ? held : outstanding);
@@ -209,6 +219,12 @@ private:
       reason(fmt::format("{} account for {:.0f}% of it", what, told));
     else
       reason(fmt::format("{} account for only {:.0f}% of it: {}", what, told, rest_text()));
+  }
+
+  [[nodiscard]] std::string touched_text(double told) const {
+    return fmt::format("allocations account for {:.0f}% of it, first touches of pages for {:.0f}%: "
+                       "rows of kind pages name the code, from the last {} on",
+                       told, *judged_.explained_percent, format_duration(*evidence_.pages_seconds));
   }
 
   /// What the growth may be that is in no row.
@@ -227,7 +243,12 @@ private:
     std::string text =
         "the rest is fragmentation of the heap, first use of memory that was taken before the "
         "attach, thread stacks, or memory taken by direct system calls";
-    if (!evidence_.by_pages)
+    if (evidence_.pages_seconds)
+      text +=
+          fmt::format("; its page faults are followed since {} ago, and no code is seen yet that "
+                      "touches more and more",
+                      format_duration(*evidence_.pages_seconds));
+    else if (!evidence_.by_pages)
       text += "; a run with --kinds pages names the code that touches it";
     if (swapped > 0)
       text += fmt::format("; {} goes to swap", per_minute(swapped));
@@ -293,6 +314,12 @@ void weigh_target(const TargetEvidence& target, SiteJudgement& judged) {
 
 } // namespace
 
+bool is_shown_by_pages(const TargetEvidence& evidence) {
+  const double others = std::max(allocated_rate(evidence), evidence.held.rate);
+  return evidence.pages_seconds && evidence.memory && evidence.touched.rate > others &&
+         100 * others < well_explained * evidence.memory->rate;
+}
+
 TargetJudgement judge_target(const TargetEvidence& evidence) {
   return TargetJudge(evidence).judge();
 }
@@ -318,6 +345,10 @@ void weigh_site(TargetEvidence& target, const SiteEvidence& site, leakbpf_kind k
     growth.projected += site.trend->projected;
     growth.blocks += blocks;
   };
+  if (kind == LEAKBPF_KIND_PAGES && !target.by_pages) {
+    add(target.touched);
+    return;
+  }
   add(target.sites);
   if (kind == LEAKBPF_KIND_HEAP || kind == LEAKBPF_KIND_PAGES)
     add(target.heap_sites);

@@ -40,12 +40,14 @@ struct TargetEvidence {
   std::optional<Trend> file;
   std::optional<Trend> shared;
   std::optional<Trend> swapped;
-  std::optional<Trend> outstanding; ///< of all kinds
-  SureGrowth sites;                 ///< of those of its sites that surely grow
-  SureGrowth heap_sites;            ///< of the sites of heap or pages among them
-  SureGrowth held;                  ///< of containers that grow; much of it is in `sites`, too
-  bool held_only = false;           ///< nothing but containers was looked at
-  bool by_pages = false;            ///< sites are those that touched what is resident
+  std::optional<Trend> outstanding;    ///< of all kinds
+  SureGrowth sites;                    ///< of those of its sites that surely grow
+  SureGrowth heap_sites;               ///< of the sites of heap or pages among them
+  SureGrowth held;                     ///< of containers that grow; much of it is in `sites`, too
+  SureGrowth touched;                  ///< of pages that were turned to; likewise
+  std::optional<double> pages_seconds; ///< since these were turned to
+  bool held_only = false;              ///< nothing but containers was looked at
+  bool by_pages = false;               ///< sites are those that touched what is resident
   std::string no_held; ///< why containers of a Python could not be read; empty: they were
   std::optional<LimitUse> limit;
   /// Sustained growth of sites that are suppressed, as Trend::projected; bytes a second.
@@ -66,6 +68,9 @@ struct TargetJudgement {
 /// By the thresholds of the contract: 1, 5 and 50 MB a minute (of 2^20 bytes), 90 percent of the
 /// limit, one hour to it.
 [[nodiscard]] TargetJudgement judge_target(const TargetEvidence& evidence);
+
+/// Pages that were turned to show more than all that was allocated, which shows too little.
+[[nodiscard]] bool is_shown_by_pages(const TargetEvidence& evidence);
 
 struct SiteEvidence {
   std::optional<Trend> trend; ///< of its outstanding bytes

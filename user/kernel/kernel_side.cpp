@@ -146,7 +146,7 @@ void configure(leakbpf_bpf* skeleton, const KernelConfig& config) {
   for (bpf_program* program : {progs.on_allocate_session, progs.on_reallocate_session,
                                progs.on_range_session, progs.on_collect_session})
     prepare_program(program, config.backend, true);
-  bpf_program__set_autoload(progs.on_page_fault, config.pages);
+  bpf_program__set_autoload(progs.on_page_fault, config.pages || config.pages_on_demand);
   // These have no return, so they are ordinary multi links where there are sessions too.
   for (bpf_program* program : {progs.on_free, progs.on_mappings_changed, progs.on_code_died})
     prepare_program(program, entry_backend(config.backend), false);

@@ -30,6 +30,7 @@ struct KernelConfig {
   bool brk = true;                ///< probe brk and sbrk
   bool python = true;             ///< probe Python's allocator of small objects
   bool pages = false;             ///< follow a sample of the pages, by page faults
+  bool pages_on_demand = false;   ///< or be able to, from follow_page_faults() on
   std::uint64_t sample_bytes = 1; ///< mean between samples of the heap; 1: every block is followed
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
@@ -46,7 +47,8 @@ public:
   KernelSide& operator=(KernelSide&&) noexcept;
   ~KernelSide();
 
-  /// From here on a sample of the pages of all targets is followed; config.pages was set.
+  /// From here on a sample of the pages of all targets is followed; config.pages or pages_on_demand
+  /// was set.
   [[nodiscard]] Result<void> follow_page_faults();
 
   /// How many of the plan's probes are of kinds that are followed.

@@ -41,6 +41,8 @@ struct TargetState {
   std::optional<std::uint64_t> rss_start;
   std::optional<std::uint64_t> rss_now;
   std::optional<LimitState> limit;
+  double next_account = 0; ///< when it is looked next whether allocations account for its growth
+  std::optional<double> pages_since; ///< its pages have rows: allocations do not account for it
   std::optional<TargetEnd> ended;
   bool asked_for = false;        ///< by its PID or a selection; else it is a child
   bool python_pools = false;     ///< its small objects are followed, by pools

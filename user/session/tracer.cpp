@@ -99,28 +99,6 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
   return wanted;
 }
 
-/// A page fault may bring 2 MB to any process.
-bool has_huge_pages() {
-  const auto enabled = read_kernel_file("/sys/kernel/mm/transparent_hugepage/enabled");
-  return enabled && enabled->find("[always]") != std::string::npos;
-}
-
-/// Without page faults the other kinds can be followed, when there are any.
-Result<void> follow_page_faults(KernelSide& kernel, TraceOptions& options) {
-  if (!options.kernel.pages)
-    return {};
-  if (has_huge_pages())
-    options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
-                 "was taken in large pieces");
-  auto followed = kernel.follow_page_faults();
-  const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
-  if (followed || !others)
-    return followed;
-  options.kernel.pages = false;
-  options.warn(followed.error().message + ": rows of kind pages are missing");
-  return {};
-}
-
 } // namespace
 
 Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
@@ -161,7 +139,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
-  if (auto followed = follow_page_faults(*kernel, options); !followed)
+  if (auto followed = follow_asked_pages(*kernel, options); !followed)
     return followed.error();
   auto unwind =
       UnwindService::start(proc, kernel->unwind_maps(), options.kernel.max_frames, options.python);
@@ -169,6 +147,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
     return unwind.error();
   std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),
                                             std::move(*kernel), std::move(*unwind)));
+  tracer->follows_pages_ = tracer->options_.kernel.pages;
   tracer->started_ = Clock::now();
   tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
   if (auto followed = tracer->follow_all(wanted->pids); !followed)

@@ -106,6 +106,7 @@ private:
   Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
          std::unique_ptr<UnwindService> unwind);
 
+  static Result<void> follow_asked_pages(KernelSide& kernel, TraceOptions& options);
   Result<void> follow_all(const std::vector<pid_t>& pids);
   void tell_failure(pid_t pid, const Error& error);
   bool count_unattached(pid_t pid, const Error& error);
@@ -217,6 +218,7 @@ private:
   [[nodiscard]] bool maps_blocks(const TargetState& target) const;
   [[nodiscard]] std::optional<SiteKey> site_of_range(const TargetState& target, const SiteKey& key);
   [[nodiscard]] bool is_summed(const SiteKey& key) const;
+  [[nodiscard]] bool is_weighed(const SiteKey& key) const;
   void make_room(const std::vector<SiteSample>& samples, const std::vector<std::size_t>& idle);
   [[nodiscard]] HashList busy_stacks(const std::vector<SiteSample>& samples,
                                      const std::vector<bool>& may_go) const;
@@ -245,6 +247,10 @@ private:
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
+  void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
+  bool turn_to_pages();
+  [[nodiscard]] bool has_rows_of_pages(const TargetState& target) const;
+  void drop_explained_pages(std::vector<SiteReport>& sites);
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
   void look_at_python(TargetState& target, PythonHeap& heap);
   void find_survivors(const SurvivalMark& mark);
@@ -259,6 +265,7 @@ private:
   [[nodiscard]] const Suppression* suppressed_by(const SiteReport& site);
   [[nodiscard]] const Suppression* hidden_by(const SiteReport& site, bool grows, bool whole);
   [[nodiscard]] bool has_last_names(const SiteReport& site, const Frames& frames) const;
+  void weigh(const SiteReport& site);
   void weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters);
   void weigh_replaced(std::uint32_t id, TargetEvidence& evidence,
                       const leakbpf_counters& counters) const;
@@ -376,6 +383,7 @@ private:
   MemoryLimits limits_;
   MemoryHistory history_;
   bool frozen_ = false;
+  bool follows_pages_ = false;                             ///< of all targets
   std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
   /// mappings changed or a walk was finished here.

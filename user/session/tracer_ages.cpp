@@ -5,7 +5,6 @@
 #include "python/pools.h"
 #include "session/tracer.h"
 #include "target/glibc_chunk.h"
-#include "target/page_presence.h"
 
 #include <algorithm>
 
@@ -21,10 +20,6 @@ constexpr double hurried_scan_share = 0.02;
 constexpr double hurried_scans = 16;
 // and this one where windows end so often that each scan would come sooner.
 constexpr double window_scan_share = 0.02;
-
-std::uint64_t age_at(std::uint64_t now_ns, std::uint64_t time_ns) {
-  return now_ns > time_ns ? now_ns - time_ns : 0;
-}
 
 SiteKey key_of(const leakbpf_block_key& place, std::uint64_t stack_hash) {
   return {place.target, static_cast<leakbpf_kind>(place.kind), stack_hash};
@@ -109,7 +104,7 @@ void Tracer::scan_ages() {
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons.try_emplace(id, target.window.limited);
-    if (options_.kernel.pages && target.alive())
+    if (follows_pages_ && target.alive())
       pages[id];
     if (target.alive() && maps_blocks(target))
       old[id];
@@ -197,28 +192,6 @@ void Tracer::give_back(const OutstandingBlock& each) {
 bool Tracer::is_limited(const leakbpf_block_key& place) const {
   const auto target = targets_.find(place.target);
   return target != targets_.end() && target->second.window.limited;
-}
-
-/// The kernel gives no sign when pages go. Files' pages are forgotten too. What is left in `pages`
-/// is still there.
-void Tracer::forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages) {
-  constexpr std::uint64_t fault_ns = 10'000'000; // may last so long, and the page is not there yet
-  const std::uint64_t now = monotonic_ns();
-  std::vector<std::uint64_t> addresses;
-  addresses.reserve(pages.size());
-  for (const OutstandingBlock& page : pages)
-    addresses.push_back(page.place.address);
-  const auto own = own_pages(proc_.path(target.process.pid, "pagemap"), addresses);
-  if (!own || !is_same_image(target))
-    return;
-  std::vector<OutstandingBlock> there;
-  for (std::size_t i = 0; i < pages.size(); i++) {
-    if ((*own)[i] || age_at(now, pages[i].block.time_ns) < fault_ns)
-      there.push_back(pages[i]);
-    else
-      give_back(pages[i]);
-  }
-  pages = std::move(there);
 }
 
 /// Python gives no sign when a pool becomes empty, but its header says so.

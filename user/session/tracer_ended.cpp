@@ -152,18 +152,18 @@ EndedTarget Tracer::settle(TargetState& target, const std::vector<SiteKey>& site
       all.allocated_bytes += site.totals.outstanding_bytes();
       all.allocated_count += site.totals.outstanding_count();
     }
-    if (!site.trend || !site.trend->sustained() || !is_summed(key))
+    if (!site.trend || !site.trend->sustained() || !is_weighed(key))
       continue;
-    if (hidden_by(row, true, true))
+    if (!hidden_by(row, true, true))
+      weigh(row);
+    else if (is_summed(key))
       suppressed += site.trend->projected;
-    else
-      weigh_site(evidence, evidence_of(row), key.kind,
-                 static_cast<double>(row.totals.outstanding_count()));
   }
   weigh_replaced(target.id, evidence, counters);
   suppressed_rates_[target.id] = suppressed;
   EndedTarget ended{target.id, target.group, target_row(target, all), {}};
   judge_target_row(target, losses, ended.report);
+  drop_explained_pages(rows);
   ended.sites.reserve(rows.size());
   for (SiteReport& row : rows) {
     judge(row);

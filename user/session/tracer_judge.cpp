@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Tracer thinks of its targets and their sites, by what was seen and what was missed.
 #include "core/losses.h"
+#include "core/row_sum.h"
 #include "core/units.h"
 #include "session/tracer.h"
 
@@ -46,14 +47,19 @@ Losses Tracer::losses_for_verdict(const leakbpf_counters& counters) const {
   return losses;
 }
 
+void Tracer::weigh(const SiteReport& site) {
+  TargetEvidence& evidence = evidence_[site.key.target];
+  evidence.by_pages = options_.kernel.pages;
+  weigh_site(evidence, evidence_of(site), site.key.kind,
+             static_cast<double>(site.totals.outstanding_count()));
+}
+
 /// What the sites say of their targets.
 void Tracer::weigh_sites(const std::vector<SiteReport>& sites, const leakbpf_counters& counters) {
   evidence_.clear();
   for (const SiteReport& site : sites)
-    if (TargetEvidence& evidence = evidence_[site.key.target];
-        is_summed(site.key) && !site.verdict.severity) // else it does not grow
-      weigh_site(evidence, evidence_of(site), site.key.kind,
-                 static_cast<double>(site.totals.outstanding_count()));
+    if (is_weighed(site.key) && !site.verdict.severity) // else it does not grow
+      weigh(site);
   weigh_holders();
   for (auto& [id, evidence] : evidence_)
     weigh_replaced(id, evidence, counters);
@@ -82,8 +88,11 @@ void Tracer::weigh_replaced(std::uint32_t id, TargetEvidence& evidence,
 }
 
 void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) const {
+  const double until = target.ended.value_or(TargetEnd{"", elapsed()}).at_seconds;
   evidence.by_pages = options_.kernel.pages;
-  evidence.seconds = target.ended.value_or(TargetEnd{"", elapsed()}).at_seconds - target.since;
+  if (target.pages_since)
+    evidence.pages_seconds = until - *target.pages_since;
+  evidence.seconds = until - target.since;
   read_memory_trends(growth_, target.id, target.since, evidence);
   evidence.outstanding = growth_.target_trend(target.id, TargetSeries::outstanding, target.since);
   constexpr double grown_up_seconds = 60;
@@ -135,7 +144,7 @@ bool is_resized(const SiteTotals& totals) {
 SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
   SiteEvidence evidence;
   if (const Trend* trend = trend_of_site(site.key))
-    evidence.trend = trend->scaled(site.scale);
+    evidence.trend = trend->scaled(site.scale * site.growth_scale);
   // A buffer that is made larger is given back and taken anew each time: that none of it is old
   // says nothing.
   if (!is_resized(site.totals)) {
@@ -151,14 +160,13 @@ SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
 void Tracer::judge(SiteReport& site) const {
   SiteEvidence evidence = evidence_of(site);
   const auto outstanding = static_cast<double>(site.totals.outstanding_bytes());
-  const bool is_sparse =
-      site.resident_bytes && 2 * static_cast<double>(*site.resident_bytes) < outstanding;
-  if (evidence.trend && is_sparse)
+  const bool sparse = is_sparse(site);
+  if (evidence.trend && sparse)
     evidence.trend =
         evidence.trend->scaled(static_cast<double>(*site.resident_bytes) / outstanding);
   SiteJudgement judged = judge_site(evidence);
   site.verdict = std::move(judged.verdict);
-  if (is_sparse)
+  if (sparse)
     site.verdict.reasons.insert(
         site.verdict.reasons.begin(),
         fmt::format("{} of address space, of which {} are in use: these are judged",

@@ -294,6 +294,7 @@ std::vector<SiteReport> Tracer::living_rows(Report& report, bool whole, TargetIn
   suppress(sites, whole, report.suppressed);
   find_holders(report.suppressed);
   judge_targets(sites, counted, report.targets);
+  drop_explained_pages(sites);
   std::erase_if(sites, [&](const SiteReport& site) {
     return filtered_out(site) || is_dropped(site, !whole);
   });

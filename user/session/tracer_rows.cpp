@@ -25,7 +25,8 @@ void Tracer::renew_trend(const SiteKey& key, Site& site, const TargetState& targ
     return;
   site.trend_of = growth_.kept_samples();
   site.trend_bytes = bytes;
-  const auto trend = growth_.site_trend(key, target.since);
+  const bool from_pages = key.kind == LEAKBPF_KIND_PAGES && target.pages_since;
+  const auto trend = growth_.site_trend(key, from_pages ? *target.pages_since : target.since);
   if (!trend)
     site.trend.reset();
   else if (site.trend)
@@ -65,7 +66,8 @@ std::vector<SiteReport> Tracer::site_rows(bool whole) {
       sites_.begin(), sites_.end(), [&](const auto& each) { return has_row(each.second); })));
   for (auto& [key, site] : sites_) {
     const auto target = targets_.find(key.target);
-    if (target == targets_.end() || !site.is_known())
+    if (target == targets_.end() || !site.is_known() ||
+        (key.kind == LEAKBPF_KIND_PAGES && !has_rows_of_pages(target->second)))
       continue;
     if (whole || site.grew)
       renew_trend(key, site, target->second, whole);
@@ -84,6 +86,11 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
     memory.resident = target.rss_now.value_or(0);
     if (target.small_objects)
       memory.python = target.small_objects->pool_bytes;
+    if (!has_rows_of_pages(target))
+      continue;
+    const auto trend = growth_.target_trend(id, TargetSeries::memory, target.since);
+    if (trend && trend->sustained())
+      memory.growth = trend->rate * 60;
   }
   return measured;
 }

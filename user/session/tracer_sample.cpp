@@ -279,9 +279,15 @@ std::optional<SiteKey> Tracer::site_of_range(const TargetState& target, const Si
   return SiteKey{key.target, LEAKBPF_KIND_HEAP, backing.heap_stack};
 }
 
-/// What is resident has pages, whoever took it: where these are followed, sums are of them alone.
+/// What is resident has pages, whoever took it: sums are of them alone where they were asked for,
+/// else of all the others.
 bool Tracer::is_summed(const SiteKey& key) const {
-  return !options_.kernel.pages || key.kind == LEAKBPF_KIND_PAGES;
+  return (key.kind == LEAKBPF_KIND_PAGES) == options_.kernel.pages;
+}
+
+/// Does its growth tell of its target's?
+bool Tracer::is_weighed(const SiteKey& key) const {
+  return is_summed(key) || key.kind == LEAKBPF_KIND_PAGES;
 }
 
 void Tracer::read_sites() {
@@ -341,6 +347,7 @@ void Tracer::sample_targets(double now) {
       growth_.put_target(id, TargetSeries::outstanding, bytes);
     else if (is_news(target))
       growth_.put_target_after_gap(id, TargetSeries::outstanding, bytes);
+    look_for_unexplained(target, now, outstanding[id]);
     if (keep_point && looked)
       history_.add(point);
   }

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/unexplained.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace leakbpf {
+namespace {
+
+constexpr double megabyte = 1024.0 * 1024.0;
+
+Trend growing(double megabytes_per_minute) {
+  Trend trend;
+  trend.shape = TrendShape::growing;
+  trend.rate = megabytes_per_minute * megabyte / 60;
+  return trend;
+}
+
+/// Of a process that grows by 12 MB a minute, after 10 s.
+GrowthAccount account(double outstanding_megabytes) {
+  return {10, growing(12), outstanding_megabytes * megabyte, std::nullopt};
+}
+
+TEST_CASE("growth is unexplained while less than half of it is outstanding", "[verdict]") {
+  CHECK(is_unexplained(account(0)));
+  CHECK(is_unexplained(account(0.9)));
+  CHECK_FALSE(is_unexplained(account(1.1)));
+}
+
+TEST_CASE("only steady growth of a megabyte a minute asks to be explained", "[verdict]") {
+  CHECK_FALSE(is_unexplained({}));
+  GrowthAccount small = account(0);
+  small.anonymous = growing(0.9);
+  CHECK_FALSE(is_unexplained(small));
+  small.anonymous = growing(1.1);
+  CHECK(is_unexplained(small));
+  small.anonymous->shape = TrendShape::levelled;
+  CHECK_FALSE(is_unexplained(small));
+}
+
+TEST_CASE("what churns explains no growth, once it is told from what grows", "[verdict]") {
+  GrowthAccount churning = account(100);
+  churning.outstanding = growing(12);
+  churning.outstanding->shape = TrendShape::flat;
+  CHECK_FALSE(is_unexplained(churning));
+  churning.seconds = 40;
+  CHECK(is_unexplained(churning));
+  churning.outstanding->shape = TrendShape::too_short;
+  CHECK_FALSE(is_unexplained(churning));
+  churning.outstanding = growing(5);
+  CHECK(is_unexplained(churning));
+  churning.outstanding = growing(7);
+  CHECK_FALSE(is_unexplained(churning));
+}
+
+} // namespace
+} // namespace leakbpf

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pages in a Tracer: followed from the start where that is asked for, else from when a target grows
+// by memory that no allocation accounts for.
+#include "base/clocks.h"
+#include "core/unexplained.h"
+#include "session/tracer.h"
+#include "target/kernel_file.h"
+#include "target/page_presence.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace leakbpf {
+
+namespace {
+
+/// A page fault may bring 2 MB to any process.
+bool has_huge_pages() {
+  const auto enabled = read_kernel_file("/sys/kernel/mm/transparent_hugepage/enabled");
+  return enabled && enabled->find("[always]") != std::string::npos;
+}
+
+void warn_of_huge_pages(const TraceOptions& options) {
+  if (has_huge_pages())
+    options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
+                 "was taken in large pieces");
+}
+
+} // namespace
+
+/// Without page faults the other kinds can be followed, when there are any.
+Result<void> Tracer::follow_asked_pages(KernelSide& kernel, TraceOptions& options) {
+  if (!options.kernel.pages)
+    return {};
+  warn_of_huge_pages(options);
+  auto followed = kernel.follow_page_faults();
+  const bool others = options.kernel.heap || options.kernel.mmap || options.kernel.brk;
+  if (followed || !others)
+    return followed;
+  options.kernel.pages = false;
+  options.warn(followed.error().message + ": rows of kind pages are missing");
+  return {};
+}
+
+/// Once: a target that grows by what was allocated later has rows of that.
+void Tracer::look_for_unexplained(TargetState& target, double now,
+                                  std::uint64_t outstanding_bytes) {
+  constexpr double between_looks = 2;
+  if (!options_.kernel.pages_on_demand || target.pages_since || now < target.next_account)
+    return;
+  target.next_account = now + between_looks;
+  const auto trend = [&](TargetSeries which) {
+    return growth_.target_trend(target.id, which, target.since);
+  };
+  const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
+                              static_cast<double>(outstanding_bytes),
+                              trend(TargetSeries::outstanding)};
+  if (!is_unexplained(account) || !turn_to_pages())
+    return;
+  target.pages_since = now;
+  options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "
+                              "faults are followed from now on",
+                              target.process.comm, target.process.pid));
+}
+
+/// False where page faults cannot be followed.
+bool Tracer::turn_to_pages() {
+  if (follows_pages_)
+    return true;
+  const auto followed = kernel_.follow_page_faults();
+  if (!followed) {
+    options_.kernel.pages_on_demand = false;
+    options_.warn(followed.error().message + ": who touches the memory cannot be told");
+    return false;
+  }
+  warn_of_huge_pages(options_);
+  follows_pages_ = true;
+  return true;
+}
+
+/// Page faults are those of all targets.
+bool Tracer::has_rows_of_pages(const TargetState& target) const {
+  return options_.kernel.pages || target.pages_since;
+}
+
+/// Pages that were turned to have rows only where the others do not show the growth.
+void Tracer::drop_explained_pages(std::vector<SiteReport>& sites) {
+  if (options_.kernel.pages || !follows_pages_)
+    return;
+  std::erase_if(sites, [this](const SiteReport& site) {
+    const auto evidence = evidence_.find(site.key.target);
+    return site.key.kind == LEAKBPF_KIND_PAGES &&
+           (evidence == evidence_.end() || !is_shown_by_pages(evidence->second));
+  });
+}
+
+/// The kernel gives no sign when pages go. Files' pages are forgotten too. What is left in `pages`
+/// is still there.
+void Tracer::forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages) {
+  constexpr std::uint64_t fault_ns = 10'000'000; // may last so long, and the page is not there yet
+  const std::uint64_t now = monotonic_ns();
+  std::vector<std::uint64_t> addresses;
+  addresses.reserve(pages.size());
+  for (const OutstandingBlock& page : pages)
+    addresses.push_back(page.place.address);
+  const auto own = own_pages(proc_.path(target.process.pid, "pagemap"), addresses);
+  if (!own || !is_same_image(target))
+    return;
+  std::vector<OutstandingBlock> there;
+  for (std::size_t i = 0; i < pages.size(); i++) {
+    if ((*own)[i] || age_at(now, pages[i].block.time_ns) < fault_ns)
+      there.push_back(pages[i]);
+    else
+      give_back(pages[i]);
+  }
+  pages = std::move(there);
+}
+
+} // namespace leakbpf
