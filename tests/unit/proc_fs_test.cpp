@@ -106,6 +106,7 @@ TEST_CASE("the fields of stat follow its last parenthesis", "[proc_fs]") {
     CHECK(stat->state == 'S');
     CHECK(stat->ppid == 17);
     CHECK_FALSE(stat->kernel_thread);
+    CHECK(stat->page_faults == 903);
     CHECK(stat->user_ticks == 250);
     CHECK(stat->system_ticks == 50);
     CHECK(stat->threads == 8);

@@ -340,6 +340,9 @@ WindowState HeapWindows::state(Index group) const {
   state.mean_bytes = sampling_row_mean(limits_.mean_bytes, asked.window.row);
   state.limited = asked.limited;
   state.ended = asked.ended;
+  if (asked.limited)
+    state.uncovered_seconds =
+        std::max(asked.uncovered + (asked.open ? 0 : clock_() - asked.changed_at), 0.0);
   return state;
 }
 

@@ -46,6 +46,7 @@ struct WindowState {
   bool limited = false;         ///< the heap was not probed all the time
   bool mappings_unseen = false; ///< what maps memory is probed no more
   std::uint64_t ended = 0;      ///< windows that have come to an end
+  double uncovered_seconds = 0; ///< since the last one, that no window stands for
 };
 
 class HeapWindows {

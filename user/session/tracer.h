@@ -248,6 +248,7 @@ private:
   void give_back(const OutstandingBlock& each);
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
+  [[nodiscard]] bool can_afford_pages(const TargetState& target, double seconds) const;
   bool turn_to_pages();
   [[nodiscard]] bool has_rows_of_pages(const TargetState& target) const;
   void drop_explained_pages(std::vector<SiteReport>& sites);
@@ -282,6 +283,7 @@ private:
   void fill_cost(Report& report) const;
   [[nodiscard]] static Overhead overhead_of(const TracingCost& cost);
   void estimate(SiteReport& row, const TargetState& target) const;
+  void add_window_error(SiteReport& row, const Site& site, const TargetState& target) const;
   [[nodiscard]] bool filtered_out(const SiteReport& site);
   [[nodiscard]] Frames frames_of(const SiteReport& site);
   [[nodiscard]] GroupFrame group_of(const SiteReport& site);

@@ -43,6 +43,19 @@ Result<void> Tracer::follow_asked_pages(KernelSide& kernel, TraceOptions& option
   return {};
 }
 
+/// Would it cost no more than half of what it may to follow the target's page faults?
+bool Tracer::can_afford_pages(const TargetState& target, double seconds) const {
+  constexpr double fault_seconds = 0.5e-6; // that each takes longer (README)
+  const auto stat = proc_.stat(target.process.pid);
+  if (!stat)
+    return false;
+  if (options_.limits.per_target <= 0) // no limit
+    return true;
+  const auto faults = static_cast<double>(stat->page_faults -
+                                          std::min(stat->page_faults, target.process.page_faults));
+  return faults / seconds * fault_seconds <= options_.limits.per_target / 2;
+}
+
 /// Once: a target that grows by what was allocated later has rows of that.
 void Tracer::look_for_unexplained(TargetState& target, double now,
                                   std::uint64_t outstanding_bytes) {
@@ -56,7 +69,7 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
                               static_cast<double>(outstanding_bytes),
                               trend(TargetSeries::outstanding)};
-  if (!is_unexplained(account) || !turn_to_pages())
+  if (!is_unexplained(account) || !can_afford_pages(target, account.seconds) || !turn_to_pages())
     return;
   target.pages_since = now;
   options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "

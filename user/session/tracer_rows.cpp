@@ -11,6 +11,16 @@
 
 namespace leakbpf {
 
+namespace {
+
+/// Bytes a second, at the most, as far as is known.
+double growth_rate_of(const SiteTotals& totals, const Trend* trend, double seconds) {
+  const double mean = static_cast<double>(totals.outstanding_bytes()) / std::max(seconds, 1.0);
+  return std::max(mean, trend ? trend->rate : 0);
+}
+
+} // namespace
+
 /// The site's trend, once the record has a new sample. In a table that is made each second, that of
 /// a site which neither grows for sure nor moved much may be that of some samples ago.
 void Tracer::renew_trend(const SiteKey& key, Site& site, const TargetState& target, bool whole) {
@@ -95,15 +105,23 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
   return measured;
 }
 
+/// What blocks of the last window stand for nobody knows until the next, nor what was taken since.
+void Tracer::add_window_error(SiteReport& row, const Site& site, const TargetState& target) const {
+  if (row.standard_error_bytes.value_or(0) <= 0)
+    return;
+  const double rate = growth_rate_of(site.totals, site.trend.get(), elapsed() - target.since);
+  row.standard_error_bytes =
+      std::hypot(*row.standard_error_bytes, static_cast<double>(site.withheld_bytes),
+                 target.window.uncovered_seconds * rate);
+}
+
 SiteReport Tracer::row_of(const SiteKey& key, const Site& site, const TargetState& target) {
   SiteReport row;
   row.pid = target.process.pid;
   row.key = key;
   row.totals = site.totals;
   estimate(row, target);
-  if (row.standard_error_bytes) // until the next window nobody knows
-    row.standard_error_bytes =
-        std::hypot(*row.standard_error_bytes, static_cast<double>(site.withheld_bytes));
+  add_window_error(row, site, target);
   if (site.trend) {
     row.growth_bytes_per_minute = site.trend->rate * 60;
     judge_briefly(row, *site.trend);

@@ -139,8 +139,9 @@ Result<ProcessStat> ProcFs::stat(pid_t pid) const {
   for (int field = 5; field <= 8; field++) // pgrp, session, tty, tpgid
     rest >> signed_ignored;
   rest >> flags;
-  for (int field = 10; field <= 13; field++) // faults
-    rest >> ignored;
+  std::uint64_t from_files = 0;
+  rest >> stat.page_faults >> ignored >> from_files >> ignored; // each: its own, its children's
+  stat.page_faults += from_files;
   rest >> stat.user_ticks >> stat.system_ticks;
   for (int field = 16; field <= 19; field++) // children's time, priority, nice
     rest >> signed_ignored;

@@ -35,6 +35,7 @@ struct ProcessStat {
   char state = '?';
   pid_t ppid = 0;
   bool kernel_thread = false;
+  std::uint64_t page_faults = 0; ///< of all its threads so far; not of its children
   std::uint64_t user_ticks = 0;
   std::uint64_t system_ticks = 0;
   unsigned threads = 1;          ///< those that ended but were not collected count, too

@@ -115,6 +115,7 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
   if (const auto pids = numbers_of(status, "NSpid:"); pids.size() > 1)
     process.namespaced_pid = pids.back();
   process.start_ticks = stat->start_ticks;
+  process.page_faults = stat->page_faults;
   process.start_stack = stat->start_stack;
   process.started_at = start_time(proc, stat->start_ticks);
   if (auto checked = check_elf_class(proc, process); !checked)

@@ -20,6 +20,7 @@ struct ProcessInfo {
   std::optional<pid_t> namespaced_pid; ///< in its own PID namespace, where that is another
   std::uint64_t start_ticks = 0;
   std::uint64_t start_stack = 0; ///< of its program, as ProcessStat has it; 0: unknown
+  std::uint64_t page_faults = 0; ///< when it was looked at
   std::string started_at;        ///< RFC 3339, UTC; empty when unknown
 };
 
