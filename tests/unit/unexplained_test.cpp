@@ -17,13 +17,21 @@ Trend growing(double megabytes_per_minute) {
 
 /// Of a process that grows by 12 MB a minute, after 10 s.
 GrowthAccount account(double outstanding_megabytes) {
-  return {10, growing(12), outstanding_megabytes * megabyte, std::nullopt};
+  return {10, growing(12), outstanding_megabytes * megabyte, false, std::nullopt};
 }
 
 TEST_CASE("growth is unexplained while less than half of it is outstanding", "[verdict]") {
   CHECK(is_unexplained(account(0)));
   CHECK(is_unexplained(account(0.9)));
   CHECK_FALSE(is_unexplained(account(1.1)));
+}
+
+TEST_CASE("what is seen in windows may be more than it seems", "[verdict]") {
+  GrowthAccount in_windows = account(0.5);
+  in_windows.partly_seen = true;
+  CHECK_FALSE(is_unexplained(in_windows));
+  in_windows.outstanding_bytes = 0.05 * megabyte;
+  CHECK(is_unexplained(in_windows));
 }
 
 TEST_CASE("only steady growth of a megabyte a minute asks to be explained", "[verdict]") {

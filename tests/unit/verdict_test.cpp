@@ -66,7 +66,18 @@ TEST_CASE("pages that were turned to explain what allocations do not", "[verdict
   evidence.outstanding = shaped(TrendShape::flat);
   evidence.touched = {};
   CHECK_FALSE(is_shown_by_pages(evidence));
+  CHECK(needs_pages(evidence)); // who touches them is shown, though not yet judged
   CHECK(says(judge_target(evidence).verdict, "its page faults are followed since 40s ago"));
+}
+
+TEST_CASE("where pages of files make room, pages explain what is no file's", "[verdict]") {
+  TargetEvidence evidence = evidence_of(shaped(TrendShape::flat));
+  evidence.anonymous = growing(10);
+  CHECK_FALSE(needs_pages(evidence));
+  evidence.pages_seconds = 40;
+  CHECK(needs_pages(evidence));
+  evidence.outstanding = growing(9);
+  CHECK_FALSE(needs_pages(evidence));
 }
 
 TEST_CASE("pages that were asked for are what the sums are of", "[verdict]") {

@@ -6,6 +6,7 @@ namespace leakbpf {
 namespace {
 
 constexpr double explained_share = 0.5;
+constexpr double next_to_nothing = 0.05;
 constexpr double least_growth = 1024.0 * 1024 / 60; // a second
 // What churns becomes outstanding at first, and hides for so long what does not grow.
 constexpr double settled_seconds = 30;
@@ -16,7 +17,8 @@ bool is_unexplained(const GrowthAccount& account) {
   const auto& memory = account.anonymous;
   if (!memory || !memory->sustained() || memory->rate < least_growth)
     return false;
-  if (account.outstanding_bytes < explained_share * memory->rate * account.seconds)
+  const double least = account.partly_seen ? next_to_nothing : explained_share;
+  if (account.outstanding_bytes < least * memory->rate * account.seconds)
     return true;
   const auto& outstanding = account.outstanding;
   if (account.seconds < settled_seconds || !outstanding ||

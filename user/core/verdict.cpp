@@ -111,13 +111,8 @@ public:
 
 private:
   /// Near a limit the kernel drops pages of files, and what leaks takes their place in the RSS.
-  [[nodiscard]] bool is_hidden() const {
-    return !evidence_.memory->sustained() && evidence_.anonymous &&
-           evidence_.anonymous->sustained();
-  }
-  [[nodiscard]] const Trend& memory() const {
-    return is_hidden() ? *evidence_.anonymous : *evidence_.memory;
-  }
+  [[nodiscard]] bool is_hidden() const { return &judged_memory(evidence_) == &evidence_.anonymous; }
+  [[nodiscard]] const Trend& memory() const { return *judged_memory(evidence_); }
   void reason(std::string text) { judged_.verdict.reasons.push_back(std::move(text)); }
 
   void growing() {
@@ -314,10 +309,22 @@ void weigh_target(const TargetEvidence& target, SiteJudgement& judged) {
 
 } // namespace
 
-bool is_shown_by_pages(const TargetEvidence& evidence) {
+const std::optional<Trend>& judged_memory(const TargetEvidence& evidence) {
+  const bool hidden = evidence.memory && !evidence.memory->sustained() && evidence.anonymous &&
+                      evidence.anonymous->sustained();
+  return hidden ? evidence.anonymous : evidence.memory;
+}
+
+bool needs_pages(const TargetEvidence& evidence) {
+  const auto& memory = judged_memory(evidence);
   const double others = std::max(allocated_rate(evidence), evidence.held.rate);
-  return evidence.pages_seconds && evidence.memory && evidence.touched.rate > others &&
-         100 * others < well_explained * evidence.memory->rate;
+  return evidence.pages_seconds && memory && memory->sustained() &&
+         100 * others < well_explained * memory->rate;
+}
+
+bool is_shown_by_pages(const TargetEvidence& evidence) {
+  return needs_pages(evidence) &&
+         evidence.touched.rate > std::max(allocated_rate(evidence), evidence.held.rate);
 }
 
 TargetJudgement judge_target(const TargetEvidence& evidence) {

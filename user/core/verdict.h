@@ -69,6 +69,12 @@ struct TargetJudgement {
 /// limit, one hour to it.
 [[nodiscard]] TargetJudgement judge_target(const TargetEvidence& evidence);
 
+/// What a target's growth is judged by: its memory, or where that does not grow, since pages of
+/// files make room, what is no file's.
+[[nodiscard]] const std::optional<Trend>& judged_memory(const TargetEvidence& evidence);
+
+/// Pages were turned to, and all that was allocated still shows too little of the growth.
+[[nodiscard]] bool needs_pages(const TargetEvidence& evidence);
 /// Pages that were turned to show more than all that was allocated, which shows too little.
 [[nodiscard]] bool is_shown_by_pages(const TargetEvidence& evidence);
 

@@ -246,12 +246,18 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
   return KernelSide(std::move(impl));
 }
 
+void KernelSide::keep_page_faults(PageFaults opened) {
+  impl_->page_faults = std::move(opened);
+}
+
 Result<void> KernelSide::follow_page_faults() {
-  auto faults = PageFaults::attach(impl_->skeleton->progs.on_page_fault);
-  if (!faults)
-    return faults.error();
-  impl_->page_faults = std::move(*faults);
-  return {};
+  if (!impl_->page_faults.is_open()) {
+    auto opened = PageFaults::open();
+    if (!opened)
+      return opened.error();
+    impl_->page_faults = *std::move(opened);
+  }
+  return impl_->page_faults.attach(impl_->skeleton->progs.on_page_fault);
 }
 
 std::size_t KernelSide::wanted_probes(const ProbePlan& plan) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/attach.h"
+#include "kernel/page_faults.h"
 #include "kernel/unwind_maps.h"
 #include "plan/probe_plan.h"
 
@@ -47,6 +48,9 @@ public:
   KernelSide& operator=(KernelSide&&) noexcept;
   ~KernelSide();
 
+  /// What follow_page_faults() needs, where it was opened with rights that are given up before
+  /// that.
+  void keep_page_faults(PageFaults opened);
   /// From here on a sample of the pages of all targets is followed; config.pages or pages_on_demand
   /// was set.
   [[nodiscard]] Result<void> follow_page_faults();

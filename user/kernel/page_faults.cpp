@@ -40,30 +40,32 @@ Error page_faults_error(int error) {
 
 } // namespace
 
-Result<void> PageFaults::attach_cpu(const bpf_program* program, int cpu) {
-  UniqueFd event = open_page_faults(cpu);
-  if (!event && errno == ENODEV) // the CPU is offline
-    return {};
-  if (!event)
-    return page_faults_error(errno);
-  UniqueFd counter(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
-  if (!counter)
-    return page_faults_error(errno);
-  bpf_link* link = bpf_program__attach_perf_event(program, event.get());
-  if (!link)
-    return page_faults_error(errno);
-  event.release(); // the link's from here on
-  links_.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
-  events_.push_back(std::move(counter));
-  return {};
+Result<PageFaults> PageFaults::open() {
+  PageFaults faults;
+  for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
+    UniqueFd event = open_page_faults(cpu);
+    if (event)
+      faults.events_.push_back(std::move(event));
+    else if (errno != ENODEV) // the CPU is offline
+      return page_faults_error(errno);
+  }
+  return faults;
 }
 
-Result<PageFaults> PageFaults::attach(const bpf_program* program) {
-  PageFaults faults;
-  for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
-    if (auto attached = faults.attach_cpu(program, cpu); !attached)
-      return attached.error();
-  return faults;
+Result<void> PageFaults::attach(const bpf_program* program) {
+  std::vector<Link> links;
+  for (const UniqueFd& event : events_) {
+    UniqueFd of_link(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
+    if (!of_link)
+      return page_faults_error(errno);
+    bpf_link* link = bpf_program__attach_perf_event(program, of_link.get());
+    if (!link)
+      return page_faults_error(errno);
+    of_link.release(); // the link's from here on
+    links.emplace_back(std::unique_ptr<bpf_link, BpfLinkCloser>(link));
+  }
+  links_ = std::move(links);
+  return {};
 }
 
 std::optional<std::uint64_t> PageFaults::count() const {

@@ -14,18 +14,20 @@ namespace leakbpf {
 class PageFaults {
 public:
   PageFaults() = default;
+  /// Opens what `attach` needs. It is not counted and costs nothing before that: later, rights may
+  /// have been given up.
+  [[nodiscard]] static Result<PageFaults> open();
   /// Runs `program` at each page fault of each process, as long as the object lives.
-  [[nodiscard]] static Result<PageFaults> attach(const bpf_program* program);
+  [[nodiscard]] Result<void> attach(const bpf_program* program);
+  [[nodiscard]] bool is_open() const { return !events_.empty(); }
 
   /// How many there were since then: those too at which the kernel did not run the program.
   /// Nothing when that cannot be read.
   [[nodiscard]] std::optional<std::uint64_t> count() const;
 
 private:
-  [[nodiscard]] Result<void> attach_cpu(const bpf_program* program, int cpu);
-
   std::vector<Link> links_;
-  std::vector<UniqueFd> events_; ///< the links' too
+  std::vector<UniqueFd> events_; ///< one for each CPU; the links' too
 };
 
 } // namespace leakbpf

@@ -99,6 +99,15 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
   return wanted;
 }
 
+/// For later, where that can be had.
+PageFaults open_page_faults(KernelConfig& config) {
+  if (!config.pages_on_demand)
+    return {};
+  auto opened = PageFaults::open();
+  config.pages_on_demand = static_cast<bool>(opened);
+  return opened ? *std::move(opened) : PageFaults();
+}
+
 } // namespace
 
 Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, KernelSide kernel,
@@ -134,11 +143,13 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   if (!backend)
     return backend.error();
   options.kernel.backend = backend->backend;
+  PageFaults page_faults = open_page_faults(options.kernel); // first: then rights are given up
   options.backend_chosen(backend->backend);
   configure_kernel(options, wanted->resident_bytes);
   auto kernel = KernelSide::load(options.kernel);
   if (!kernel)
     return kernel.error();
+  kernel->keep_page_faults(std::move(page_faults));
   if (auto followed = follow_asked_pages(*kernel, options); !followed)
     return followed.error();
   auto unwind =

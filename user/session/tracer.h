@@ -248,7 +248,7 @@ private:
   void give_back(const OutstandingBlock& each);
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
-  [[nodiscard]] bool can_afford_pages(const TargetState& target, double seconds) const;
+  [[nodiscard]] bool can_afford_pages(double now) const;
   bool turn_to_pages();
   [[nodiscard]] bool has_rows_of_pages(const TargetState& target) const;
   void drop_explained_pages(std::vector<SiteReport>& sites);

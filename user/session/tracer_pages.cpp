@@ -43,17 +43,21 @@ Result<void> Tracer::follow_asked_pages(KernelSide& kernel, TraceOptions& option
   return {};
 }
 
-/// Would it cost no more than half of what it may to follow the target's page faults?
-bool Tracer::can_afford_pages(const TargetState& target, double seconds) const {
+/// Would it cost no target more than half of what it may to follow the page faults of all?
+bool Tracer::can_afford_pages(double now) const {
   constexpr double fault_seconds = 0.5e-6; // that each takes longer (README)
-  const auto stat = proc_.stat(target.process.pid);
-  if (!stat)
-    return false;
-  if (options_.limits.per_target <= 0) // no limit
+  if (options_.limits.per_target <= 0)     // no limit
     return true;
-  const auto faults = static_cast<double>(stat->page_faults -
-                                          std::min(stat->page_faults, target.process.page_faults));
-  return faults / seconds * fault_seconds <= options_.limits.per_target / 2;
+  return std::all_of(targets_.begin(), targets_.end(), [&](const auto& each) {
+    const TargetState& target = each.second;
+    const auto stat = target.alive() ? proc_.stat(target.process.pid) : ProcessStat{};
+    if (!stat)
+      return true; // it has ended
+    const auto faults = static_cast<double>(
+        stat->page_faults - std::min(stat->page_faults, target.process.page_faults));
+    return faults / std::max(now - target.since, 1.0) * fault_seconds <=
+           options_.limits.per_target / 2;
+  });
 }
 
 /// Once: a target that grows by what was allocated later has rows of that.
@@ -67,9 +71,9 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
     return growth_.target_trend(target.id, which, target.since);
   };
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
-                              static_cast<double>(outstanding_bytes),
+                              static_cast<double>(outstanding_bytes), target.window.limited,
                               trend(TargetSeries::outstanding)};
-  if (!is_unexplained(account) || !can_afford_pages(target, account.seconds) || !turn_to_pages())
+  if (!is_unexplained(account) || !can_afford_pages(now) || !turn_to_pages())
     return;
   target.pages_since = now;
   options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "
@@ -104,7 +108,7 @@ void Tracer::drop_explained_pages(std::vector<SiteReport>& sites) {
   std::erase_if(sites, [this](const SiteReport& site) {
     const auto evidence = evidence_.find(site.key.target);
     return site.key.kind == LEAKBPF_KIND_PAGES &&
-           (evidence == evidence_.end() || !is_shown_by_pages(evidence->second));
+           (evidence == evidence_.end() || !needs_pages(evidence->second));
   });
 }
 

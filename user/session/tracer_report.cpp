@@ -252,6 +252,7 @@ const Suppression* Tracer::hidden_by(const SiteReport& site, bool grows, bool wh
 
 void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& suppressed) {
   suppressed_rates_.clear();
+  std::unordered_map<std::uint32_t, double> of_pages; // that were turned to
   std::erase_if(sites, [&](const SiteReport& site) {
     const Trend* trend = trend_of_site(site.key);
     const bool grows = trend && trend->sustained();
@@ -259,10 +260,13 @@ void Tracer::suppress(std::vector<SiteReport>& sites, bool whole, Suppressed& su
     if (!rule)
       return false;
     count_suppressed(suppressed, *rule, site.totals);
-    if (grows && is_summed(site.key))
-      suppressed_rates_[site.key.target] += trend->projected * site.scale;
+    if (grows && is_weighed(site.key))
+      (is_summed(site.key) ? suppressed_rates_ : of_pages)[site.key.target] +=
+          trend->projected * site.scale * site.growth_scale;
     return true;
   });
+  for (const auto& [id, rate] : of_pages) // two views of the same memory
+    suppressed_rates_[id] = std::max(suppressed_rates_[id], rate);
 }
 
 bool Tracer::filtered_out(const SiteReport& site) {

@@ -98,8 +98,9 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
       memory.python = target.small_objects->pool_bytes;
     if (!has_rows_of_pages(target))
       continue;
-    const auto trend = growth_.target_trend(id, TargetSeries::memory, target.since);
-    if (trend && trend->sustained())
+    TargetEvidence evidence;
+    read_memory_trends(growth_, id, target.since, evidence);
+    if (const auto& trend = judged_memory(evidence); trend && trend->sustained())
       memory.growth = trend->rate * 60;
   }
   return measured;
@@ -107,9 +108,10 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
 
 /// What blocks of the last window stand for nobody knows until the next, nor what was taken since.
 void Tracer::add_window_error(SiteReport& row, const Site& site, const TargetState& target) const {
-  if (row.standard_error_bytes.value_or(0) <= 0)
+  if (row.key.kind != LEAKBPF_KIND_HEAP || row.standard_error_bytes.value_or(0) <= 0)
     return;
-  const double rate = growth_rate_of(site.totals, site.trend.get(), elapsed() - target.since);
+  const double seconds = (target.ended ? target.ended->at_seconds : elapsed()) - target.since;
+  const double rate = growth_rate_of(site.totals, site.trend.get(), seconds);
   row.standard_error_bytes =
       std::hypot(*row.standard_error_bytes, static_cast<double>(site.withheld_bytes),
                  target.window.uncovered_seconds * rate);

@@ -50,7 +50,10 @@ void Tracer::sample() {
 void Tracer::note_windows() {
   any_unfinished_ = false;
   for (auto& [id, target] : targets_) {
+    const double uncovered = target.window.uncovered_seconds;
     target.window = windows_.state(target.group);
+    if (!target.alive()) // its time goes on no more
+      target.window.uncovered_seconds = uncovered;
     any_unfinished_ = any_unfinished_ || target.window.unfinished;
   }
 }

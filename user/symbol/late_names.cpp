@@ -81,8 +81,12 @@ private:
     if (!module)
       return std::nullopt;
     Frames frames;
-    // All but the frame that a signal interrupted are return addresses; a snapshot does not tell.
-    for (SourceFrame& source : module->resolve(*frame.offset, true)) {
+    // All but the frame that a signal interrupted are return addresses; a snapshot does not tell. A
+    // tail call's is where its function begins.
+    std::vector<SourceFrame> sources = module->resolve(*frame.offset, !frame.tail_call);
+    if (frame.tail_call) // of what is inlined there nothing is known to have run
+      sources.erase(sources.begin(), sources.end() - 1);
+    for (SourceFrame& source : sources) {
       Frame named = frame;
       named.function = std::move(source.function);
       named.file = std::move(source.file);

@@ -60,7 +60,7 @@ std::uint32_t Namer::file_of(pid_t pid, const Mapping& mapping) {
   const auto known = index_.find(id);
   if (known != index_.end())
     return known->second;
-  OpenedFile opened{{mapping.device, mapping.inode}, mapping.path, nullptr, {}, {}};
+  OpenedFile opened{{mapping.device, mapping.inode}, mapping.path, nullptr, {}, {}, {}};
   if (vdso) {
     opened.module = open_vdso();
   } else {
@@ -143,6 +143,17 @@ const Frames& Namer::frames_at(const CodePlace& place) {
   return file.named.emplace(key, std::move(frames)).first->second;
 }
 
+/// Where the function begins that the place is in.
+std::optional<std::uint64_t> Namer::function_low(const CodePlace& place) {
+  OpenedFile& file = files_[place.module];
+  const std::uint64_t offset = place.offset - (place.is_return ? 1 : 0);
+  if (const auto known = file.lows.find(offset); known != file.lows.end())
+    return known->second;
+  const auto low = file.module ? file.module->function_low(offset) : std::nullopt;
+  file.lows.emplace(offset, low);
+  return low;
+}
+
 const std::optional<Namer::Callee>& Namer::called_before(const CodePlace& place) {
   OpenedFile& file = files_[place.module];
   if (const auto known = file.called.find(place.offset); known != file.called.end())
@@ -171,8 +182,7 @@ std::optional<FrameRef> Namer::tail_caller(const CodePlace& inner, const CodePla
   if (!callee)
     return std::nullopt;
   if (inner.module == caller.module) {
-    const auto low =
-        files_[inner.module].module->function_low(inner.offset - (inner.is_return ? 1 : 0));
+    const auto low = function_low(inner);
     if (!low || *low == callee->low ||
         is_part_of(frames_at(inner).back()->function, callee->frame->function))
       return std::nullopt;

@@ -89,6 +89,7 @@ private:
     std::unique_ptr<Module> module; ///< null: could not be opened
     std::unordered_map<std::uint64_t, Frames> named;
     std::unordered_map<std::uint64_t, std::optional<Callee>> called; ///< before a return address
+    std::unordered_map<std::uint64_t, std::optional<std::uint64_t>> lows; ///< by offset
   };
 
   /// Nothing for a frame that Python itself does not show.
@@ -98,6 +99,7 @@ private:
   [[nodiscard]] std::unique_ptr<Module> open_module(const MappedFile& file) const;
   std::uint32_t file_of(pid_t pid, const Mapping& mapping);
   const Frames& frames_at(const CodePlace& place);
+  std::optional<std::uint64_t> function_low(const CodePlace& place);
   const std::optional<Callee>& called_before(const CodePlace& place);
   /// The function that `caller` called where `inner` runs now: it has ended in a jump to that, or
   /// to what led there.
