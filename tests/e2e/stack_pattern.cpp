@@ -158,7 +158,7 @@ Stack stack_of(const Json& site) {
   for (const Json& frame : site.at("frames")) {
     if (frame.at("kind") == "note")
       stack.note += text_of(frame, "function");
-    else if (!frame.at("inlined").get<bool>()) {
+    else if (!frame.at("inlined").get<bool>() && !frame.value("tail_call", false)) {
       const std::string module = text_of(frame, "module");
       stack.frames.push_back(
           {plain_name(text_of(frame, "function")), module.substr(module.rfind('/') + 1)});

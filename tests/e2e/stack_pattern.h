@@ -18,7 +18,7 @@ struct Stack {
     std::string function; ///< without parameters and marks of clones; empty: unknown
     std::string module;   ///< file name; empty: unknown
   };
-  std::vector<Frame> frames;
+  std::vector<Frame> frames; ///< on the stack: none that was inlined or has ended in a call
   std::string note; ///< why it is not whole; empty: it is
 
   [[nodiscard]] std::string text() const;

@@ -5,6 +5,7 @@
 #include "privileges.h"
 #include "stack_pattern.h"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -148,6 +149,29 @@ TEST_CASE("stacks are whole and right", "[unwind]") {
   CAPTURE(name);
   require_built(name, "GCC on x86-64");
   trace_and_check({program(name)});
+}
+
+TEST_CASE("a function that ended in a call is named where it was", "[unwind]") {
+  require_built("unwind_frames", "GCC on x86-64");
+  require_tracing();
+  const Traced traced = trace({program("unwind_frames")}, "");
+  const auto tail_call =
+      std::find_if(traced.expectations.begin(), traced.expectations.end(),
+                   [](const Expectation& each) { return each.name == "tail-call"; });
+  REQUIRE(tail_call != traced.expectations.end());
+  std::size_t seen = 0;
+  for (const Json& site : traced.snapshot.at("sites"))
+    if (site.at("kind") == "heap" && site.at("outstanding_bytes") == tail_call->size) {
+      const Json& frames = site.at("frames");
+      CAPTURE(frames);
+      REQUIRE(frames.size() > 3);
+      CHECK(frames[1].at("function") == "frames_after_tail_call");
+      CHECK(frames[2].at("function") == "frames_gone");
+      CHECK(frames[2].at("tail_call") == true);
+      CHECK(frames[3].at("function") == "case_tail_call");
+      seen++;
+    }
+  CHECK(seen > 0);
 }
 
 TEST_CASE("stacks are whole and right by each back-end", "[unwind]") {

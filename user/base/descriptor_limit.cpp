@@ -46,6 +46,11 @@ bool are_descriptors_scarce() {
          static_cast<rlim_t>(lowest) + reserve > limit.rlim_cur;
 }
 
+bool can_spare_descriptors(std::size_t count) {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= limit.rlim_cur / 8;
+}
+
 bool is_descriptor_shortage(int error) {
   return error == EMFILE || error == ENFILE;
 }

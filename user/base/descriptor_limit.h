@@ -4,6 +4,8 @@
 
 #include <leakbpf/result.h>
 
+#include <cstddef>
+
 namespace leakbpf {
 
 /// As high as the rights allow. Processes that are started later inherit it.
@@ -11,6 +13,9 @@ void raise_descriptor_limit();
 
 /// So few are left that they are to be kept for what is opened for a moment: /proc, the output.
 [[nodiscard]] bool are_descriptors_scarce();
+
+/// So many are no more than an eighth of all that may be open: enough for what may never be needed.
+[[nodiscard]] bool can_spare_descriptors(std::size_t count);
 
 /// `error` is an errno that says that no file more can be opened.
 [[nodiscard]] bool is_descriptor_shortage(int error);

@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/sysinfo.h>
 
 namespace leakbpf {
 
@@ -99,8 +100,11 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
   return wanted;
 }
 
-/// For later, where that can be had.
+/// For later, where that can be had: one descriptor for each CPU.
 PageFaults open_page_faults(KernelConfig& config) {
+  config.pages_on_demand =
+      config.pages_on_demand &&
+      can_spare_descriptors(static_cast<std::size_t>(get_nprocs_conf()));
   if (!config.pages_on_demand)
     return {};
   auto opened = PageFaults::open();
