@@ -118,10 +118,11 @@ std::vector<std::uint8_t> ElfFile::read(std::uint64_t offset, std::uint64_t most
     return bytes;
   }
   std::size_t done = 0;
+  bool tried_again = false; // a network's file system may fail for a moment
   while (done < bytes.size()) {
     const ssize_t got = ::pread(descriptor_.get(), bytes.data() + done, bytes.size() - done,
                                 static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR)
+    if (got < 0 && (errno == EINTR || !std::exchange(tried_again, true)))
       continue;
     if (got <= 0)
       break;
