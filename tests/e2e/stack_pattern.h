@@ -19,7 +19,7 @@ struct Stack {
     std::string module;   ///< file name; empty: unknown
   };
   std::vector<Frame> frames; ///< on the stack: none that was inlined or has ended in a call
-  std::string note; ///< why it is not whole; empty: it is
+  std::string note;          ///< why it is not whole; empty: it is
 
   [[nodiscard]] std::string text() const;
 };
