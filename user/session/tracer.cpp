@@ -103,8 +103,7 @@ Result<WantedProcesses> wanted_processes(const ProcFs& proc, const TraceOptions&
 /// For later, where that can be had: one descriptor for each CPU.
 PageFaults open_page_faults(KernelConfig& config) {
   config.pages_on_demand =
-      config.pages_on_demand &&
-      can_spare_descriptors(static_cast<std::size_t>(get_nprocs_conf()));
+      config.pages_on_demand && can_spare_descriptors(static_cast<std::size_t>(get_nprocs_conf()));
   if (!config.pages_on_demand)
     return {};
   auto opened = PageFaults::open();
