@@ -74,6 +74,11 @@ double allocated_rate(const TargetEvidence& evidence) {
   return std::max(sustained_rate(evidence.outstanding), evidence.sites.rate);
 }
 
+/// Bytes a second that others than pages show: allocations and containers, two views of one memory.
+double seen_rate(const TargetEvidence& evidence) {
+  return std::max(allocated_rate(evidence), evidence.held.rate);
+}
+
 Severity one_lower(Severity severity) {
   return severity > Severity::low ? static_cast<Severity>(static_cast<int>(severity) - 1)
                                   : severity;
@@ -199,10 +204,10 @@ private:
     const auto percent = [&](double rate) {
       return std::clamp(100 * rate / memory().rate, 0.0, 100.0);
     };
-    judged_.explained_percent = percent(std::max(outstanding, held));
+    judged_.explained_percent = percent(seen_rate(evidence_));
     if (is_shown_by_pages(evidence_)) {
       judged_.explained_percent = percent(evidence_.touched.rate);
-      reason(touched_text(percent(std::max(outstanding, held))));
+      reason(touched_text(percent(seen_rate(evidence_))));
       return;
     }
     const bool by_containers =
@@ -317,14 +322,12 @@ const std::optional<Trend>& judged_memory(const TargetEvidence& evidence) {
 
 bool needs_pages(const TargetEvidence& evidence) {
   const auto& memory = judged_memory(evidence);
-  const double others = std::max(allocated_rate(evidence), evidence.held.rate);
   return evidence.pages_seconds && memory && memory->sustained() &&
-         100 * others < well_explained * memory->rate;
+         100 * seen_rate(evidence) < well_explained * memory->rate;
 }
 
 bool is_shown_by_pages(const TargetEvidence& evidence) {
-  return needs_pages(evidence) &&
-         evidence.touched.rate > std::max(allocated_rate(evidence), evidence.held.rate);
+  return needs_pages(evidence) && evidence.touched.rate > seen_rate(evidence);
 }
 
 TargetJudgement judge_target(const TargetEvidence& evidence) {

@@ -70,6 +70,8 @@ Result<void> PageFaults::attach(const bpf_program* program) {
 
 std::optional<std::uint64_t> PageFaults::count() const {
   std::uint64_t sum = 0;
+  if (links_.empty()) // nothing is counted yet
+    return sum;
   for (const UniqueFd& event : events_) {
     std::uint64_t count = 0;
     ssize_t got = 0;

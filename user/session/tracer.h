@@ -249,7 +249,7 @@ private:
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
   [[nodiscard]] bool can_afford_pages(double now) const;
-  bool turn_to_pages();
+  bool turn_to_pages(double now);
   [[nodiscard]] bool has_rows_of_pages(const TargetState& target) const;
   void drop_explained_pages(std::vector<SiteReport>& sites);
   void forget_empty_pools(const PythonHeap& heap, const std::vector<PoolUse>& use);
@@ -385,7 +385,8 @@ private:
   MemoryLimits limits_;
   MemoryHistory history_;
   bool frozen_ = false;
-  bool follows_pages_ = false;                             ///< of all targets
+  bool follows_pages_ = false; ///< of all targets
+  double next_pages_try_ = 0;
   std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when
   /// mappings changed or a walk was finished here.

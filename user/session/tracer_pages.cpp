@@ -73,7 +73,7 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
                               static_cast<double>(outstanding_bytes), target.window.limited,
                               trend(TargetSeries::outstanding)};
-  if (!is_unexplained(account) || !can_afford_pages(now) || !turn_to_pages())
+  if (!is_unexplained(account) || !turn_to_pages(now))
     return;
   target.pages_since = now;
   options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "
@@ -81,10 +81,16 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
                               target.process.comm, target.process.pid));
 }
 
-/// False where page faults cannot be followed.
-bool Tracer::turn_to_pages() {
+/// False where page faults cannot be followed, or cost too much: that is looked at again later.
+bool Tracer::turn_to_pages(double now) {
+  constexpr double between_tries = 30;
   if (follows_pages_)
     return true;
+  if (now < next_pages_try_)
+    return false;
+  next_pages_try_ = now + between_tries;
+  if (!can_afford_pages(now))
+    return false;
   const auto followed = kernel_.follow_page_faults();
   if (!followed) {
     options_.kernel.pages_on_demand = false;

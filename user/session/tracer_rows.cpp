@@ -99,7 +99,8 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
     if (!has_rows_of_pages(target))
       continue;
     TargetEvidence evidence;
-    read_memory_trends(growth_, id, target.since, evidence);
+    evidence.memory = growth_.target_trend(id, TargetSeries::memory, target.since);
+    evidence.anonymous = growth_.target_trend(id, TargetSeries::anonymous, target.since);
     if (const auto& trend = judged_memory(evidence); trend && trend->sustained())
       memory.growth = trend->rate * 60;
   }
