@@ -67,11 +67,16 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
   if (!options_.kernel.pages_on_demand || target.pages_since || now < target.next_account)
     return;
   target.next_account = now + between_looks;
+  // Before there are some windows nothing is known of what was allocated.
+  constexpr std::uint64_t enough_windows = 4;
+  const WindowState& window = target.window;
+  if (window.unfinished || (window.limited && window.ended < enough_windows))
+    return;
   const auto trend = [&](TargetSeries which) {
     return growth_.target_trend(target.id, which, target.since);
   };
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
-                              static_cast<double>(outstanding_bytes), target.window.limited,
+                              static_cast<double>(outstanding_bytes), window.limited,
                               trend(TargetSeries::outstanding)};
   if (!is_unexplained(account) || !turn_to_pages(now))
     return;
