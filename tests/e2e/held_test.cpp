@@ -141,6 +141,7 @@ void check_holders(const std::vector<std::string>& all) {
       INFO(path << " of " << paths_in(rows));
       REQUIRE(rows.contains(path));
       const Json& row = rows.at(path);
+      INFO(row.at("lines").dump(1));
       CHECK(has_line(row, line));
       CHECK(row.at("entries_per_min").get<double>() > 1000);
       CHECK(row.at("bytes").get<double>() > 0);
@@ -212,6 +213,9 @@ TEST_CASE("containers are read without a probe, and without BPF", "[held]") {
   REQUIRE(rows.contains("holders.in_list"));
   CHECK(has_line(rows.at("holders.in_list"), "in_list.append"));
   CHECK(rows.contains("holders.nested[\"inner\"][\"deeper\"]")); // else keys are not shown
+  // Where its table was taken is not known here: by its key alone.
+  REQUIRE(rows.contains("holders.indices[\"by_topic\"]"));
+  CHECK(has_line(rows.at("holders.indices[\"by_topic\"]"), "where.get(\"by_topic\")["));
   const Finished refused = run_program(
       {built("leakbpf"), "detect", "10", "--kinds", "held", "-p", std::to_string(getpid())});
   CHECK(refused.status == 4);

@@ -28,6 +28,7 @@ enum class OpcodeKind : std::uint8_t {
   store_global,
   add_in_place,
   binary,
+  gathers,  ///< arguments, for the call behind it
   pops,     ///< leaves what is below as it was
   shuffles, ///< moves what is there: nothing is known any more
 };

@@ -313,8 +313,18 @@ private:
       push();
   }
 
-  /// What is got by the key, if that is among what is consumed: by a subscript or by a method. What
-  /// gathers the arguments of a call before it (PRECALL of 3.11) hands the key on.
+  /// What gathers the arguments of a call before it (PRECALL of 3.11) gets nothing yet: a key among
+  /// them is handed on.
+  void gather(std::size_t consumed) {
+    Value result;
+    for (std::size_t i = 0; i < consumed; i++)
+      if (from_top(i).what == Value::What::key)
+        result.what = Value::What::key;
+    pop(consumed);
+    push(result);
+  }
+
+  /// What is got by the key, if that is among what is consumed: by a subscript or by a method.
   [[nodiscard]] Value by_key(std::size_t consumed) {
     bool key = false;
     bool giver = false;
@@ -379,6 +389,8 @@ private:
       return stack_.clear();
     case OpcodeKind::extended_argument:
       return;
+    case OpcodeKind::gathers:
+      return gather(argument + std::size_t{1});
     case OpcodeKind::other:
       return other(opcode, argument, at);
     }
