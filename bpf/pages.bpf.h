@@ -84,7 +84,7 @@ static __always_inline int page_faulted(__u64 address) {
   if (likely(!page_is_followed(address)))
     return 0;
   struct leakbpf_target* target = current_target();
-  if (likely(!target))
+  if (likely(!target || !target->pages))
     return 0;
   __u64 begin = bpf_ktime_get_ns();
   count_standing_hit(target->id, LEAKBPF_STANDING_PAGES);

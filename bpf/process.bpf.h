@@ -30,6 +30,10 @@ static __always_inline void python_forked(__u32 parent, __u32 child) {
   bpf_map_update_elem(&pythons, &child, &own, BPF_ANY);
 }
 
+static __always_inline __u8 inherited_pages(const struct leakbpf_target* target) {
+  return target->pages == LEAKBPF_PAGES_INHERITED ? LEAKBPF_PAGES_INHERITED : LEAKBPF_PAGES_NONE;
+}
+
 static __always_inline int process_forked(struct task_struct* parent, struct task_struct* child) {
   __u32 parent_tgid = parent->tgid;
   __u32 child_tgid = child->tgid;
@@ -41,6 +45,7 @@ static __always_inline int process_forked(struct task_struct* parent, struct tas
   struct leakbpf_target fresh = {
       .id = next_target_id(),
       .maps_memory = target->maps_memory,
+      .pages = inherited_pages(target),
       .shared = target->shared,
       .window = target->window,
       .code_pages = target->code_pages,
@@ -78,8 +83,10 @@ static __always_inline int process_executed(struct task_struct* task) {
   /* The old stack is gone, and with it any call that was in progress on it. */
   bpf_task_storage_delete(&task_states, (struct task_struct*)bpf_get_current_task_btf());
   __u32 old = target->id;
-  struct leakbpf_target fresh = {
-      .id = next_target_id(), .shared = target->shared, .window = target->window};
+  struct leakbpf_target fresh = {.id = next_target_id(),
+                                 .pages = inherited_pages(target),
+                                 .shared = target->shared,
+                                 .window = target->window};
   fresh.space = fresh.id;
   bpf_map_update_elem(&targets, &tgid, &fresh, BPF_EXIST);
   python_ended(old);

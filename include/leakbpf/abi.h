@@ -150,12 +150,18 @@ struct leakbpf_window {
 /* Where glibc puts a block in a mapping of its own. */
 #define LEAKBPF_MAPPED_BLOCK_OFFSET 16
 
+/* Whose pages are followed. */
+#define LEAKBPF_PAGES_NONE 0
+#define LEAKBPF_PAGES_OWN 1       /* its own */
+#define LEAKBPF_PAGES_INHERITED 2 /* and those of its children and of what it executes */
+
 /* Value of `targets`, keyed by tgid. `id` is unique for each process image: fork and exec make a
  * new one, so that a child and a new program begin with nothing outstanding. */
 struct leakbpf_target {
   __u32 id;
-  __u16 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
-  __u16 shared;      /* hits the probes that are for every process (LEAKBPF_COOKIE_SHARED) */
+  __u8 maps_memory; /* has called mmap itself; until then its munmap calls need no event */
+  __u8 pages;       /* one of LEAKBPF_PAGES_*: a sample of them is followed */
+  __u16 shared;     /* hits the probes that are for every process (LEAKBPF_COOKIE_SHARED) */
   __u32 space;      /* names its mappings; unique, and a new one when code may have been unmapped */
   __u32 window;     /* index into `windows`; children have their parent's */
   __u64 code_pages; /* mapped when its dynamic linker was seen last */

@@ -10,22 +10,37 @@ constexpr double next_to_nothing = 0.05;
 constexpr double least_growth = 1024.0 * 1024 / 60; // a second
 // What churns becomes outstanding at first, and hides for so long what does not grow.
 constexpr double settled_seconds = 30;
+constexpr double noise_seconds = 10;
 
-} // namespace
-
-bool is_unexplained(const GrowthAccount& account) {
+bool grows(const GrowthAccount& account) {
   const auto& memory = account.anonymous;
-  if (!memory || !memory->sustained() || memory->rate < least_growth)
-    return false;
+  return memory && memory->sustained() && memory->rate >= least_growth;
+}
+
+bool lacks_allocations(const GrowthAccount& account) {
   const double least = account.partly_seen ? next_to_nothing : explained_share;
-  if (account.outstanding_bytes < least * memory->rate * account.seconds)
-    return true;
+  return grows(account) &&
+         account.outstanding_bytes < least * account.anonymous->rate * account.seconds;
+}
+
+bool outgrows_allocations(const GrowthAccount& account) {
   const auto& outstanding = account.outstanding;
-  if (account.seconds < settled_seconds || !outstanding ||
+  if (!grows(account) || account.seconds < settled_seconds || !outstanding ||
       outstanding->shape == TrendShape::too_short)
     return false;
   const double rate = outstanding->sustained() ? outstanding->rate : 0;
-  return rate < explained_share * memory->rate;
+  return rate < explained_share * account.anonymous->rate;
+}
+
+} // namespace
+
+bool UnexplainedGrowth::is_shown_by(const GrowthAccount& account) {
+  if (!outgrows_allocations(account))
+    outgrows_since_.reset();
+  else if (!outgrows_since_)
+    outgrows_since_ = account.seconds;
+  return lacks_allocations(account) ||
+         (outgrows_since_ && account.seconds - *outgrows_since_ >= noise_seconds);
 }
 
 } // namespace leakbpf

@@ -17,9 +17,19 @@ struct GrowthAccount {
   std::optional<Trend> outstanding; ///< the trend of these
 };
 
-/// True where its memory grows steadily, by 1 MB a minute at least, and less than half of that was
-/// allocated as far as is seen. That can be told before there is a trend of what is outstanding:
-/// less of it is there than the growth would come to; where that is seen in part, next to nothing.
-[[nodiscard]] bool is_unexplained(const GrowthAccount& account);
+/// Of one process.
+class UnexplainedGrowth {
+public:
+  /// True where its memory grows steadily, by 1 MB a minute at least, and
+  ///  - less is outstanding than half of what that comes to (where allocations are seen in part,
+  ///    next to nothing), which can be told before there is a trend of what is outstanding; or
+  ///  - what is outstanding grows less than half as fast. An estimate's noise may look like that
+  ///  for
+  ///    a moment, so it must have been so in all accounts of the last 10 s.
+  [[nodiscard]] bool is_shown_by(const GrowthAccount& account);
+
+private:
+  std::optional<double> outgrows_since_; ///< seconds
+};
 
 } // namespace leakbpf

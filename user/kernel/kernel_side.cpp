@@ -327,7 +327,11 @@ Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window, 
                                                const leakbpf_python* python) {
   const auto tgid = static_cast<std::uint32_t>(pid);
   const std::uint32_t id = impl_->next_own_id++;
-  const leakbpf_target target{id, 0, static_cast<std::uint16_t>(shared), id, window, 0};
+  leakbpf_target target{};
+  target.id = target.space = id;
+  target.pages = impl_->config.pages ? LEAKBPF_PAGES_INHERITED : LEAKBPF_PAGES_NONE;
+  target.shared = shared ? 1 : 0;
+  target.window = window;
   if ((python && !put_python(id, *python)) ||
       !impl_->access.update(bpf_map__fd(impl_->skeleton->maps.targets), &tgid, &target, BPF_ANY))
     return Error{ExitCode::cannot_trace,
@@ -336,17 +340,28 @@ Result<std::uint32_t> KernelSide::start_target(pid_t pid, std::uint32_t window, 
   return target.id;
 }
 
-/// The kernel side may write the same entry at that moment, when the process maps its first library
-/// or memory: it is young, and of these fields the next change tells again.
-bool KernelSide::share_target(pid_t pid, std::uint32_t window) const {
+/// The kernel side may write the same entry at that moment, when the process maps a library or
+/// memory: of these fields the next change tells again.
+bool KernelSide::change_target(pid_t pid,
+                               const std::function<void(leakbpf_target&)>& change) const {
   const int map = bpf_map__fd(impl_->skeleton->maps.targets);
   const auto tgid = static_cast<std::uint32_t>(pid);
   leakbpf_target target{};
   if (!impl_->access.lookup(map, &tgid, &target))
     return false;
-  target.shared = 1;
-  target.window = window;
+  change(target);
   return impl_->access.update(map, &tgid, &target, BPF_EXIST);
+}
+
+bool KernelSide::share_target(pid_t pid, std::uint32_t window) const {
+  return change_target(pid, [&](leakbpf_target& target) {
+    target.shared = 1;
+    target.window = window;
+  });
+}
+
+bool KernelSide::follow_pages_of(pid_t pid) const {
+  return change_target(pid, [](leakbpf_target& target) { target.pages = LEAKBPF_PAGES_OWN; });
 }
 
 void KernelSide::set_window(std::uint32_t index, const leakbpf_window& window) const {

@@ -31,7 +31,7 @@ struct KernelConfig {
   bool brk = true;                ///< probe brk and sbrk
   bool python = true;             ///< probe Python's allocator of small objects
   bool pages = false;             ///< follow a sample of the pages, by page faults
-  bool pages_on_demand = false;   ///< or be able to, from follow_page_faults() on
+  bool pages_on_demand = false;   ///< or be able to, of those that follow_pages_of() is asked for
   std::uint64_t sample_bytes = 1; ///< mean between samples of the heap; 1: every block is followed
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
@@ -51,9 +51,11 @@ public:
   /// What follow_page_faults() needs, where it was opened with rights that are given up before
   /// that.
   void keep_page_faults(PageFaults opened);
-  /// From here on a sample of the pages of all targets is followed; config.pages or pages_on_demand
-  /// was set.
+  /// From here on page faults are seen; config.pages or pages_on_demand was set.
   [[nodiscard]] Result<void> follow_page_faults();
+  /// From here on a sample of the pages of this target is followed, as with config.pages of all.
+  /// False: it has ended.
+  [[nodiscard]] bool follow_pages_of(pid_t pid) const;
 
   /// How many of the plan's probes are of kinds that are followed.
   [[nodiscard]] std::size_t wanted_probes(const ProbePlan& plan) const;
@@ -140,6 +142,9 @@ public:
   void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
 
 private:
+  /// False: it has ended.
+  [[nodiscard]] bool change_target(pid_t pid,
+                                   const std::function<void(leakbpf_target&)>& change) const;
   [[nodiscard]] Result<void> attach_those(const ProbePlan& plan, pid_t pid,
                                           const ProgramSet& programs,
                                           const std::function<bool(const PlannedProbe&)>& wanted,

@@ -5,6 +5,7 @@
 #include "core/ages.h"
 #include "core/range_map.h"
 #include "core/report.h"
+#include "core/unexplained.h"
 #include "core/verdict.h"
 #include "python/python_process.h"
 #include "session/heap_windows.h"
@@ -42,6 +43,7 @@ struct TargetState {
   std::optional<std::uint64_t> rss_now;
   std::optional<LimitState> limit;
   double next_account = 0; ///< when it is looked next whether allocations account for its growth
+  UnexplainedGrowth unexplained;
   std::optional<double> pages_since; ///< its pages have rows: allocations do not account for it
   std::optional<TargetEnd> ended;
   bool asked_for = false;        ///< by its PID or a selection; else it is a child

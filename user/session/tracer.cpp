@@ -161,7 +161,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
     return unwind.error();
   std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),
                                             std::move(*kernel), std::move(*unwind)));
-  tracer->follows_pages_ = tracer->options_.kernel.pages;
+  tracer->sees_page_faults_ = tracer->options_.kernel.pages;
   tracer->started_ = Clock::now();
   tracer->started_at_ = rfc3339(static_cast<std::uint64_t>(time(nullptr)));
   if (auto followed = tracer->follow_all(wanted->pids); !followed)

@@ -385,7 +385,7 @@ private:
   MemoryLimits limits_;
   MemoryHistory history_;
   bool frozen_ = false;
-  bool follows_pages_ = false; ///< of all targets
+  bool sees_page_faults_ = false;
   double next_pages_try_ = 0;
   std::unordered_map<std::uint64_t, LocatedStack> stacks_; ///< by the hash of their places
   /// The kernel's hash -> that of the places: the same frames have several in the kernel, when

@@ -104,7 +104,7 @@ void Tracer::scan_ages() {
   for (const auto& [id, target] : targets_) {
     if (target.python_pools && target.alive())
       pythons.try_emplace(id, target.window.limited);
-    if (follows_pages_ && target.alive())
+    if (has_rows_of_pages(target) && target.alive())
       pages[id];
     if (target.alive() && maps_blocks(target))
       old[id];

@@ -2,7 +2,6 @@
 // Pages in a Tracer: followed from the start where that is asked for, else from when a target grows
 // by memory that no allocation accounts for.
 #include "base/clocks.h"
-#include "core/unexplained.h"
 #include "session/tracer.h"
 #include "target/kernel_file.h"
 #include "target/page_presence.h"
@@ -78,7 +77,8 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
                               static_cast<double>(outstanding_bytes), window.limited,
                               trend(TargetSeries::outstanding)};
-  if (!is_unexplained(account) || !turn_to_pages(now))
+  if (!target.unexplained.is_shown_by(account) || !turn_to_pages(now) ||
+      !kernel_.follow_pages_of(target.process.pid))
     return;
   target.pages_since = now;
   options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "
@@ -89,7 +89,7 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
 /// False where page faults cannot be followed, or cost too much: that is looked at again later.
 bool Tracer::turn_to_pages(double now) {
   constexpr double between_tries = 30;
-  if (follows_pages_)
+  if (sees_page_faults_)
     return true;
   if (now < next_pages_try_)
     return false;
@@ -103,18 +103,17 @@ bool Tracer::turn_to_pages(double now) {
     return false;
   }
   warn_of_huge_pages(options_);
-  follows_pages_ = true;
+  sees_page_faults_ = true;
   return true;
 }
 
-/// Page faults are those of all targets.
 bool Tracer::has_rows_of_pages(const TargetState& target) const {
   return options_.kernel.pages || target.pages_since;
 }
 
 /// Pages that were turned to have rows only where the others do not show the growth.
 void Tracer::drop_explained_pages(std::vector<SiteReport>& sites) {
-  if (options_.kernel.pages || !follows_pages_)
+  if (options_.kernel.pages || !sees_page_faults_)
     return;
   std::erase_if(sites, [this](const SiteReport& site) {
     const auto evidence = evidence_.find(site.key.target);
