@@ -122,6 +122,31 @@ TEST_CASE("a busy program is followed in windows, and its leak found", "[samplin
   check_no_losses(snapshot);
 }
 
+TEST_CASE("large blocks between windows are in the last report", "[sampling]") {
+  require_tracing();
+  const TemporaryFile file;
+  Child program({built("tests/programs/large_among_churn")});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "snapshot", "-o", file.path(), "--max-overhead", "1", "-d", "10",
+                "-p", std::to_string(program.pid())});
+  tracer.wait_for_prefix("leakbpf: tracing");
+  program.write_line("go");
+  std::istringstream words(program.wait_for_prefix("kept"));
+  std::string word;
+  double ledger = 0;
+  words >> word >> ledger;
+  REQUIRE(tracer.wait_end() == 0);
+  const Json snapshot = Json::parse(file.text());
+  CHECK(snapshot.at("overhead").at("duty_cycle").get<double>() < 0.9); // else there are no windows
+  double kept = 0;
+  for (const Json& site : snapshot.at("sites"))
+    for (const Json& frame : site.at("frames"))
+      if (frame.at("function") == "keep_large")
+        kept += site.at("outstanding_bytes").get<double>();
+  CHECK(kept > 0.95 * ledger);
+  CHECK(kept < 1.05 * ledger);
+}
+
 TEST_CASE("all targets together stay within their limit", "[sampling]") {
   require_tracing();
   Child one({built("tests/bench/leak_among_churn"), "30000", "1"});

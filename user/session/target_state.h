@@ -47,6 +47,7 @@ struct TargetState {
   std::optional<double> pages_since; ///< its pages have rows: allocations do not account for it
   std::optional<TargetEnd> ended;
   bool asked_for = false;        ///< by its PID or a selection; else it is a child
+  bool had_only_glibc = false;   ///< of the heap functions that were probed, at the end
   bool python_pools = false;     ///< its small objects are followed, by pools
   bool python_collector = false; ///< its garbage collector is followed
   bool rows_left = false;        ///< it has ended, and the kernel's table of sites has some of its

@@ -376,9 +376,12 @@ void Tracer::freeze() {
     if (target.alive())
       kernel_.stop_target(target.process.pid);
   windows_.finish();
-  for (const auto& [id, target] : targets_)
-    if (target.alive())
+  for (auto& [id, target] : targets_)
+    if (target.alive()) {
+      if (!again)
+        target.had_only_glibc = attachments_.uses_only_glibc(target.process.pid);
       attachments_.detach(target.process.pid);
+    }
   unwind_->drain();
   follow_events();
   take_finished_stacks();
