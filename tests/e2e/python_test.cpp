@@ -358,7 +358,7 @@ TEST_CASE("the leaking endpoint of a live web service is named", "[python][serve
   REQUIRE(tracer.wait_end() == 0);
   const std::string tables = tracer.rest();
   const std::string last = tables.substr(tables.rfind("severity"));
-  INFO(last);
+  INFO(tables);
   for (const std::string endpoint : {"large at", "small at", "new_order at"})
     CHECK(last.find(endpoint) != std::string::npos);
 }
