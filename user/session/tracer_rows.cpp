@@ -126,7 +126,10 @@ SiteReport Tracer::row_of(const SiteKey& key, const Site& site, const TargetStat
   estimate(row, target);
   add_window_error(row, site, target);
   if (site.trend) {
-    row.growth_bytes_per_minute = site.trend->rate * 60;
+    // What has all been given back does not grow, however much of it there was at times.
+    const bool is_empty = row.totals.outstanding_bytes() == 0;
+    row.growth_bytes_per_minute =
+        (is_empty ? std::min(site.trend->rate, 0.0) : site.trend->rate) * 60;
     judge_briefly(row, *site.trend);
   }
   row.reach = reach_.verdict(key);
