@@ -124,6 +124,8 @@ TEST_CASE("a busy program is followed in windows, and its leak found", "[samplin
 
 TEST_CASE("large blocks between windows are in the last report", "[sampling]") {
   require_tracing();
+  const bool ends_before = GENERATE(false, true);
+  CAPTURE(ends_before);
   const TemporaryFile file;
   Child program({built("tests/programs/large_among_churn")});
   program.wait_for_prefix("ready");
@@ -135,7 +137,9 @@ TEST_CASE("large blocks between windows are in the last report", "[sampling]") {
   std::string word;
   double ledger = 0;
   words >> word >> ledger;
-  REQUIRE(tracer.wait_end() == 0);
+  if (ends_before)
+    program.signal(SIGTERM);
+  REQUIRE(tracer.wait_end() == (ends_before ? 5 : 0)); // 5: the target ended
   const Json snapshot = Json::parse(file.text());
   CHECK(snapshot.at("overhead").at("duty_cycle").get<double>() < 0.9); // else there are no windows
   double kept = 0;
@@ -143,7 +147,8 @@ TEST_CASE("large blocks between windows are in the last report", "[sampling]") {
     for (const Json& frame : site.at("frames"))
       if (frame.at("function") == "keep_large")
         kept += site.at("outstanding_bytes").get<double>();
-  CHECK(kept > 0.95 * ledger);
+  // Of a target that has ended, one or two blocks that a window saw may be missing.
+  CHECK(kept > (ends_before ? 0.85 : 0.95) * ledger);
   CHECK(kept < 1.05 * ledger);
 }
 

@@ -23,9 +23,8 @@ public:
   /// True where its memory grows steadily, by 1 MB a minute at least, and
   ///  - less is outstanding than half of what that comes to (where allocations are seen in part,
   ///    next to nothing), which can be told before there is a trend of what is outstanding; or
-  ///  - what is outstanding grows less than half as fast. An estimate's noise may look like that
-  ///  for
-  ///    a moment, so it must have been so in all accounts of the last 10 s.
+  ///  - what is outstanding grows less than half as fast, in all accounts of the last 10 s: an
+  ///    estimate's noise may look like that for a moment.
   [[nodiscard]] bool is_shown_by(const GrowthAccount& account);
 
 private:

@@ -46,12 +46,12 @@ struct TargetState {
   UnexplainedGrowth unexplained;
   std::optional<double> pages_since; ///< its pages have rows: allocations do not account for it
   std::optional<TargetEnd> ended;
-  bool asked_for = false;        ///< by its PID or a selection; else it is a child
-  bool had_only_glibc = false;   ///< of the heap functions that were probed, at the end
-  bool python_pools = false;     ///< its small objects are followed, by pools
-  bool python_collector = false; ///< its garbage collector is followed
-  bool rows_left = false;        ///< it has ended, and the kernel's table of sites has some of its
-  bool ages_are_last = false;    ///< it has ended, and the kernel's table has no block of it
+  std::optional<bool> had_only_glibc; ///< of heap functions, when its probes were taken out
+  bool asked_for = false;             ///< by its PID or a selection; else it is a child
+  bool python_pools = false;          ///< its small objects are followed, by pools
+  bool python_collector = false;      ///< its garbage collector is followed
+  bool rows_left = false;     ///< it has ended, and the kernel's table of sites has some of its
+  bool ages_are_last = false; ///< it has ended, and the kernel's table has no block of it
   std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }

@@ -377,11 +377,8 @@ void Tracer::freeze() {
       kernel_.stop_target(target.process.pid);
   windows_.finish();
   for (auto& [id, target] : targets_)
-    if (target.alive()) {
-      if (!again)
-        target.had_only_glibc = attachments_.uses_only_glibc(target.process.pid);
-      attachments_.detach(target.process.pid);
-    }
+    if (target.alive())
+      take_probes_out(target);
   unwind_->drain();
   follow_events();
   take_finished_stacks();

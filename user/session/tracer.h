@@ -143,6 +143,7 @@ private:
   void on_fork(const leakbpf_event& event);
   void on_exec(const leakbpf_event& event);
   void on_exit(std::uint32_t id, std::string how);
+  void take_probes_out(TargetState& target);
   void keep_collections(TargetState& target);
   void end_target(TargetState& target, std::string how);
   void attach_pending();

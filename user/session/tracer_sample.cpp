@@ -263,8 +263,8 @@ Tracer::HeapBacking Tracer::backing_of(const SiteKey& place) {
 
 /// Between windows the large blocks of the target are known by their mappings.
 bool Tracer::maps_blocks(const TargetState& target) const {
-  const bool only_glibc =
-      frozen_ ? target.had_only_glibc : attachments_.uses_only_glibc(target.process.pid);
+  const bool only_glibc = target.had_only_glibc ? *target.had_only_glibc
+                                                : attachments_.uses_only_glibc(target.process.pid);
   return target.window.limited && !target.window.mappings_unseen && only_glibc;
 }
 

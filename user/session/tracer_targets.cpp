@@ -278,7 +278,14 @@ void Tracer::on_exit(std::uint32_t id, std::string how) {
     return;
   end_target(*target, std::move(how));
   windows_.remove(target->group, id);
-  attachments_.detach(target->process.pid);
+  take_probes_out(*target);
+}
+
+/// What is outstanding is judged after that, too, by what its heap was.
+void Tracer::take_probes_out(TargetState& target) {
+  if (!target.had_only_glibc)
+    target.had_only_glibc = attachments_.uses_only_glibc(target.process.pid);
+  attachments_.detach(target.process.pid);
 }
 
 void Tracer::attach_pending() {
