@@ -107,6 +107,25 @@ TEST_CASE("detect finds no leak in a steady program, and ends with 0", "[detect]
   CHECK_THAT(found.output, ContainsSubstring("none: no leak"));
 }
 
+TEST_CASE("a heap that gets fragmented is told from a leak", "[detect]") {
+  require_tracing();
+  const TemporaryFile file;
+  Child program({built("tests/programs/fragmented_heap")});
+  program.wait_for_prefix("ready");
+  Child tracer({built("leakbpf"), "detect", "30", "1", "-o", file.path(), "-p",
+                std::to_string(program.pid())});
+  CHECK(tracer.wait_end() == 0);
+  const std::string output = tracer.rest();
+  INFO(output);
+  CHECK_THAT(output, ContainsSubstring("low: it grows, and no leak is seen"));
+  CHECK_THAT(output, ContainsSubstring("is fragmentation: room between the blocks of the heap"));
+  const Json snapshot = Json::parse(file.text());
+  for (const Json& site : snapshot.at("sites")) {
+    CAPTURE(site);
+    CHECK(site.at("severity") == "none");
+  }
+}
+
 TEST_CASE("a suppressed leak is no leak, and is counted", "[detect]") {
   require_tracing();
   const TemporaryFile rules;

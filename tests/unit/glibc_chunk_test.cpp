@@ -2,6 +2,7 @@
 // Blocks that were given back, told by headers that are made here, and by those of the malloc that
 // runs this test.
 #include "fake_memory.h"
+#include "glibc_malloc.h"
 #include "target/glibc_chunk.h"
 
 #include <algorithm>
@@ -161,21 +162,10 @@ TEST_CASE("each of many blocks is told by itself", "[chunk]") {
   CHECK(*gone == expected);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool has_glibc_malloc = false;
-#elif defined(__GLIBC__)
-constexpr bool has_glibc_malloc = true;
-#else
-constexpr bool has_glibc_malloc = false;
-#endif
-
 /// Blocks of this process.
 class OwnBlocks {
 public:
-  OwnBlocks() {
-    if (!has_glibc_malloc)
-      SKIP("this program's malloc is not glibc's");
-  }
+  OwnBlocks() { skip_without_glibc_malloc(); }
   OwnBlocks(const OwnBlocks&) = delete;
   OwnBlocks& operator=(const OwnBlocks&) = delete;
   ~OwnBlocks() {

@@ -75,3 +75,16 @@ TEST_CASE("nothing is scaled where nothing is measured", "[reconcile]") {
   reconcile(rows, {});
   CHECK(rows[0].totals.outstanding_bytes() == 60'000'000);
 }
+
+TEST_CASE("small blocks grow no faster together than the heap's blocks do", "[reconcile]") {
+  std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 6'000'000, 500'000),
+                               row(LEAKBPF_KIND_HEAP, 60'000'000, 500'000), // of mapped blocks
+                               row(LEAKBPF_KIND_MMAP, 6'000'000, 0.0),
+                               row(LEAKBPF_KIND_HEAP, 6'000'000, 500'000, 2)};
+  reconcile(rows, {{1, {100'000'000, {}, {}, 0.25}}, {2, {100'000'000, {}, {}}}});
+  CHECK(rows[0].growth_bytes_per_minute == Approx(1'500'000));
+  CHECK(rows[0].growth_scale == Approx(0.25));
+  CHECK(rows[0].totals.outstanding_bytes() == 6'000'000); // it does hold them
+  for (const std::size_t other : {1, 2, 3})
+    CHECK(rows[other].growth_scale == 1);
+}

@@ -71,6 +71,19 @@ TEST_CASE("what churns explains no growth, once it is told from what grows", "[v
   CHECK(shown_after(churning) == 0);
 }
 
+TEST_CASE("growth may be unexplained before that is sure", "[verdict]") {
+  GrowthAccount each = account(0);
+  CHECK(may_be_unexplained(each)); // there is no trend of what is outstanding yet
+  each.outstanding = growing(5);
+  CHECK(may_be_unexplained(each));
+  each.outstanding = growing(7);
+  CHECK_FALSE(may_be_unexplained(each));
+  each.outstanding->shape = TrendShape::flat;
+  CHECK(may_be_unexplained(each));
+  each.anonymous = growing(0.9);
+  CHECK_FALSE(may_be_unexplained(each));
+}
+
 TEST_CASE("an estimate that falls back for a moment leaves no growth unexplained", "[verdict]") {
   UnexplainedGrowth growth;
   GrowthAccount noisy = account(100);

@@ -230,6 +230,49 @@ TEST_CASE("what outstanding bytes do not explain is said in words", "[verdict]")
   CHECK_FALSE(judge_target(evidence).explained_percent);
 }
 
+TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]") {
+  TargetEvidence evidence = evidence_of(growing(10));
+  evidence.outstanding = shaped(TrendShape::flat);
+  CHECK(judge_target(evidence).verdict.severity == Severity::high);
+  evidence.room = RoomGrowth{0.95, 8 * megabyte};
+  evidence.memory->lower = evidence.memory->rate * 0.9;
+  evidence.pages_seconds = 40;
+  TargetJudgement judged = judge_target(evidence);
+  CHECK(judged.verdict.severity == Severity::low);
+  CHECK(says(judged.verdict, "95% is fragmentation: room between the blocks of the heap grows "
+                             "9.5 MB/min, to 8.0 MB"));
+  CHECK_FALSE(says(judged.verdict, "the rest is"));
+  CHECK_FALSE(needs_pages(evidence));
+  SECTION("what leaks beside it counts") {
+    evidence.room->share = 0.4;
+    evidence.sites.rate = evidence.sites.projected = 6 * megabyte / 60;
+    CHECK(judge_target(evidence).verdict.severity == Severity::high);
+  }
+  SECTION("so does what nothing explains") {
+    evidence.room->share = 0.3;
+    CHECK(judge_target(evidence).verdict.severity == Severity::high);
+    CHECK(needs_pages(evidence));
+  }
+  SECTION("it fills the memory that the process may have") {
+    evidence.limit->used = 0.95 * static_cast<double>(evidence.limit->limit.bytes);
+    CHECK(judge_target(evidence).verdict.severity == Severity::critical);
+  }
+}
+
+TEST_CASE("a row that takes the place of others is no leak", "[verdict]") {
+  SiteEvidence evidence;
+  evidence.old_survival_percent = 100;
+  evidence.replaces = true;
+  evidence.trend = growing(5).scaled(0);
+  const SiteJudgement none = judge_site(evidence);
+  CHECK(none.verdict.severity == Severity::none);
+  CHECK(says(none.verdict, "in the place of blocks from before the attach"));
+  evidence.trend = growing(20).scaled(0.5);
+  const SiteJudgement rest = judge_site(evidence);
+  CHECK(rest.verdict.severity == Severity::high);
+  CHECK(says(rest.verdict, "the rest of what it keeps takes the place"));
+}
+
 TEST_CASE("a heap that fills from the inside is told", "[verdict]") {
   TargetEvidence evidence = evidence_of(shaped(TrendShape::flat));
   evidence.heap_sites.rate = 8 * megabyte / 60;

@@ -46,6 +46,16 @@ bool is_growing_sample(const SiteReport& row) {
          row.growth_bytes_per_minute.value_or(0) > 0;
 }
 
+bool is_growing_heap(const SiteReport& row) {
+  return row.key.kind == LEAKBPF_KIND_HEAP && !row.totals.is_of_mapped_blocks() &&
+         row.growth_bytes_per_minute.value_or(0) > 0;
+}
+
+void scale_growth(SiteReport& row, double factor) {
+  row.growth_scale = factor;
+  *row.growth_bytes_per_minute *= factor;
+}
+
 void bound_growth(std::vector<SiteReport>& rows,
                   const std::unordered_map<std::uint32_t, MeasuredMemory>& by_target) {
   std::map<std::uint32_t, double> sums;
@@ -54,10 +64,12 @@ void bound_growth(std::vector<SiteReport>& rows,
       sums[row.key.target] += *row.growth_bytes_per_minute;
   for (SiteReport& row : rows) {
     const auto memory = by_target.find(row.key.target);
-    if (!is_growing_sample(row) || memory == by_target.end() || !memory->second.growth)
+    if (memory == by_target.end())
       continue;
-    row.growth_scale = std::min(*memory->second.growth / sums[row.key.target], 1.0);
-    *row.growth_bytes_per_minute *= row.growth_scale;
+    if (is_growing_heap(row) && memory->second.kept < 1)
+      scale_growth(row, memory->second.kept);
+    else if (is_growing_sample(row) && memory->second.growth)
+      scale_growth(row, std::min(*memory->second.growth / sums[row.key.target], 1.0));
   }
 }
 

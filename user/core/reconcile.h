@@ -14,11 +14,13 @@ struct MeasuredMemory {
   std::uint64_t resident = 0;          ///< 0: unknown
   std::optional<std::uint64_t> python; ///< of the pools of its Python
   std::optional<double> growth;        ///< a minute; of memory that grows steadily
+  double kept = 1;                     ///< RoomGrowth::kept
 };
 
 /// Scales the estimates of each target down to what it has, by their totals and their growth, and
 /// adds what was taken off to their errors. What was counted block by block stays as it is. Sampled
-/// pages grow no faster together than the process does: they are a part of it.
+/// pages grow no faster together than the process does: they are a part of it. Small blocks of the
+/// heap grow no faster together than the blocks that are in it.
 void reconcile(std::vector<SiteReport>& rows,
                const std::unordered_map<std::uint32_t, MeasuredMemory>& by_target);
 

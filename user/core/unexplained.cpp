@@ -24,15 +24,17 @@ bool lacks_allocations(const GrowthAccount& account) {
 }
 
 bool outgrows_allocations(const GrowthAccount& account) {
-  const auto& outstanding = account.outstanding;
-  if (!grows(account) || account.seconds < settled_seconds || !outstanding ||
-      outstanding->shape == TrendShape::too_short)
-    return false;
-  const double rate = outstanding->sustained() ? outstanding->rate : 0;
-  return rate < explained_share * account.anonymous->rate;
+  return account.seconds >= settled_seconds && account.outstanding &&
+         account.outstanding->shape != TrendShape::too_short && may_be_unexplained(account);
 }
 
 } // namespace
+
+bool may_be_unexplained(const GrowthAccount& account) {
+  const auto& outstanding = account.outstanding;
+  const double rate = outstanding && outstanding->sustained() ? outstanding->rate : 0;
+  return grows(account) && rate < explained_share * account.anonymous->rate;
+}
 
 bool UnexplainedGrowth::is_shown_by(const GrowthAccount& account) {
   if (!outgrows_allocations(account))

@@ -17,6 +17,10 @@ struct GrowthAccount {
   std::optional<Trend> outstanding; ///< the trend of these
 };
 
+/// Does its memory grow steadily, by 1 MB a minute at least, and more than half of that is not
+/// known to be outstanding? An estimate's noise may look like that for a moment.
+[[nodiscard]] bool may_be_unexplained(const GrowthAccount& account);
+
 /// Of one process.
 class UnexplainedGrowth {
 public:

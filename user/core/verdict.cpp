@@ -18,6 +18,8 @@ constexpr double mostly_replaced = 0.5;
 // Below this, what is outstanding does not account for the growth, and a sentence says what may.
 constexpr double well_explained = 70;
 constexpr double short_run_seconds = 120;
+// From this share on it is said what of the growth is room in the heap.
+constexpr double told_share = 0.3;
 // Score of a site whose growth counts although that of its target is not told from noise: of many
 // that churn, some seem to grow by chance.
 constexpr double surely_growing = 0.8;
@@ -72,6 +74,12 @@ double sustained_rate(const std::optional<Trend>& trend) {
 /// Bytes a second, of what was allocated. What churns beside it can hide the growth of the sum.
 double allocated_rate(const TargetEvidence& evidence) {
   return std::max(sustained_rate(evidence.outstanding), evidence.sites.rate);
+}
+
+/// Bytes a second by which room between the blocks of its heap grows.
+double room_rate(const TargetEvidence& evidence) {
+  const auto& memory = judged_memory(evidence);
+  return evidence.room && memory ? evidence.room->share * std::max(memory->rate, 0.0) : 0;
 }
 
 /// Bytes a second that others than pages show: allocations and containers, two views of one memory.
@@ -134,6 +142,9 @@ private:
     const bool all_suppressed =
         evidence_.suppressed_rate > 0 && lasting < 0.1 * evidence_.suppressed_rate;
     judged_.verdict.severity = all_suppressed ? Severity::none : severity_of_growth(lasting * 60);
+    // It takes memory, though it is no leak.
+    if (!all_suppressed && severity_of_growth(room_rate(evidence_) * 60) > Severity::none)
+      judged_.verdict.severity = std::max(*judged_.verdict.severity, Severity::low);
     explain();
     doubt_short_run();
     if (!all_suppressed)
@@ -144,8 +155,9 @@ private:
   /// the RSS is taken from them, the rest from the RSS, and no more than it may grow.
   [[nodiscard]] double lasting_rate() const {
     const double rest = std::max(memory().rate - known().rate, 0.0) / std::max(memory().rate, 1e-9);
-    const double unexplained = std::max(rest * memory().projected - evidence_.suppressed_rate, 0.0);
-    return std::min(known().projected + (is_within_suppressed() ? 0 : unexplained),
+    const double unexplained =
+        std::max(rest * memory().projected - evidence_.suppressed_rate - room_rate(evidence_), 0.0);
+    return std::min(known().projected + (is_within_harmless() ? 0 : unexplained),
                     std::max(memory().upper, memory().rate));
   }
 
@@ -156,11 +168,12 @@ private:
     return evidence_.held.rate > evidence_.sites.rate ? evidence_.held : evidence_.sites;
   }
 
-  /// Is the growth, as far as it is certain, no more than what sites and suppressed stacks take?
-  /// The RSS comes in steps: more than they take is noise up to its confidence bounds.
-  [[nodiscard]] bool is_within_suppressed() const {
-    return evidence_.suppressed_rate > 0 &&
-           known().rate + evidence_.suppressed_rate >= std::min(memory().lower, memory().rate);
+  /// Is the growth, as far as it is certain, no more than what sites, suppressed stacks and room in
+  /// the heap take? The RSS comes in steps: more than they take is noise up to its confidence
+  /// bounds.
+  [[nodiscard]] bool is_within_harmless() const {
+    const double harmless = evidence_.suppressed_rate + room_rate(evidence_);
+    return harmless > 0 && known().rate + harmless >= std::min(memory().lower, memory().rate);
   }
 
   /// The resident part of a heap breathes for tens of seconds at a time: in a short run what no
@@ -229,6 +242,12 @@ private:
 
   /// What the growth may be that is in no row.
   [[nodiscard]] std::string rest_text() const {
+    if (evidence_.room && evidence_.room->share >= told_share)
+      return fmt::format("{:.0f}% is fragmentation: room between the blocks of the heap grows {}, "
+                         "to {}. malloc_trim(3), fewer arenas (MALLOC_ARENA_MAX) or another "
+                         "allocator give it back",
+                         100 * evidence_.room->share, per_minute(room_rate(evidence_)),
+                         format_bytes(evidence_.room->bytes));
     if (evidence_.held_only)
       return "the rest is in none that is seen, or native: a run without --kinds held tells who "
              "allocates it";
@@ -323,7 +342,7 @@ const std::optional<Trend>& judged_memory(const TargetEvidence& evidence) {
 bool needs_pages(const TargetEvidence& evidence) {
   const auto& memory = judged_memory(evidence);
   return evidence.pages_seconds && memory && memory->sustained() &&
-         100 * seen_rate(evidence) < well_explained * memory->rate;
+         100 * (seen_rate(evidence) + room_rate(evidence)) < well_explained * memory->rate;
 }
 
 bool is_shown_by_pages(const TargetEvidence& evidence) {
@@ -376,6 +395,11 @@ SiteJudgement judge_site(const SiteEvidence& evidence) {
       judged.verdict.reasons.push_back(no_growth_text("it", trend));
     return judged;
   }
+  if (evidence.replaces && trend.rate <= 0) {
+    judged.verdict.reasons.emplace_back("it grows in the place of blocks from before the attach: "
+                                        "the heap's blocks as a whole do not grow");
+    return judged;
+  }
   judged.verdict.reasons.push_back(
       fmt::format("{}, {}", intervals_text(trend), per_minute(trend.rate)));
   if (is_chance(evidence)) {
@@ -383,6 +407,9 @@ SiteJudgement judge_site(const SiteEvidence& evidence) {
     return judged;
   }
   judged.verdict.severity = severity_of_growth(trend.projected * 60);
+  if (evidence.replaces)
+    judged.verdict.reasons.emplace_back("the rest of what it keeps takes the place of blocks from "
+                                        "before the attach: the heap's blocks grow no faster");
   if (trend.shape == TrendShape::slowing)
     judged.verdict.reasons.push_back(slowing_text(trend, trend.projected));
   if (evidence.old_survival_percent)

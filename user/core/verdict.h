@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/report.h"
+#include "core/room_growth.h"
 #include "core/trend.h"
 
 #include <optional>
@@ -46,6 +47,7 @@ struct TargetEvidence {
   SureGrowth held;                     ///< of containers that grow; much of it is in `sites`, too
   SureGrowth touched;                  ///< of pages that were turned to; likewise
   std::optional<double> pages_seconds; ///< since these were turned to
+  std::optional<RoomGrowth> room;      ///< in its heap, where that was looked at
   bool held_only = false;              ///< nothing but containers was looked at
   bool by_pages = false;               ///< sites are those that touched what is resident
   std::string no_held; ///< why containers of a Python could not be read; empty: they were
@@ -82,6 +84,7 @@ struct SiteEvidence {
   std::optional<Trend> trend; ///< of its outstanding bytes
   std::optional<double> old_survival_percent;
   std::optional<double> survival_age_seconds;
+  bool replaces = false; ///< the trend is scaled: some takes the place of blocks from before
   const TargetEvidence* target = nullptr; ///< of its target; null: unknown
 };
 

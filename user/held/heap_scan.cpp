@@ -246,7 +246,7 @@ void HeapScan::scan_chunks(const HeapRange& range, const Visit& visit) {
   const auto first = find_first_chunk(memory_, mapping);
   if (!first)
     return;
-  for (ChunkWalk chunks(memory_, pages_, *first, range.end); !chunks.is_done(); chunks.step()) {
+  for (ChunkWalk chunks(memory_, pages_, *first); !chunks.is_done(); chunks.step()) {
     const auto block = chunks.block();
     if (!block || !block->in_use)
       continue;

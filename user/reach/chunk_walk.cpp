@@ -13,7 +13,6 @@ using namespace glibc_chunk; // NOLINT: its few names are what this file is abou
 namespace {
 
 constexpr std::uint64_t header_bytes = 16; ///< of which the first half belongs to the block before
-constexpr std::uint64_t heap_alignment = 64ULL << 20; ///< HEAP_MAX_SIZE of 64-bit glibc
 
 bool is_chunk_size(std::uint64_t word, std::uint64_t left) {
   const std::uint64_t size = word & ~flags;
@@ -24,23 +23,29 @@ std::optional<FirstChunk> in_main_arena(const ProcessMemory& memory, const Mappi
   const auto size = memory.get<std::uint64_t>(mapping.start + 8);
   if (!size || !is_chunk_size(*size, mapping.end - mapping.start))
     return std::nullopt;
-  return FirstChunk{ChunkPlace::main_arena, mapping.start};
+  return FirstChunk{ChunkPlace::main_arena, mapping.start, mapping.end};
 }
 
 /// The heap's own header stands before it, and in an arena's first heap the arena, whose sizes
 /// changed with versions.
 std::optional<FirstChunk> in_thread_arena(const ProcessMemory& memory, const Mapping& mapping) {
+  constexpr std::uint64_t size_offset = 0x10; // heap_info::size
+  const auto size = memory.get<std::uint64_t>(mapping.start + size_offset);
+  if (!size || *size > thread_heap_bytes)
+    return std::nullopt;
+  const std::uint64_t end = std::min(mapping.start + *size, mapping.end);
   for (const std::uint64_t offset : {0x30ULL, 0x20ULL, 0x8d0ULL, 0x8c0ULL, 0x8b0ULL}) {
     const std::uint64_t header = mapping.start + offset;
-    const auto size = memory.get<std::uint64_t>(header + 8);
-    if (!size || (*size & (other_arena | mapped)) != other_arena || header >= mapping.end ||
-        !is_chunk_size(*size, mapping.end - header))
+    const auto word = memory.get<std::uint64_t>(header + 8);
+    if (!word || (*word & (other_arena | mapped)) != other_arena || header >= end ||
+        !is_chunk_size(*word, end - header))
       continue;
-    const std::uint64_t next = header + (*size & ~flags);
+    const std::uint64_t next = header + (*word & ~flags);
     const auto second = memory.get<std::uint64_t>(next + 8);
-    if (next + header_bytes > mapping.end ||
-        (second && (*second & other_arena) != 0 && is_chunk_size(*second, mapping.end - next)))
-      return FirstChunk{ChunkPlace::thread_arena, header};
+    // One that is free does not say whose it is.
+    if (next + header_bytes > end ||
+        (second && (*second & mapped) == 0 && is_chunk_size(*second, end - next)))
+      return FirstChunk{ChunkPlace::thread_arena, header, end};
   }
   return std::nullopt;
 }
@@ -50,7 +55,7 @@ std::optional<FirstChunk> mapped_by_itself(const ProcessMemory& memory, const Ma
   if (memory.get<std::uint64_t>(mapping.start) != 0 || !size || (*size & flags) != mapped ||
       (*size & ~flags) % page_bytes != 0 || !is_chunk_size(*size, mapping.end - mapping.start))
     return std::nullopt;
-  return FirstChunk{ChunkPlace::mapped, mapping.start};
+  return FirstChunk{ChunkPlace::mapped, mapping.start, mapping.end};
 }
 
 } // namespace
@@ -60,16 +65,16 @@ std::optional<FirstChunk> find_first_chunk(const ProcessMemory& memory, const Ma
     return in_main_arena(memory, mapping);
   if (mapping.inode != 0 || !mapping.path.empty())
     return std::nullopt;
-  if (mapping.start % heap_alignment == 0)
+  if (mapping.start % thread_heap_bytes == 0)
     if (const auto first = in_thread_arena(memory, mapping))
       return first;
   return mapped_by_itself(memory, mapping);
 }
 
 ChunkWalk::ChunkWalk(const ProcessMemory& memory, const PresentPages& pages,
-                     const FirstChunk& first, std::uint64_t end)
+                     const FirstChunk& first)
     : memory_(memory), pages_(pages), place_(first.place), header_(first.header),
-      next_(first.header), end_(end), first_(first.header) {
+      next_(first.header), end_(first.end), first_(first.header) {
   look();
 }
 

@@ -29,6 +29,10 @@ struct HeapBlock {
                                                    const HeapBlock& block, std::uint64_t address,
                                                    std::size_t& headers);
 
+/// A heap of an arena but the main one begins at a multiple of it, and is no larger (HEAP_MAX_SIZE
+/// of 64-bit glibc).
+inline constexpr std::uint64_t thread_heap_bytes = 64ULL << 20;
+
 enum class ChunkPlace : std::uint8_t {
   main_arena,   ///< [heap]
   thread_arena, ///< a heap of another arena
@@ -39,6 +43,7 @@ enum class ChunkPlace : std::uint8_t {
 struct FirstChunk {
   ChunkPlace place = ChunkPlace::main_arena;
   std::uint64_t header = 0;
+  std::uint64_t end = 0; ///< of the last: a heap that was trimmed keeps its mapping
 };
 
 /// Nothing where glibc keeps no chunks.
@@ -48,9 +53,8 @@ struct FirstChunk {
 /// Goes over the chunks of a mapping, one after the other.
 class ChunkWalk {
 public:
-  /// `end` of the mapping. `memory` and `pages` must outlive it.
-  ChunkWalk(const ProcessMemory& memory, const PresentPages& pages, const FirstChunk& first,
-            std::uint64_t end);
+  /// `memory` and `pages` must outlive it.
+  ChunkWalk(const ProcessMemory& memory, const PresentPages& pages, const FirstChunk& first);
   /// The chunk's block. Nothing when it is malloc's own.
   [[nodiscard]] std::optional<HeapBlock> block() const;
   /// What is in that block, up to `most` bytes, for the moment: less where pages are not there.

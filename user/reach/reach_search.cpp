@@ -97,7 +97,7 @@ void ReachSearch::add_area(const Mapping& mapping, const Mapping* before,
 void ReachSearch::add_blocks(const Mapping& mapping, Area area) {
   const auto first = find_first_chunk(memory_, mapping);
   if (first) {
-    ChunkWalk chunks(memory_, pages_, *first, mapping.end);
+    ChunkWalk chunks(memory_, pages_, *first);
     for (; !chunks.is_done() && heap_.size() < most_blocks; chunks.step())
       if (const auto block = chunks.block())
         heap_.add(block->start, block->end, block->in_use);

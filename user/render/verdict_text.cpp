@@ -24,18 +24,24 @@ constexpr std::size_t most_targets = 12; // it is to fit into a ticket
 constexpr std::size_t most_in_detail = 3;
 constexpr std::size_t most_rows = 3; // that grow, of a target
 
-std::string word_for(const Verdict& verdict, double seconds) {
-  if (!verdict.severity)
+std::string word_for(const TargetReport& target, double seconds) {
+  constexpr double a_little = 1 << 20; // bytes a minute
+  const auto severity = target.verdict.severity;
+  if (!severity)
     return "unknown";
-  if (*verdict.severity == Severity::none)
+  if (*severity == Severity::none)
     return "none: no leak seen in " + format_duration(seconds);
-  return std::string(severity_name(*verdict.severity)) +
-         (is_leak(*verdict.severity) ? ": it leaks" : ": it grows a little");
+  const std::string name(severity_name(*severity));
+  if (is_leak(*severity))
+    return name + ": it leaks";
+  return name + (target.rss_growth_bytes_per_minute.value_or(0) < a_little
+                     ? ": it grows a little"
+                     : ": it grows, and no leak is seen");
 }
 
 std::string target_line(const TargetReport& target, double seconds) {
-  std::string line = fmt::format("PID {} {}: {}", describe_pid(target), target.comm,
-                                 word_for(target.verdict, seconds));
+  std::string line =
+      fmt::format("PID {} {}: {}", describe_pid(target), target.comm, word_for(target, seconds));
   if (target.rss_end_bytes)
     line += fmt::format("   RSS {}", format_bytes(static_cast<double>(*target.rss_end_bytes)));
   if (target.rss_growth_bytes_per_minute)

@@ -126,7 +126,7 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
       namer_(proc_, [this](std::uint32_t target,
                            std::uint64_t address) { return kernel_.code_deaths(target, address); }),
       sources_(proc_), holders_(options_.show_keys, [this] { return elapsed(); }),
-      reach_(proc_, [this] { return elapsed(); }), limits_(proc_) {}
+      reach_(proc_, [this] { return elapsed(); }), rooms_(proc_), limits_(proc_) {}
 
 Tracer::~Tracer() {
   try {

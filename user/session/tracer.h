@@ -16,6 +16,7 @@
 #include "python/pools.h"
 #include "session/attachments.h"
 #include "session/hash_list.h"
+#include "session/heap_room_watch.h"
 #include "session/heap_windows.h"
 #include "session/held_watches.h"
 #include "session/python_heap.h"
@@ -248,6 +249,8 @@ private:
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
+  [[nodiscard]] static bool is_growing_small(const TargetState& target,
+                                             const GrowthAccount& account);
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
   [[nodiscard]] bool can_afford_pages(double now) const;
   bool turn_to_pages(double now);
@@ -381,6 +384,7 @@ private:
   std::unordered_map<std::uint32_t, double> suppressed_rates_;       ///< by target, bytes a second
   HeldWatches holders_;
   ReachWatch reach_;
+  HeapRoomWatch rooms_;
   std::uint32_t last_reached_ = 0;                                  ///< target
   std::map<std::uint32_t, std::vector<HeldFinding>> found_holders_; ///< by target, for a report
   MemoryLimits limits_;

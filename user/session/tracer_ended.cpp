@@ -198,6 +198,7 @@ void Tracer::drop_settled(const SitesByTarget& settled) {
     suppressed_rates_.erase(id);
     targets_.erase(id);
     holders_.settle(id);
+    rooms_.forget(id);
   }
 }
 

@@ -95,6 +95,9 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
   evidence.seconds = until - target.since;
   read_memory_trends(growth_, target.id, target.since, evidence);
   evidence.outstanding = growth_.target_trend(target.id, TargetSeries::outstanding, target.since);
+  evidence.room = rooms_.growth(target.id);
+  if (evidence.room && evidence.outstanding)
+    evidence.outstanding = evidence.outstanding->scaled(evidence.room->kept);
   constexpr double grown_up_seconds = 60;
   evidence.young = !(target.asked_for && target.since < 1) &&
                    evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);
@@ -131,12 +134,11 @@ void Tracer::judge_target_row(const TargetState& target, const Losses& losses, T
 
 namespace {
 
-/// All that is outstanding are a few large blocks.
+/// All that is outstanding are a few large blocks: realloc maps them anew, and moves their pages.
 bool is_resized(const SiteTotals& totals) {
   constexpr std::uint64_t most_blocks = 16;
-  constexpr std::uint64_t large_bytes = 128 << 10; // realloc maps anew, and moves pages
   const std::uint64_t blocks = totals.outstanding_count();
-  return blocks > 0 && blocks <= most_blocks && totals.outstanding_bytes() / blocks >= large_bytes;
+  return blocks > 0 && blocks <= most_blocks && totals.is_of_mapped_blocks();
 }
 
 } // namespace
@@ -145,6 +147,7 @@ SiteEvidence Tracer::evidence_of(const SiteReport& site) const {
   SiteEvidence evidence;
   if (const Trend* trend = trend_of_site(site.key))
     evidence.trend = trend->scaled(site.scale * site.growth_scale);
+  evidence.replaces = site.key.kind == LEAKBPF_KIND_HEAP && site.growth_scale < 1;
   // A buffer that is made larger is given back and taken anew each time: that none of it is old
   // says nothing.
   if (!is_resized(site.totals)) {

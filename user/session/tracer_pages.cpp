@@ -59,11 +59,19 @@ bool Tracer::can_afford_pages(double now) const {
   });
 }
 
-/// Once: a target that grows by what was allocated later has rows of that.
+/// A small heap is soon looked through, though allocations account for the growth: they may take
+/// the place of others.
+bool Tracer::is_growing_small(const TargetState& target, const GrowthAccount& account) {
+  constexpr std::uint64_t most_resident = 256 << 20; // bytes
+  return account.anonymous && account.anonymous->sustained() &&
+         target.rss_now.value_or(~0ULL) <= most_resident;
+}
+
+/// Pages are turned to once: a target that grows by what was allocated later has rows of that.
 void Tracer::look_for_unexplained(TargetState& target, double now,
                                   std::uint64_t outstanding_bytes) {
   constexpr double between_looks = 2;
-  if (!options_.kernel.pages_on_demand || target.pages_since || now < target.next_account)
+  if (now < target.next_account)
     return;
   target.next_account = now + between_looks;
   // Before there are some windows nothing is known of what was allocated.
@@ -77,7 +85,10 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
   const GrowthAccount account{now - target.since, trend(TargetSeries::anonymous),
                               static_cast<double>(outstanding_bytes), window.limited,
                               trend(TargetSeries::outstanding)};
-  if (!target.unexplained.is_shown_by(account) || !turn_to_pages(now) ||
+  if (may_be_unexplained(account) || is_growing_small(target, account))
+    rooms_.follow(target.id, target.process.pid);
+  if (!options_.kernel.pages_on_demand || target.pages_since ||
+      !target.unexplained.is_shown_by(account) || !turn_to_pages(now) ||
       !kernel_.follow_pages_of(target.process.pid))
     return;
   target.pages_since = now;

@@ -13,21 +13,7 @@ namespace {
 // Rows that are looked at, and pages of all of them: 32 MB of pagemap.
 constexpr std::size_t most_measured = 20;
 constexpr std::uint64_t most_pages = 1 << 22;
-constexpr std::uint64_t pages_at_once = 1 << 16;
 constexpr std::uint64_t least_mapped_bytes = 1 << 20;
-
-/// In RAM, or swapped out.
-std::uint64_t used_bytes(const PresentPages& pages, std::uint64_t address, std::uint64_t bytes) {
-  std::uint64_t used = 0;
-  for (std::uint64_t done = 0; done < bytes;) {
-    const std::uint64_t part = std::min(bytes - done, pages_at_once * page_bytes);
-    const auto states = pages.states(address + done, (part + page_bytes - 1) / page_bytes);
-    used += states.size() -
-            static_cast<std::uint64_t>(std::count(states.begin(), states.end(), PageState::absent));
-    done += part;
-  }
-  return std::min(used * page_bytes, bytes);
-}
 
 } // namespace
 

@@ -96,6 +96,8 @@ std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() cons
     memory.resident = target.rss_now.value_or(0);
     if (target.small_objects)
       memory.python = target.small_objects->pool_bytes;
+    if (const auto room = rooms_.growth(id))
+      memory.kept = room->kept;
     if (!has_rows_of_pages(target))
       continue;
     TargetEvidence evidence;
@@ -162,8 +164,7 @@ void Tracer::estimate(SiteReport& row, const TargetState& target) const {
     const auto bytes = static_cast<double>(row.totals.outstanding_bytes());
     const auto count = static_cast<double>(row.totals.outstanding_count());
     // Blocks with mappings of their own are known all the time.
-    constexpr double mapped_bytes = 128 * 1024;
-    const bool mapped = bytes >= mapped_bytes * count && maps_blocks(target);
+    const bool mapped = row.totals.is_of_mapped_blocks() && maps_blocks(target);
     if (row.estimated && !mapped)
       row.standard_error_bytes =
           sampling_error(bytes, count, window.mean_bytes, 1.0 / window.scale);

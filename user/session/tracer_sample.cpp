@@ -327,9 +327,14 @@ void Tracer::sample_whole() {
 
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  for (const auto& [key, site] : sites_)
+  std::unordered_map<std::uint32_t, std::uint64_t> in_heap; // but for blocks with their own mapping
+  for (const auto& [key, site] : sites_) {
+    const std::uint64_t bytes = site.totals.outstanding_bytes();
     if (is_summed(key))
-      outstanding[key.target] += site.totals.outstanding_bytes();
+      outstanding[key.target] += bytes;
+    if (key.kind == LEAKBPF_KIND_HEAP && !site.totals.is_of_mapped_blocks())
+      in_heap[key.target] += bytes;
+  }
   const bool keep_point = history_.begin_sample();
   MemoryLimitSample limits(limits_);
   const bool all = looks_at_all();
@@ -355,6 +360,7 @@ void Tracer::sample_targets(double now) {
     if (keep_point && looked)
       history_.add(point);
   }
+  rooms_.look(now, in_heap);
   history_.end_sample(living_targets());
 }
 

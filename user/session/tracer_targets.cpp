@@ -264,6 +264,7 @@ void Tracer::end_target(TargetState& target, std::string how) {
   target.ended = TargetEnd{std::move(how), elapsed()};
   keep_collections(target);
   holders_.end(target.id);
+  rooms_.end(target.id);
 }
 
 void Tracer::keep_collections(TargetState& target) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/present_pages.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -36,6 +38,19 @@ std::vector<PageState> LivePages::states(std::uint64_t address, std::size_t coun
   for (const std::uint64_t entry : entries)
     states.push_back(state_of(entry));
   return states;
+}
+
+std::uint64_t used_bytes(const PresentPages& pages, std::uint64_t address, std::uint64_t bytes) {
+  constexpr std::uint64_t pages_at_once = 1 << 16;
+  std::uint64_t used = 0;
+  for (std::uint64_t done = 0; done < bytes;) {
+    const std::uint64_t part = std::min(bytes - done, pages_at_once * page_bytes);
+    const auto states = pages.states(address + done, (part + page_bytes - 1) / page_bytes);
+    used += states.size() -
+            static_cast<std::uint64_t>(std::count(states.begin(), states.end(), PageState::absent));
+    done += part;
+  }
+  return std::min(used * page_bytes, bytes);
 }
 
 } // namespace leakbpf

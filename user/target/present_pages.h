@@ -37,4 +37,8 @@ private:
   UniqueFd file_;
 };
 
+/// Bytes from `address` on whose pages are in RAM or swapped out, counted in whole pages.
+[[nodiscard]] std::uint64_t used_bytes(const PresentPages& pages, std::uint64_t address,
+                                       std::uint64_t bytes);
+
 } // namespace leakbpf
