@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process whose memory is the input: headers of chunks, variables, a stack. Whatever stands
-// there, the search for who holds its blocks ends.
+// there, the search for who holds its blocks ends, and no heap has more than its mappings.
+#include "reach/heap_room.h"
 #include "reach/reach_search.h"
 
 #include <algorithm>
@@ -96,6 +97,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       blocks.push_back({at, 32});
   const std::vector<Reach> found = ReachSearch(memory, pages, mappings, stacks).run(blocks);
   if (found.size() != blocks.size())
+    std::abort();
+  std::uint64_t mapped = 0;
+  for (const Mapping& mapping : mappings)
+    mapped += mapping.end - mapping.start;
+  const auto room = measure_heap_room(memory, pages, mappings);
+  if (room && room->free_bytes + room->used_bytes > mapped)
     std::abort();
   return 0;
 }

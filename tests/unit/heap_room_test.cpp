@@ -33,6 +33,22 @@ private:
   std::uint64_t until_;
 };
 
+class SwappedPage : public PresentPages {
+public:
+  explicit SwappedPage(std::uint64_t page) : page_(page) {}
+  [[nodiscard]] std::vector<PageState> states(std::uint64_t address,
+                                              std::size_t count) const override {
+    std::vector<PageState> states(count, PageState::present);
+    const std::uint64_t first = address / page_bytes * page_bytes;
+    if (page_ >= first && page_ < first + count * page_bytes)
+      states[(page_ - first) / page_bytes] = PageState::swapped;
+    return states;
+  }
+
+private:
+  std::uint64_t page_;
+};
+
 TEST_CASE("room is what lies between blocks, and behind the last", "[room]") {
   MadeMemory memory;
   memory.take(0x290); // a thread's cache is malloc's own
@@ -64,12 +80,34 @@ TEST_CASE("of a heap whose headers do not lead to its end nothing is said", "[ro
   SECTION("nothing behind a block") {
     memory.put(block - 8 + 0x40, 0);
   }
-  SECTION("a page that was swapped out") {
-    const FirstPages none(heap_at);
-    CHECK_FALSE(measure_heap_room(memory, none, made_mappings()));
-    memory.put(block - 8, 0);
-  }
   CHECK_FALSE(measure_heap_room(memory, AllThere(), made_mappings()));
+}
+
+TEST_CASE("of a heap of which a page was swapped out nothing is said", "[room]") {
+  MadeMemory memory;
+  memory.take(0x290);
+  memory.take(heap_bytes / 2);
+  memory.take(0x60);
+  CHECK(measure_heap_room(memory, SwappedPage(heap_at + page_bytes), made_mappings())); // a block's
+  CHECK_FALSE(measure_heap_room(memory, SwappedPage(heap_at), made_mappings()));
+  CHECK_FALSE(measure_heap_room(memory, SwappedPage(heap_at + heap_bytes / 2),
+                                made_mappings())); // a header's
+}
+
+TEST_CASE("a heap that the kernel keeps in several mappings is one", "[room]") {
+  MadeMemory memory;
+  memory.take(0x290);
+  memory.take(heap_bytes / 2);
+  memory.take(0x60);
+  std::vector<Mapping> mappings = made_mappings();
+  const auto whole = measure_heap_room(memory, AllThere(), mappings);
+  mappings.insert(mappings.begin(), mappings.front());
+  mappings[0].end = mappings[1].start = heap_at + page_bytes;
+  const auto parts = measure_heap_room(memory, AllThere(), mappings);
+  REQUIRE(whole);
+  REQUIRE(parts);
+  CHECK(parts->used_bytes == whole->used_bytes);
+  CHECK(parts->free_bytes == whole->free_bytes);
 }
 
 TEST_CASE("where glibc has no heap there is none to measure", "[room]") {

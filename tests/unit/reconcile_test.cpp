@@ -21,6 +21,14 @@ SiteReport row(leakbpf_kind kind, std::uint64_t outstanding, std::optional<doubl
   return site;
 }
 
+/// Whose blocks grow by so many bytes a minute, and its rows by more.
+RoomGrowth heap_of(double growth) {
+  RoomGrowth heap;
+  heap.blocks_rate = growth / 60;
+  heap.replaced_rate = 1;
+  return heap;
+}
+
 } // namespace
 
 TEST_CASE("estimates of more than a process has are scaled down to it", "[reconcile]") {
@@ -81,10 +89,32 @@ TEST_CASE("small blocks grow no faster together than the heap's blocks do", "[re
                                row(LEAKBPF_KIND_HEAP, 60'000'000, 500'000), // of mapped blocks
                                row(LEAKBPF_KIND_MMAP, 6'000'000, 0.0),
                                row(LEAKBPF_KIND_HEAP, 6'000'000, 500'000, 2)};
-  reconcile(rows, {{1, {100'000'000, {}, {}, 0.25}}, {2, {100'000'000, {}, {}}}});
+  reconcile(rows, {{1, {100'000'000, {}, {}, heap_of(1'500'000)}}, {2, {100'000'000, {}, {}}}});
   CHECK(rows[0].growth_bytes_per_minute == Approx(1'500'000));
   CHECK(rows[0].growth_scale == Approx(0.25));
   CHECK(rows[0].totals.outstanding_bytes() == 6'000'000); // it does hold them
   for (const std::size_t other : {1, 2, 3})
     CHECK(rows[other].growth_scale == 1);
+}
+
+TEST_CASE("a row that turns much over hides none that leaks", "[reconcile]") {
+  std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 10'000'000, 500'000),
+                               row(LEAKBPF_KIND_HEAP, 2'000'000, 500'000)};
+  reconcile(rows, {{1, {100'000'000, {}, {}, heap_of(2'000'000)}}});
+  CHECK(rows[0].growth_bytes_per_minute == Approx(1'000'000)); // either may be the one
+  CHECK(rows[1].growth_bytes_per_minute == Approx(1'000'000));
+}
+
+TEST_CASE("where the heap's blocks do not grow no row of it does", "[reconcile]") {
+  std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 10'000'000, 0.0)};
+  reconcile(rows, {{1, {100'000'000, {}, {}, heap_of(0)}}});
+  CHECK(rows[0].growth_bytes_per_minute == 0.0);
+  CHECK(rows[0].growth_scale == 0);
+}
+
+TEST_CASE("growth that was brought down to what a process has is not scaled twice", "[reconcile]") {
+  std::vector<SiteReport> rows{row(LEAKBPF_KIND_HEAP, 8'000'000, 500'000)};
+  reconcile(rows, {{1, {4'000'000, {}, {}, heap_of(2'000'000)}}});
+  CHECK(rows[0].growth_bytes_per_minute == Approx(2'000'000));
+  CHECK(rows[0].scale * rows[0].growth_scale == Approx(0.25));
 }

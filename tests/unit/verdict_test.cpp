@@ -239,7 +239,7 @@ TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]"
   evidence.pages_seconds = 40;
   TargetJudgement judged = judge_target(evidence);
   CHECK(judged.verdict.severity == Severity::low);
-  CHECK(says(judged.verdict, "95% is fragmentation: room between the blocks of the heap grows "
+  CHECK(says(judged.verdict, "0% of it, 95% is fragmentation: free room in the heap grows "
                              "9.5 MB/min, to 8.0 MB"));
   CHECK_FALSE(says(judged.verdict, "the rest is"));
   CHECK_FALSE(needs_pages(evidence));
@@ -250,8 +250,17 @@ TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]"
   }
   SECTION("so does what nothing explains") {
     evidence.room->share = 0.3;
-    CHECK(judge_target(evidence).verdict.severity == Severity::high);
+    evidence.memory->lower = evidence.memory->rate * 0.2; // as in a short run
+    judged = judge_target(evidence);
+    CHECK(judged.verdict.severity == Severity::high);
+    CHECK(says(judged.verdict, "30% is fragmentation"));
+    CHECK(says(judged.verdict, "; the rest is"));
     CHECK(needs_pages(evidence));
+  }
+  SECTION("a suppressed trickle beside it hides no limit") {
+    evidence.suppressed_rate = 0.2 * megabyte / 60;
+    evidence.limit->used = 0.95 * static_cast<double>(evidence.limit->limit.bytes);
+    CHECK(judge_target(evidence).verdict.severity == Severity::critical);
   }
   SECTION("it fills the memory that the process may have") {
     evidence.limit->used = 0.95 * static_cast<double>(evidence.limit->limit.bytes);
@@ -270,7 +279,7 @@ TEST_CASE("a row that takes the place of others is no leak", "[verdict]") {
   evidence.trend = growing(20).scaled(0.5);
   const SiteJudgement rest = judge_site(evidence);
   CHECK(rest.verdict.severity == Severity::high);
-  CHECK(says(rest.verdict, "the rest of what it keeps takes the place"));
+  CHECK(says(rest.verdict, "scaled down to what the heap's blocks grow by"));
 }
 
 TEST_CASE("a heap that fills from the inside is told", "[verdict]") {

@@ -46,30 +46,47 @@ bool is_growing_sample(const SiteReport& row) {
          row.growth_bytes_per_minute.value_or(0) > 0;
 }
 
+/// Blocks with mappings of their own are known all the time.
 bool is_growing_heap(const SiteReport& row) {
   return row.key.kind == LEAKBPF_KIND_HEAP && !row.totals.is_of_mapped_blocks() &&
          row.growth_bytes_per_minute.value_or(0) > 0;
 }
 
-void scale_growth(SiteReport& row, double factor) {
-  row.growth_scale = factor;
-  *row.growth_bytes_per_minute *= factor;
+/// A minute; of all rows of its kind together. Nothing where none is known.
+std::optional<double> most_growth(const SiteReport& row, const MeasuredMemory& memory) {
+  if (is_growing_sample(row))
+    return memory.growth;
+  if (is_growing_heap(row) && memory.heap && memory.heap->replaced_rate > 0)
+    return memory.heap->blocks_rate * 60;
+  return std::nullopt;
+}
+
+/// No row of a heap grows faster than all of its blocks.
+double bounded_growth(const SiteReport& row, const MeasuredMemory& memory) {
+  const double growth = *row.growth_bytes_per_minute;
+  return is_growing_heap(row) ? std::min(growth, *most_growth(row, memory)) : growth;
 }
 
 void bound_growth(std::vector<SiteReport>& rows,
                   const std::unordered_map<std::uint32_t, MeasuredMemory>& by_target) {
-  std::map<std::uint32_t, double> sums;
-  for (const SiteReport& row : rows)
-    if (is_growing_sample(row))
-      sums[row.key.target] += *row.growth_bytes_per_minute;
-  for (SiteReport& row : rows) {
+  const auto memory_of = [&](const SiteReport& row) {
     const auto memory = by_target.find(row.key.target);
-    if (memory == by_target.end())
+    return memory != by_target.end() && most_growth(row, memory->second) ? &memory->second
+                                                                         : nullptr;
+  };
+  std::map<std::pair<std::uint32_t, leakbpf_kind>, double> sums;
+  for (const SiteReport& row : rows)
+    if (const MeasuredMemory* const memory = memory_of(row))
+      sums[{row.key.target, row.key.kind}] += bounded_growth(row, *memory);
+  for (SiteReport& row : rows) {
+    const MeasuredMemory* const memory = memory_of(row);
+    if (!memory)
       continue;
-    if (is_growing_heap(row) && memory->second.kept < 1)
-      scale_growth(row, memory->second.kept);
-    else if (is_growing_sample(row) && memory->second.growth)
-      scale_growth(row, std::min(*memory->second.growth / sums[row.key.target], 1.0));
+    const double sum = sums[{row.key.target, row.key.kind}];
+    const double growth = bounded_growth(row, *memory) *
+                          (sum > 0 ? std::min(*most_growth(row, *memory) / sum, 1.0) : 0);
+    row.growth_scale = growth / *row.growth_bytes_per_minute;
+    row.growth_bytes_per_minute = growth;
   }
 }
 

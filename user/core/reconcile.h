@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/report.h"
+#include "core/room_growth.h"
 
 #include <unordered_map>
 
@@ -14,7 +15,7 @@ struct MeasuredMemory {
   std::uint64_t resident = 0;          ///< 0: unknown
   std::optional<std::uint64_t> python; ///< of the pools of its Python
   std::optional<double> growth;        ///< a minute; of memory that grows steadily
-  double kept = 1;                     ///< RoomGrowth::kept
+  std::optional<RoomGrowth> heap{};    ///< where it was looked at
 };
 
 /// Scales the estimates of each target down to what it has, by their totals and their growth, and

@@ -2,60 +2,88 @@
 #include "core/room_growth.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace leakbpf {
 
 namespace {
 
 constexpr std::size_t most_looks = 64;
-constexpr std::size_t fewest_looks = 3;
+constexpr std::size_t fewest_looks = 4;
 constexpr double least_seconds = 10;
-// Of outstanding bytes that grow by less, nothing is said.
-constexpr double least_outstanding = 1 << 20;
+// Of less nothing is said.
+constexpr double least_rise = 512 << 10;
+// What steps differ by from the usual one, against what grew in all.
+constexpr double most_noise = 0.2;
 // Looks and sums are not of the same moment, and windows tell of a part: by so much they may
 // differ.
 constexpr double tolerance = 0.7;
-constexpr double noise = 0.1; // of the same
+// So small a part of it, and so little, are free blocks that threads keep for themselves.
+constexpr double noise_share = 0.1;
+constexpr double noise_rate = 1024.0 * 1024 / 60; // a second
+
+/// Of even numbers the lower one.
+double median(std::vector<double>& numbers) {
+  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>((numbers.size() - 1) / 2);
+  std::nth_element(numbers.begin(), middle, numbers.end());
+  return *middle;
+}
 
 struct Rise {
-  double whole = 0; ///< from the first to the last
+  double whole = 0; ///< from the first look to the last
   double usual = 0; ///< as many times the median of the steps as there are
+  double noise = 0; ///< what a step differs by from it, likewise the median
 };
 
-template <class Value> Rise rise_of(const std::vector<RoomLook>& looks, Value value) {
+Rise rise_of(const std::vector<HeapLook>& looks, double HeapLook::*what) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < looks.size(); i++)
-    steps.push_back(value(looks[i]) - value(looks[i - 1]));
-  const auto middle = steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2);
-  std::nth_element(steps.begin(), middle, steps.end());
-  return {value(looks.back()) - value(looks.front()), *middle * static_cast<double>(steps.size())};
+    steps.push_back(looks[i].*what - looks[i - 1].*what);
+  const double usual = median(steps);
+  Rise rise{looks.back().*what - looks.front().*what, usual * static_cast<double>(steps.size()), 0};
+  for (double& step : steps)
+    step = std::abs(step - usual);
+  rise.noise = median(steps);
+  return rise;
 }
 
 } // namespace
 
-void RoomHistory::add(const RoomLook& look) {
+void RoomHistory::add(const HeapLook& look) {
+  if (skipped_++ % stride_ != 0)
+    return;
   looks_.push_back(look);
-  if (looks_.size() > most_looks) // the oldest says least of what goes on now
-    looks_.erase(looks_.begin());
+  if (looks_.size() < most_looks)
+    return;
+  for (std::size_t i = 2; i < looks_.size(); i += 2)
+    looks_[i / 2] = looks_[i];
+  looks_.resize((looks_.size() + 1) / 2);
+  stride_ *= 2;
+  skipped_ = 1;
 }
 
 std::optional<RoomGrowth> RoomHistory::growth() const {
-  if (looks_.size() < fewest_looks ||
-      looks_.back().seconds - looks_.front().seconds < least_seconds)
+  if (looks_.size() < fewest_looks)
     return std::nullopt;
-  const auto whole = [&](auto value) { return rise_of(looks_, value).whole; };
-  const Rise room = rise_of(looks_, [](const RoomLook& look) { return look.free_bytes; });
-  const Rise used = rise_of(looks_, [](const RoomLook& look) { return look.used_bytes; });
-  const double memory = whole([](const RoomLook& look) { return look.memory; });
-  const double outstanding = whole([](const RoomLook& look) { return look.outstanding; });
+  const double seconds = looks_.back().seconds - looks_.front().seconds;
+  const Rise room = rise_of(looks_, &HeapLook::room);
+  const Rise used = rise_of(looks_, &HeapLook::used);
+  const double memory = rise_of(looks_, &HeapLook::memory).whole;
+  const double outstanding = rise_of(looks_, &HeapLook::outstanding).whole;
+  if (seconds < least_seconds ||
+      std::max(room.noise, used.noise) > most_noise * std::max(memory, outstanding))
+    return std::nullopt;
   RoomGrowth growth;
-  growth.bytes = looks_.back().free_bytes;
-  if (memory > 0)
+  growth.bytes = looks_.back().room;
+  if (memory >= least_rise)
     growth.share =
         std::clamp(std::min({room.whole, room.usual, room.whole + used.whole}) / memory, 0.0, 1.0);
-  const double kept = std::max({used.whole, used.usual, 0.0});
-  if (outstanding >= least_outstanding && kept < tolerance * outstanding)
-    growth.kept = kept < noise * outstanding ? 0 : kept / outstanding;
+  const double elsewhere = std::max(memory - room.whole - used.whole, 0.0);
+  const double blocks = std::max({used.whole, used.usual, 0.0}) + elsewhere;
+  if (blocks >= std::min(noise_share * outstanding, noise_rate * seconds))
+    growth.blocks_rate = blocks / seconds;
+  if (outstanding >= least_rise && blocks < tolerance * outstanding)
+    growth.replaced_rate = outstanding / seconds - growth.blocks_rate;
   return growth;
 }
 

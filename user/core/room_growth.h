@@ -10,34 +10,39 @@
 namespace leakbpf {
 
 /// A look at a heap. Bytes.
-struct RoomLook {
+struct HeapLook {
   double seconds = 0;
-  double free_bytes = 0;  ///< room between blocks: fragmentation
-  double used_bytes = 0;  ///< in blocks
-  double memory = 0;      ///< of the process, resident
-  double outstanding = 0; ///< what was taken since the attach, and lies there
+  double room = 0;        ///< free between blocks, or not handed out yet, and in memory
+  double used = 0;        ///< in blocks
+  double memory = 0;      ///< of the process that is no file's
+  double outstanding = 0; ///< taken since the attach, and in the heap
 };
 
+/// Bytes, and bytes a second.
 struct RoomGrowth {
-  double share = 0; ///< of what the memory grew by since the first look: room, 0 to 1
+  double share = 0; ///< of what the memory grew by: room, 0 to 1
   double bytes = 0; ///< of room, at the last look
-  /// Of what outstanding bytes grew by: what the blocks grew by, 0 to 1. The rest took the place of
-  /// blocks from before the attach.
-  double kept = 1;
+  /// What the blocks grow by as a whole: no stack of theirs grows faster.
+  double blocks_rate = 0;
+  /// What outstanding bytes grow by beside that: they take the place of blocks from before the
+  /// attach, or are an error of the estimate. 0 where it may be none.
+  double replaced_rate = 0;
 };
 
 /// What looks told, in bounded room.
 class RoomHistory {
 public:
   /// `seconds` ascend.
-  void add(const RoomLook& look);
-  /// Nothing before there were three looks over 10 s. One fall does not hide a growth: of steps the
-  /// median counts, too. Room that blocks left behind is no growth: it counts as far as the heap
-  /// grew, blocks and all.
+  void add(const HeapLook& look);
+  /// Nothing before there were four looks over 10 s, nor where what comes and goes from look to
+  /// look is much against what grew. In doubt memory is in blocks: what is neither they nor room
+  /// is, one fall hides no growth, and room that blocks left behind counts as far as the heap grew.
   [[nodiscard]] std::optional<RoomGrowth> growth() const;
 
 private:
-  std::vector<RoomLook> looks_;
+  std::vector<HeapLook> looks_;
+  std::size_t stride_ = 1; ///< of so many looks one is kept
+  std::size_t skipped_ = 0;
 };
 
 } // namespace leakbpf

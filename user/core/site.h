@@ -42,7 +42,7 @@ struct SiteTotals {
   [[nodiscard]] std::uint64_t outstanding_count() const {
     return allocated_count > freed_count ? allocated_count - freed_count : 0;
   }
-  /// Most of what is outstanding is in blocks that glibc maps one by one.
+  /// On the average what is outstanding is in blocks that glibc maps one by one.
   [[nodiscard]] bool is_of_mapped_blocks() const {
     constexpr std::uint64_t least_mapped = 128 << 10; // bytes; as it begins
     return outstanding_bytes() >= least_mapped * outstanding_count();

@@ -18,8 +18,6 @@ constexpr double mostly_replaced = 0.5;
 // Below this, what is outstanding does not account for the growth, and a sentence says what may.
 constexpr double well_explained = 70;
 constexpr double short_run_seconds = 120;
-// From this share on it is said what of the growth is room in the heap.
-constexpr double told_share = 0.3;
 // Score of a site whose growth counts although that of its target is not told from noise: of many
 // that churn, some seem to grow by chance.
 constexpr double surely_growing = 0.8;
@@ -134,17 +132,14 @@ private:
     if (is_hidden())
       reason("the RSS does not show it: pages of files make room");
     const double lasting = lasting_rate();
-    if (memory().shape == TrendShape::slowing && lasting < memory().rate)
+    if (memory().shape == TrendShape::slowing && lasting < memory().rate && room_text().empty())
       reason(slowing_text(memory(), lasting));
     if (evidence_.suppressed_rate > 0)
       reason(fmt::format("up to {} of it is of suppressed stacks, and does not count",
                          per_minute(std::min(evidence_.suppressed_rate, memory().rate))));
-    const bool all_suppressed =
-        evidence_.suppressed_rate > 0 && lasting < 0.1 * evidence_.suppressed_rate;
+    const bool all_suppressed = evidence_.suppressed_rate > 0 &&
+                                lasting + room_rate(evidence_) < 0.1 * evidence_.suppressed_rate;
     judged_.verdict.severity = all_suppressed ? Severity::none : severity_of_growth(lasting * 60);
-    // It takes memory, though it is no leak.
-    if (!all_suppressed && severity_of_growth(room_rate(evidence_) * 60) > Severity::none)
-      judged_.verdict.severity = std::max(*judged_.verdict.severity, Severity::low);
     explain();
     doubt_short_run();
     if (!all_suppressed)
@@ -168,12 +163,14 @@ private:
     return evidence_.held.rate > evidence_.sites.rate ? evidence_.held : evidence_.sites;
   }
 
-  /// Is the growth, as far as it is certain, no more than what sites, suppressed stacks and room in
-  /// the heap take? The RSS comes in steps: more than they take is noise up to its confidence
-  /// bounds.
+  /// Is the growth, as far as it is certain, no more than what sites and suppressed stacks take,
+  /// beside its part that is room in the heap? The RSS comes in steps: more than they take is noise
+  /// up to its confidence bounds.
   [[nodiscard]] bool is_within_harmless() const {
-    const double harmless = evidence_.suppressed_rate + room_rate(evidence_);
-    return harmless > 0 && known().rate + harmless >= std::min(memory().lower, memory().rate);
+    const double room = evidence_.room ? evidence_.room->share : 0;
+    return evidence_.suppressed_rate + room > 0 &&
+           known().rate + evidence_.suppressed_rate >=
+               (1 - room) * std::min(memory().lower, memory().rate);
   }
 
   /// The resident part of a heap breathes for tens of seconds at a time: in a short run what no
@@ -230,8 +227,13 @@ private:
         by_containers ? "containers that grow" : "outstanding allocations";
     if (told >= well_explained)
       reason(fmt::format("{} account for {:.0f}% of it", what, told));
-    else
+    else if (const std::string room = room_text(); room.empty())
       reason(fmt::format("{} account for only {:.0f}% of it: {}", what, told, rest_text()));
+    else if (told + percent(room_rate(evidence_)) >= well_explained)
+      reason(fmt::format("{} account for only {:.0f}% of it, {}", what, told, room));
+    else
+      reason(
+          fmt::format("{} account for only {:.0f}% of it, {}; {}", what, told, room, rest_text()));
   }
 
   [[nodiscard]] std::string touched_text(double told) const {
@@ -240,14 +242,20 @@ private:
                        told, *judged_.explained_percent, format_duration(*evidence_.pages_seconds));
   }
 
+  /// Nothing of little room.
+  [[nodiscard]] std::string room_text() const {
+    constexpr double told_share = 0.3;
+    const auto& room = evidence_.room;
+    if (!room || room->share < told_share)
+      return "";
+    return fmt::format("{:.0f}% is fragmentation: free room in the heap grows {}, to {} "
+                       "(malloc_trim(3) or another allocator gives it back)",
+                       100 * room->share, per_minute(room_rate(evidence_)),
+                       format_bytes(room->bytes));
+  }
+
   /// What the growth may be that is in no row.
   [[nodiscard]] std::string rest_text() const {
-    if (evidence_.room && evidence_.room->share >= told_share)
-      return fmt::format("{:.0f}% is fragmentation: room between the blocks of the heap grows {}, "
-                         "to {}. malloc_trim(3), fewer arenas (MALLOC_ARENA_MAX) or another "
-                         "allocator give it back",
-                         100 * evidence_.room->share, per_minute(room_rate(evidence_)),
-                         format_bytes(evidence_.room->bytes));
     if (evidence_.held_only)
       return "the rest is in none that is seen, or native: a run without --kinds held tells who "
              "allocates it";
@@ -408,8 +416,7 @@ SiteJudgement judge_site(const SiteEvidence& evidence) {
   }
   judged.verdict.severity = severity_of_growth(trend.projected * 60);
   if (evidence.replaces)
-    judged.verdict.reasons.emplace_back("the rest of what it keeps takes the place of blocks from "
-                                        "before the attach: the heap's blocks grow no faster");
+    judged.verdict.reasons.emplace_back("scaled down to what the heap's blocks grow by as a whole");
   if (trend.shape == TrendShape::slowing)
     judged.verdict.reasons.push_back(slowing_text(trend, trend.projected));
   if (evidence.old_survival_percent)

@@ -84,7 +84,7 @@ struct SiteEvidence {
   std::optional<Trend> trend; ///< of its outstanding bytes
   std::optional<double> old_survival_percent;
   std::optional<double> survival_age_seconds;
-  bool replaces = false; ///< the trend is scaled: some takes the place of blocks from before
+  bool replaces = false; ///< the trend was brought down to what the heap's blocks grow by
   const TargetEvidence* target = nullptr; ///< of its target; null: unknown
 };
 

@@ -26,27 +26,29 @@ std::optional<FirstChunk> in_main_arena(const ProcessMemory& memory, const Mappi
   return FirstChunk{ChunkPlace::main_arena, mapping.start, mapping.end};
 }
 
-/// The heap's own header stands before it, and in an arena's first heap the arena, whose sizes
-/// changed with versions.
+/// A heap begins with its heap_info, of two sizes in time, behind which its arena follows if the
+/// heap is the first of that. The arena's size changed with versions.
 std::optional<FirstChunk> in_thread_arena(const ProcessMemory& memory, const Mapping& mapping) {
-  constexpr std::uint64_t size_offset = 0x10; // heap_info::size
+  constexpr std::uint64_t size_offset = 0x10;                  // heap_info::size
+  const auto arena = memory.get<std::uint64_t>(mapping.start); // heap_info::ar_ptr
   const auto size = memory.get<std::uint64_t>(mapping.start + size_offset);
-  if (!size || *size > thread_heap_bytes)
+  const std::uint64_t info_bytes = arena.value_or(0) % thread_heap_bytes;
+  if (!size || *size % page_bytes != 0 || *size > thread_heap_bytes ||
+      (info_bytes != 0x20 && info_bytes != 0x30))
     return std::nullopt;
-  const std::uint64_t end = std::min(mapping.start + *size, mapping.end);
-  for (const std::uint64_t offset : {0x30ULL, 0x20ULL, 0x8d0ULL, 0x8c0ULL, 0x8b0ULL}) {
+  const std::uint64_t end = mapping.start + *size;
+  const auto chunk_at = [&](std::uint64_t offset) -> std::optional<FirstChunk> {
     const std::uint64_t header = mapping.start + offset;
     const auto word = memory.get<std::uint64_t>(header + 8);
-    if (!word || (*word & (other_arena | mapped)) != other_arena || header >= end ||
-        !is_chunk_size(*word, end - header))
-      continue;
-    const std::uint64_t next = header + (*word & ~flags);
-    const auto second = memory.get<std::uint64_t>(next + 8);
-    // One that is free does not say whose it is.
-    if (next + header_bytes > end ||
-        (second && (*second & mapped) == 0 && is_chunk_size(*second, end - next)))
-      return FirstChunk{ChunkPlace::thread_arena, header, end};
-  }
+    if (header >= end || !word || (*word & mapped) != 0 || !is_chunk_size(*word, end - header))
+      return std::nullopt;
+    return FirstChunk{ChunkPlace::thread_arena, header, end};
+  };
+  if (*arena - info_bytes != mapping.start)
+    return chunk_at(info_bytes);
+  for (const std::uint64_t offset : {0x8d0ULL, 0x8c0ULL, 0x8b0ULL})
+    if (const auto first = chunk_at(offset))
+      return first;
   return std::nullopt;
 }
 
@@ -60,10 +62,14 @@ std::optional<FirstChunk> mapped_by_itself(const ProcessMemory& memory, const Ma
 
 } // namespace
 
+bool is_unnamed(const Mapping& mapping) {
+  return mapping.path.empty() || mapping.path.rfind("[anon: glibc: malloc", 0) == 0;
+}
+
 std::optional<FirstChunk> find_first_chunk(const ProcessMemory& memory, const Mapping& mapping) {
   if (mapping.path == "[heap]")
     return in_main_arena(memory, mapping);
-  if (mapping.inode != 0 || !mapping.path.empty())
+  if (mapping.inode != 0 || !is_unnamed(mapping))
     return std::nullopt;
   if (mapping.start % thread_heap_bytes == 0)
     if (const auto first = in_thread_arena(memory, mapping))

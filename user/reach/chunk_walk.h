@@ -46,7 +46,10 @@ struct FirstChunk {
   std::uint64_t end = 0; ///< of the last: a heap that was trimmed keeps its mapping
 };
 
-/// Nothing where glibc keeps no chunks.
+/// Has it no name, or the one that glibc gives to what it maps (tunable glibc.mem.decorate_maps)?
+[[nodiscard]] bool is_unnamed(const Mapping& mapping);
+
+/// Nothing where glibc keeps no chunks. Reads in the mapping's first page alone.
 [[nodiscard]] std::optional<FirstChunk> find_first_chunk(const ProcessMemory& memory,
                                                          const Mapping& mapping);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reach/heap_room.h"
 
+#include "base/clocks.h"
 #include "reach/chunk_walk.h"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace leakbpf {
 namespace {
 
 constexpr int most_tries = 3;
-// An arena's older heaps end in two headers that no block follows.
+constexpr double most_seconds = 1; // of a core
+// A thread arena's older heaps end in two headers that no block follows.
 constexpr std::uint64_t fence_bytes = 32;
 
 /// A block shares its first and last page with others; whole pages of it may have been given back.
@@ -23,60 +25,97 @@ std::uint64_t occupied(const PresentPages& pages, const HeapBlock& block) {
   return block.end - block.start - (last - first) + used_bytes(pages, first, last - first);
 }
 
-std::optional<HeapRoom> measure(const ProcessMemory& memory, const PresentPages& pages,
-                                const FirstChunk& first) {
-  HeapRoom room;
-  std::uint64_t reached = first.header;
-  for (ChunkWalk walk(memory, pages, first); !walk.is_done(); walk.step()) {
-    const auto block = walk.block();
-    if (block)
-      (block->in_use ? room.used_bytes : room.free_bytes) += occupied(pages, *block);
-    reached = block ? block->end : walk.header();
+/// Do the headers lead to the end? Behind blocks with their own mapping others may lie in the same.
+bool is_whole(const FirstChunk& first, std::uint64_t reached) {
+  switch (first.place) {
+  case ChunkPlace::main_arena: // with a fence it goes on elsewhere
+    return reached >= first.end;
+  case ChunkPlace::thread_arena:
+    return reached + fence_bytes >= first.end;
+  default:
+    return true;
   }
-  return reached + fence_bytes >= first.end ? std::optional(room) : std::nullopt;
 }
 
-/// Mappings side by side are one to the kernel: each heap of an arena is looked for at its own
-/// place.
-std::vector<Mapping> heaps_in(const PresentPages& pages, std::span<const Mapping> mappings) {
-  std::vector<Mapping> heaps;
-  for (const Mapping& mapping : mappings) {
-    if (mapping.path == "[heap]")
-      heaps.push_back(mapping);
-    if (mapping.inode != 0 || !mapping.path.empty() || !mapping.writable)
+/// `until`: by cpu_seconds().
+std::optional<HeapRoom> measure(const ProcessMemory& memory, const PresentPages& pages,
+                                const FirstChunk& first, double until) {
+  constexpr std::uint64_t chunks_at_once = 4096;
+  HeapRoom room;
+  std::uint64_t reached = first.header;
+  std::uint64_t chunks = 0;
+  for (ChunkWalk walk(memory, pages, first); !walk.is_done(); walk.step()) {
+    if (++chunks % chunks_at_once == 0 && cpu_seconds() > until)
+      return std::nullopt;
+    const auto block = walk.block();
+    reached = block ? block->end : walk.header();
+    if (!block)
       continue;
-    const std::uint64_t aligned =
-        (mapping.start + thread_heap_bytes - 1) / thread_heap_bytes * thread_heap_bytes;
-    for (std::uint64_t at = aligned; at < mapping.end; at += thread_heap_bytes) {
-      Mapping heap = mapping;
-      heap.start = at;
-      heap.end = std::min(mapping.end, at + thread_heap_bytes);
-      if (pages.states(at, 1).front() == PageState::present)
-        heaps.push_back(std::move(heap));
-    }
+    if (block->in_use)
+      room.used_bytes += block->end - block->start;
+    else
+      room.free_bytes += occupied(pages, *block);
   }
-  return heaps;
+  return is_whole(first, reached) ? std::optional(room) : std::nullopt;
+}
+
+bool may_have_chunks(const Mapping& mapping) {
+  return mapping.writable && mapping.inode == 0 &&
+         (mapping.path == "[heap]" || is_unnamed(mapping));
+}
+
+/// Where chunks may begin. The kernel makes one of mappings side by side, and several of one where
+/// parts of it are advised or bound; each heap of an arena is looked for at its own place.
+std::vector<Mapping> places_of_chunks(std::span<const Mapping> mappings) {
+  std::vector<Mapping> joined;
+  for (const Mapping& mapping : mappings) {
+    if (!may_have_chunks(mapping))
+      continue;
+    if (!joined.empty() && joined.back().end == mapping.start && joined.back().path == mapping.path)
+      joined.back().end = mapping.end;
+    else
+      joined.push_back(mapping);
+  }
+  std::vector<Mapping> places;
+  for (const Mapping& mapping : joined)
+    for (std::uint64_t at = mapping.start; at < mapping.end;) {
+      const std::uint64_t next =
+          mapping.path == "[heap]" ? mapping.end : (at / thread_heap_bytes + 1) * thread_heap_bytes;
+      Mapping& place = places.emplace_back(mapping);
+      place.start = at;
+      place.end = std::min(mapping.end, next);
+      at = next;
+    }
+  return places;
 }
 
 } // namespace
 
 std::optional<HeapRoom> measure_heap_room(const ProcessMemory& memory, const PresentPages& pages,
                                           std::span<const Mapping> mappings) {
-  std::optional<HeapRoom> all;
-  for (const Mapping& heap : heaps_in(pages, mappings)) {
-    const auto first = find_first_chunk(memory, heap);
-    if (!first || first->place == ChunkPlace::mapped)
+  const double until = cpu_seconds() + most_seconds;
+  HeapRoom all;
+  bool any = false;
+  for (const Mapping& place : places_of_chunks(mappings)) {
+    const PageState page = pages.states(place.start, 1).front();
+    if (page == PageState::absent)
       continue;
+    const auto first = page == PageState::present ? find_first_chunk(memory, place) : std::nullopt;
+    const bool is_main = place.path == "[heap]";
+    if (!first && !is_main && page == PageState::present)
+      continue; // something else
+    if (!first || first->end > place.end)
+      return std::nullopt;
     std::optional<HeapRoom> room;
-    for (int tries = 0; !room && tries < most_tries; tries++)
-      room = measure(memory, pages, *first);
+    for (int tries = 0; !room && tries < most_tries && cpu_seconds() < until; tries++)
+      room = measure(memory, pages, *first, until);
     if (!room)
       return std::nullopt;
-    HeapRoom& sum = all ? *all : all.emplace();
-    sum.free_bytes += room->free_bytes;
-    sum.used_bytes += room->used_bytes;
+    any = any || first->place != ChunkPlace::mapped;
+    all.free_bytes += room->free_bytes;
+    all.used_bytes += room->used_bytes;
   }
-  return all;
+  return any ? std::optional(all) : std::nullopt;
 }
 
 } // namespace leakbpf

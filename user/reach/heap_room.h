@@ -13,15 +13,17 @@
 
 namespace leakbpf {
 
-/// Bytes in RAM or swapped out.
 struct HeapRoom {
-  std::uint64_t free_bytes = 0; ///< between blocks, and not handed out yet
-  std::uint64_t used_bytes = 0; ///< in blocks, those that wait in threads' caches among them
+  /// Between blocks, and not handed out yet; bytes in RAM or swapped out.
+  std::uint64_t free_bytes = 0;
+  /// In blocks, those that wait in threads' caches among them; bytes, whether touched or not.
+  std::uint64_t used_bytes = 0;
 };
 
-/// Of all arenas; blocks that were mapped one by one have no room. Reads each header once. Nothing
-/// where there is no heap of glibc's, or where one changed again and again while it was read: its
-/// headers have to lead exactly to its end.
+/// Of all arenas, and of blocks that were mapped one by one as far as these are found. Nothing
+/// where there is no heap of glibc's, where a part of one is swapped out or is in no place of its
+/// own, where one changed in all of three tries (its headers have to lead exactly to its end), or
+/// where it takes more than a second of a core.
 [[nodiscard]] std::optional<HeapRoom> measure_heap_room(const ProcessMemory& memory,
                                                         const PresentPages& pages,
                                                         std::span<const Mapping> mappings);

@@ -36,7 +36,7 @@ std::string word_for(const TargetReport& target, double seconds) {
     return name + ": it leaks";
   return name + (target.rss_growth_bytes_per_minute.value_or(0) < a_little
                      ? ": it grows a little"
-                     : ": it grows, and no leak is seen");
+                     : ": it grows, but no leak is certain");
 }
 
 std::string target_line(const TargetReport& target, double seconds) {

@@ -2,6 +2,8 @@
 #include "session/heap_room_watch.h"
 
 #include "base/clocks.h"
+#include "session/target_state.h"
+#include "target/memory_usage.h"
 
 #include <algorithm>
 #include <new>
@@ -11,72 +13,84 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double least_pause = 3;   ///< seconds from one look to the next
-constexpr double most_share = 0.01; ///< of a core
+constexpr double least_pause = 3;   ///< seconds from one look at a target to the next
+constexpr double most_share = 0.01; ///< of a core, for all
+constexpr double followed_seconds = 30;
 
 } // namespace
 
+void HeapRoomWatch::follow(std::uint32_t target, const ProcessInfo& process, double now) {
+  Followed& followed = targets_.try_emplace(target).first->second;
+  followed.process = process;
+  followed.until = now + followed_seconds;
+}
+
 void HeapRoomWatch::end(std::uint32_t target) {
   if (const auto known = targets_.find(target); known != targets_.end())
-    known->second.pid = 0;
+    known->second.ended = true;
 }
 
-void HeapRoomWatch::look(double seconds,
-                         const std::unordered_map<std::uint32_t, std::uint64_t>& outstanding) {
+void HeapRoomWatch::look(double now, const HeapBytes& outstanding) {
   if (looking_ && looking_->is_done())
-    take(seconds);
-  if (!looking_ && seconds >= next_)
-    begin(seconds, outstanding);
+    take(now);
+  if (!looking_ && now >= next_)
+    begin(now, outstanding);
 }
 
-HeapRoomWatch::Look HeapRoomWatch::look_at(const ProcFs& proc, pid_t pid) {
+/// A program that was begun anew in between has another heap.
+HeapRoomWatch::Look HeapRoomWatch::look_at(const ProcFs& proc, const ProcessInfo& process) {
   const double begin = cpu_seconds();
   Look look;
-  const LiveMemory memory(pid);
-  const LivePages pages(proc.path(pid, "pagemap"));
-  if (const auto mappings = proc.mappings(pid))
+  const LiveMemory memory(process.pid);
+  const LivePages pages(proc.path(process.pid, "pagemap"));
+  if (const auto mappings = proc.mappings(process.pid))
     look.room = measure_heap_room(memory, pages, *mappings);
-  if (const auto memory = proc.resident_bytes(pid))
-    look.memory = *memory;
+  if (const auto usage = read_memory_usage(proc, process.pid))
+    look.memory = usage->anonymous + usage->swap;
+  if (!is_image_of(process, proc.stat(process.pid)) || look.memory == 0)
+    look.room.reset();
   look.cost = cpu_seconds() - begin;
   return look;
 }
 
 /// The one that waits longest.
-std::pair<const std::uint32_t, HeapRoomWatch::Followed>* HeapRoomWatch::next_target() {
+std::pair<const std::uint32_t, HeapRoomWatch::Followed>* HeapRoomWatch::next_target(double now) {
   std::pair<const std::uint32_t, Followed>* next = nullptr;
-  for (auto& each : targets_)
-    if (each.second.pid != 0 && (!next || each.second.looked_at < next->second.looked_at))
+  for (auto& each : targets_) {
+    const Followed& target = each.second;
+    if (!target.ended && now < target.until && now >= target.next &&
+        (!next || target.next < next->second.next))
       next = &each;
+  }
   return next;
 }
 
-/// The thread may be left behind: it has a ProcFs of its own.
-void HeapRoomWatch::begin(double seconds,
-                          const std::unordered_map<std::uint32_t, std::uint64_t>& outstanding) {
-  auto* const next = next_target();
+/// The thread may be left behind: all that it uses is its own.
+void HeapRoomWatch::begin(double now, const HeapBytes& outstanding) {
+  auto* const next = next_target(now);
   if (!next)
     return;
   const auto bytes = outstanding.find(next->first);
-  looked_at_ = next->first;
-  known_.seconds = next->second.looked_at = seconds;
+  looking_at_ = next->first;
+  known_.seconds = now;
   known_.outstanding = bytes == outstanding.end() ? 0 : static_cast<double>(bytes->second);
-  next_ = seconds + least_pause;
+  next->second.next = now + least_pause;
   try {
-    looking_.emplace([proc = proc_, pid = next->second.pid] { return look_at(proc, pid); });
+    looking_.emplace(
+        [proc = proc_, process = next->second.process] { return look_at(proc, process); });
   } catch (const std::system_error&) { // no thread can be had: all else goes on
     looking_.reset();
   }
 }
 
-void HeapRoomWatch::take(double seconds) {
+void HeapRoomWatch::take(double now) {
   try {
     const Look look = looking_->take();
-    next_ = std::max(next_, seconds + look.cost / most_share);
-    const auto target = targets_.find(looked_at_);
-    if (target != targets_.end() && target->second.pid != 0 && look.room && look.memory > 0) {
-      known_.free_bytes = static_cast<double>(look.room->free_bytes);
-      known_.used_bytes = static_cast<double>(look.room->used_bytes);
+    next_ = now + look.cost / most_share;
+    const auto target = targets_.find(looking_at_);
+    if (target != targets_.end() && !target->second.ended && look.room) {
+      known_.room = static_cast<double>(look.room->free_bytes);
+      known_.used = static_cast<double>(look.room->used_bytes);
       known_.memory = static_cast<double>(look.memory);
       target->second.history.add(known_);
     }

@@ -8,6 +8,7 @@
 #include "core/room_growth.h"
 #include "reach/heap_room.h"
 #include "target/proc_fs.h"
+#include "target/process.h"
 
 #include <cstdint>
 #include <map>
@@ -19,44 +20,47 @@ namespace leakbpf {
 
 class HeapRoomWatch {
 public:
+  /// By target.
+  using HeapBytes = std::unordered_map<std::uint32_t, std::uint64_t>;
+
   explicit HeapRoomWatch(const ProcFs& proc) : proc_(proc) {}
 
-  /// The target is looked at from now on.
-  void follow(std::uint32_t target, pid_t pid) {
-    targets_.try_emplace(target, Followed{pid, 0, {}});
-  }
+  /// The process is looked at for half a minute from now on (seconds).
+  void follow(std::uint32_t target, const ProcessInfo& process, double now);
   /// It has no memory any more; what is known of it stays.
   void end(std::uint32_t target);
   void forget(std::uint32_t target) { targets_.erase(target); }
-  /// Takes over what the last look told, and begins the next when it is due. `seconds`: now.
-  /// `outstanding`: of each target, bytes in its heap.
-  void look(double seconds, const std::unordered_map<std::uint32_t, std::uint64_t>& outstanding);
+  /// Takes over what the last look told, and begins the next when one is due. `outstanding`: of
+  /// what was taken since the attach, bytes in heaps.
+  void look(double now, const HeapBytes& outstanding);
   /// Nothing while too little is known.
   [[nodiscard]] std::optional<RoomGrowth> growth(std::uint32_t target) const;
 
 private:
   struct Followed {
-    pid_t pid = 0;        ///< 0: it has ended
-    double looked_at = 0; ///< seconds
+    ProcessInfo process;
+    bool ended = false;
+    double until = 0; ///< seconds
+    double next = 0;  ///< the soonest, seconds
     RoomHistory history;
   };
   struct Look {
-    std::optional<HeapRoom> room;
-    std::uint64_t memory = 0; ///< RSS at its end, bytes
-    double cost = 0;          ///< seconds of a core
+    std::optional<HeapRoom> room; ///< nothing: of no use
+    std::uint64_t memory = 0;     ///< bytes at its end
+    double cost = 0;              ///< seconds of a core
   };
 
-  [[nodiscard]] static Look look_at(const ProcFs& proc, pid_t pid);
-  [[nodiscard]] std::pair<const std::uint32_t, Followed>* next_target();
-  void take(double seconds);
-  void begin(double seconds, const std::unordered_map<std::uint32_t, std::uint64_t>& outstanding);
+  [[nodiscard]] static Look look_at(const ProcFs& proc, const ProcessInfo& process);
+  [[nodiscard]] std::pair<const std::uint32_t, Followed>* next_target(double now);
+  void take(double now);
+  void begin(double now, const HeapBytes& outstanding);
 
   const ProcFs& proc_;
   std::map<std::uint32_t, Followed> targets_;
   std::optional<Background<Look>> looking_;
-  std::uint32_t looked_at_ = 0; ///< target
-  RoomLook known_;              ///< of the look that is under way
-  double next_ = 0;             ///< seconds
+  std::uint32_t looking_at_ = 0; ///< target
+  HeapLook known_;               ///< of the look that is under way
+  double next_ = 0;              ///< seconds; of all
 };
 
 } // namespace leakbpf

@@ -251,6 +251,7 @@ private:
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
   [[nodiscard]] static bool is_growing_small(const TargetState& target,
                                              const GrowthAccount& account);
+  void look_for_room(const TargetState& target, double now);
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
   [[nodiscard]] bool can_afford_pages(double now) const;
   bool turn_to_pages(double now);
@@ -324,7 +325,7 @@ private:
   [[nodiscard]] std::optional<PythonReport> python_report(const TargetState& target) const;
   [[nodiscard]] std::vector<SiteReport>
   what_comes_and_goes(const std::unordered_set<std::uint32_t>& targets) const;
-  [[nodiscard]] std::unordered_map<std::uint32_t, MeasuredMemory> measured_memory() const;
+  [[nodiscard]] MeasuredMemory measured_memory(const TargetState& target) const;
   void compare_paths(const std::vector<SiteReport>& sites);
   void name_frames(SiteReport& site);
 

@@ -147,17 +147,21 @@ EndedTarget Tracer::settle(TargetState& target, const std::vector<SiteKey>& site
     Site& site = sites_.at(key);
     renew_trend(key, site, target, true);
     keep_stack(target, key);
-    const SiteReport& row = rows.emplace_back(row_of(key, site, target));
+    rows.push_back(row_of(key, site, target));
     if (is_summed(key)) {
       all.allocated_bytes += site.totals.outstanding_bytes();
       all.allocated_count += site.totals.outstanding_count();
     }
-    if (!site.trend || !site.trend->sustained() || !is_weighed(key))
+  }
+  reconcile(rows, {{target.id, measured_memory(target)}});
+  for (const SiteReport& row : rows) {
+    const Trend* const trend = trend_of_site(row.key);
+    if (!trend || !trend->sustained() || !is_weighed(row.key))
       continue;
     if (!hidden_by(row, true, true))
       weigh(row);
-    else if (is_summed(key))
-      suppressed += site.trend->projected;
+    else if (is_summed(row.key))
+      suppressed += trend->projected * row.scale * row.growth_scale;
   }
   weigh_replaced(target.id, evidence, counters);
   suppressed_rates_[target.id] = suppressed;

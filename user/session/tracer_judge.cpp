@@ -96,8 +96,9 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
   read_memory_trends(growth_, target.id, target.since, evidence);
   evidence.outstanding = growth_.target_trend(target.id, TargetSeries::outstanding, target.since);
   evidence.room = rooms_.growth(target.id);
-  if (evidence.room && evidence.outstanding)
-    evidence.outstanding = evidence.outstanding->scaled(evidence.room->kept);
+  if (evidence.room && evidence.outstanding && evidence.outstanding->rate > 0)
+    evidence.outstanding = evidence.outstanding->scaled(
+        std::max(1 - evidence.room->replaced_rate / evidence.outstanding->rate, 0.0));
   constexpr double grown_up_seconds = 60;
   evidence.young = !(target.asked_for && target.since < 1) &&
                    evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);

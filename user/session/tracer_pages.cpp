@@ -67,6 +67,12 @@ bool Tracer::is_growing_small(const TargetState& target, const GrowthAccount& ac
          target.rss_now.value_or(~0ULL) <= most_resident;
 }
 
+/// Where all blocks are glibc's: of a heap of others nothing could be told.
+void Tracer::look_for_room(const TargetState& target, double now) {
+  if (attachments_.uses_only_glibc(target.process.pid))
+    rooms_.follow(target.id, target.process, now);
+}
+
 /// Pages are turned to once: a target that grows by what was allocated later has rows of that.
 void Tracer::look_for_unexplained(TargetState& target, double now,
                                   std::uint64_t outstanding_bytes) {
@@ -86,7 +92,7 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
                               static_cast<double>(outstanding_bytes), window.limited,
                               trend(TargetSeries::outstanding)};
   if (may_be_unexplained(account) || is_growing_small(target, account))
-    rooms_.follow(target.id, target.process.pid);
+    look_for_room(target, now);
   if (!options_.kernel.pages_on_demand || target.pages_since ||
       !target.unexplained.is_shown_by(account) || !turn_to_pages(now) ||
       !kernel_.follow_pages_of(target.process.pid))

@@ -85,28 +85,27 @@ std::vector<SiteReport> Tracer::site_rows(bool whole) {
       continue;
     rows.push_back(row_of(key, site, target->second));
   }
-  reconcile(rows, measured_memory());
+  std::unordered_map<std::uint32_t, MeasuredMemory> measured;
+  for (const auto& [id, target] : targets_)
+    measured.emplace(id, measured_memory(target));
+  reconcile(rows, measured);
   return rows;
 }
 
-std::unordered_map<std::uint32_t, MeasuredMemory> Tracer::measured_memory() const {
-  std::unordered_map<std::uint32_t, MeasuredMemory> measured;
-  for (const auto& [id, target] : targets_) {
-    MeasuredMemory& memory = measured[id];
-    memory.resident = target.rss_now.value_or(0);
-    if (target.small_objects)
-      memory.python = target.small_objects->pool_bytes;
-    if (const auto room = rooms_.growth(id))
-      memory.kept = room->kept;
-    if (!has_rows_of_pages(target))
-      continue;
-    TargetEvidence evidence;
-    evidence.memory = growth_.target_trend(id, TargetSeries::memory, target.since);
-    evidence.anonymous = growth_.target_trend(id, TargetSeries::anonymous, target.since);
-    if (const auto& trend = judged_memory(evidence); trend && trend->sustained())
-      memory.growth = trend->rate * 60;
-  }
-  return measured;
+MeasuredMemory Tracer::measured_memory(const TargetState& target) const {
+  MeasuredMemory memory;
+  memory.resident = target.rss_now.value_or(0);
+  if (target.small_objects)
+    memory.python = target.small_objects->pool_bytes;
+  memory.heap = rooms_.growth(target.id);
+  if (!has_rows_of_pages(target))
+    return memory;
+  TargetEvidence evidence;
+  evidence.memory = growth_.target_trend(target.id, TargetSeries::memory, target.since);
+  evidence.anonymous = growth_.target_trend(target.id, TargetSeries::anonymous, target.since);
+  if (const auto& trend = judged_memory(evidence); trend && trend->sustained())
+    memory.growth = trend->rate * 60;
+  return memory;
 }
 
 /// What blocks of the last window stand for nobody knows until the next, nor what was taken since.

@@ -327,12 +327,12 @@ void Tracer::sample_whole() {
 
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  std::unordered_map<std::uint32_t, std::uint64_t> in_heap; // but for blocks with their own mapping
+  HeapRoomWatch::HeapBytes in_heap;
   for (const auto& [key, site] : sites_) {
     const std::uint64_t bytes = site.totals.outstanding_bytes();
     if (is_summed(key))
       outstanding[key.target] += bytes;
-    if (key.kind == LEAKBPF_KIND_HEAP && !site.totals.is_of_mapped_blocks())
+    if (key.kind == LEAKBPF_KIND_HEAP)
       in_heap[key.target] += bytes;
   }
   const bool keep_point = history_.begin_sample();
