@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/escape.h"
 #include "base/memory_error.h"
 #include "base/message_writer.h"
 #include "base/standard_fds.h"
@@ -6,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "kernel/libbpf_log.h"
-#include "render/escape.h"
 #include "store/output_file.h"
 
 #include <exception>

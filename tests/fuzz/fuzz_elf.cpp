@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as an ELF file: searched for allocators, and asked for names.
+#include "plan/elf_functions.h"
 #include "symbol/module.h"
-#include "target/elf_file.h"
 
 #include <cstdlib>
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as text of a target for the terminal: what is shown is printable UTF-8 on as many
 // columns as it may have, and does not change when it goes through again.
-#include "render/escape.h"
+#include "base/escape.h"
 
 #include <cstdlib>
 #include <string>

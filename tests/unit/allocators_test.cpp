@@ -2,8 +2,8 @@
 #include "core/culprit.h"
 #include "elf_image.h"
 #include "fake_proc.h"
+#include "plan/allocators.h"
 #include "plan/probe_plan.h"
-#include "target/allocators.h"
 
 #include <filesystem>
 #include <optional>

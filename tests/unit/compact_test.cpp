@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/gzip.h"
 #include "full_report.h"
 #include "render/compact.h"
 #include "render/json.h"
-#include "store/gzip.h"
 
 #include <string>
 #include <vector>

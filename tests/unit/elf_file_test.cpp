@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ELF files that others made, or change while they are read.
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 #include "symbol/module.h"
 #include "temporary_directory.h"
 #include "unwind/unwind_table.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/escape.h"
 #include "harmless_text.h"
-#include "render/escape.h"
 #include "render/painter.h"
 
 #include <string>

@@ -2,7 +2,7 @@
 // Memory of a process that is not there.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <cstring>
 #include <map>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "target/functions.h"
+#include "plan/functions.h"
 
 #include <set>
 #include <string>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers that grow in formats that are made for stacks, and in what compares two snapshots.
+#include "base/gzip.h"
 #include "core/diff.h"
 #include "full_report.h"
 #include "pprof_profile.h"
@@ -10,7 +11,6 @@
 #include "render/html.h"
 #include "render/pprof.h"
 #include "render/speedscope.h"
-#include "store/gzip.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>

@@ -2,7 +2,7 @@
 // A process's memory with a heap that is made by hand, after glibc's malloc.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "target/present_pages.h"
 #include "target/proc_fs.h"
 

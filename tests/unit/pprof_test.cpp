@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/gzip.h"
 #include "edit_frame.h"
 #include "pprof_profile.h"
 #include "render/pprof.h"
 #include "sample_report.h"
-#include "store/gzip.h"
 
 #include <algorithm>
 #include <limits>

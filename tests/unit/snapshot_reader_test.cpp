@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/gzip.h"
 #include "full_report.h"
 #include "old_snapshot.h"
 #include "render/compact.h"
 #include "render/diff_json.h"
 #include "render/json.h"
-#include "store/gzip.h"
 #include "store/snapshot_reader.h"
 #include "temporary_directory.h"
 

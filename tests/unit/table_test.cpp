@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/escape.h"
 #include "edit_frame.h"
-#include "render/escape.h"
 #include "render/table.h"
 #include "sample_report.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/escape.h"
 #include "base/regular_file.h"
 #include "cli/commands.h"
 #include "cli/doctor_unwind.h"
 #include "kernel/features.h"
 #include "kernel/seccomp_check.h"
 #include "plan/probe_plan.h"
-#include "render/escape.h"
 #include "store/output_file.h"
 #include "target/process.h"
 

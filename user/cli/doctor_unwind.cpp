@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/doctor_unwind.h"
 
+#include "base/escape.h"
 #include "core/units.h"
-#include "render/escape.h"
-#include "symbol/vdso.h"
-#include "target/allocators.h"
+#include "elf/vdso.h"
+#include "target/mapped_file.h"
 #include "unwind/unwind_tree.h"
 
 #include <fmt/format.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/progress.h"
 
+#include "base/escape.h"
 #include "core/units.h"
-#include "render/escape.h"
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 #include "cli/results.h"
 #include "cli/trace_options.h"
 #include "cli/tracing.h"
-#include "target/elf_file.h"
+#include "plan/elf_functions.h"
 
 #include <chrono>
 #include <thread>

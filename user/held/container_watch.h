@@ -2,12 +2,12 @@
 // The numbers of entries of a process's containers over time, and which of them grow.
 #pragma once
 
+#include "base/process_memory.h"
 #include "core/history.h"
 #include "core/trend.h"
 #include "held/census.h"
 #include "held/entry_series.h"
 #include "held/object_layout.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 #include <span>

@@ -4,8 +4,8 @@
 // Objects/dictobject.c, Objects/dict-common.h, Include/internal/pycore_dict.h).
 #pragma once
 
+#include "base/process_memory.h"
 #include "held/object_layout.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 #include <optional>

@@ -4,8 +4,8 @@
 // (Include/cpython, Include/internal).
 #pragma once
 
+#include "base/process_memory.h"
 #include "python/layout.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 

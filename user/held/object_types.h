@@ -2,8 +2,8 @@
 // The types of a Python process, told from what is none by what a type object must look like.
 #pragma once
 
+#include "base/process_memory.h"
 #include "held/object_layout.h"
-#include "python/process_memory.h"
 
 #include <array>
 #include <cstdint>

@@ -2,9 +2,9 @@
 // The probes of one allocator file: which instruction of each function gets one.
 #pragma once
 
+#include "plan/allocators.h"
 #include "plan/code_extent.h"
 #include "plan/probe_point.h"
-#include "target/allocators.h"
 
 namespace leakbpf {
 

@@ -3,9 +3,9 @@
 // takes from the system, hold pools, which hold blocks of one size each.
 #pragma once
 
+#include "base/process_memory.h"
 #include "python/interpreter_file.h"
 #include "python/pool_function.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 #include <optional>

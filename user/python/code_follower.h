@@ -2,7 +2,7 @@
 // Follows the straight line of a small function in a live process, to see what it hands on.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <cstdint>
 #include <functional>

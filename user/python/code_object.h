@@ -2,8 +2,8 @@
 // What a Python code object says of itself, read from a live process.
 #pragma once
 
+#include "base/process_memory.h"
 #include "python/layout.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 #include <optional>

@@ -2,7 +2,7 @@
 // A code object's record, sent by the kernel side when it died, read as if it still lived.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <leakbpf/abi.h>
 

@@ -94,4 +94,12 @@ void mark_interpreter(UnwindTable& table, std::uint32_t begin, std::uint32_t end
   }
 }
 
+void mark_python(const ElfFile& file, UnwindTable& table) {
+  const auto interpreter = find_interpreter(file);
+  if (!interpreter)
+    return;
+  for (const FileRange& range : evaluation_code(file, interpreter->evaluation, table))
+    mark_interpreter(table, range.begin, range.end, LEAKBPF_INTERPRETER_PYTHON);
+}
+
 } // namespace leakbpf

@@ -30,4 +30,7 @@ evaluation_code(const ElfFile& file, const CodeBlock& evaluation, const UnwindTa
 void mark_interpreter(UnwindTable& table, std::uint32_t begin, std::uint32_t end,
                       leakbpf_interpreter interpreter);
 
+/// mark_interpreter() for all code of the evaluation function, if `file` has one.
+void mark_python(const ElfFile& file, UnwindTable& table);
+
 } // namespace leakbpf

@@ -2,8 +2,8 @@
 // A CPython interpreter in an ELF file: a python3 binary, or a libpython3.
 #pragma once
 
+#include "elf/elf_file.h"
 #include "python/layout.h"
-#include "symbol/elf_file.h"
 
 #include <cstdint>
 #include <optional>

@@ -2,7 +2,7 @@
 // Where each CPython version keeps what leakbpf reads: offsets in its structures.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <leakbpf/abi.h>
 #include <leakbpf/result.h>

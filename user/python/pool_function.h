@@ -3,8 +3,8 @@
 // only part of it that is not inlined everywhere. It has no public name.
 #pragma once
 
+#include "base/process_memory.h"
 #include "python/interpreter_file.h"
-#include "python/process_memory.h"
 
 #include <cstdint>
 #include <optional>

@@ -2,7 +2,7 @@
 // The pools of CPython's allocator of small objects, looked at from outside.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <cstdint>
 #include <optional>

@@ -2,11 +2,11 @@
 // The CPython interpreter of a live process.
 #pragma once
 
+#include "plan/allocators.h"
 #include "python/arenas.h"
 #include "python/interpreter_file.h"
 #include "python/layout.h"
 #include "python/pool_function.h"
-#include "target/allocators.h"
 
 #include <optional>
 #include <span>

@@ -12,7 +12,7 @@
 // pointer. Nothing of an object's type needs to be known.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <cstdint>
 #include <span>

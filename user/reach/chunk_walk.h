@@ -4,7 +4,7 @@
 // the one before it is in use.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "target/present_pages.h"
 #include "target/proc_fs.h"
 

@@ -3,7 +3,7 @@
 // gains room is fragmented, and leaks nothing.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "target/present_pages.h"
 #include "target/proc_fs.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reach/holder_text.h"
 
+#include "elf/debug_file.h"
 #include "symbol/data_symbols.h"
-#include "symbol/debug_file.h"
-#include "target/allocators.h"
+#include "target/mapped_file.h"
 
 #include <fmt/format.h>
 

@@ -8,7 +8,7 @@
 // read to one that was read is missed. What one search calls lost may not be; what several do, is.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "reach/chunk_walk.h"
 #include "reach/heap_index.h"
 #include "target/present_pages.h"

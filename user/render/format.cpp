@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/format.h"
 
+#include "base/gzip.h"
 #include "render/compact.h"
 #include "render/diff_json.h"
 #include "render/diff_table.h"
@@ -11,7 +12,6 @@
 #include "render/pprof.h"
 #include "render/speedscope.h"
 #include "render/table.h"
-#include "store/gzip.h"
 
 #include <array>
 #include <utility>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/markup.h"
 
-#include "render/escape.h"
+#include "base/escape.h"
 
 namespace leakbpf {
 

@@ -2,7 +2,7 @@
 // Lines of text for a terminal or a file: cut to its width, coloured when that is wanted.
 #pragma once
 
-#include "render/escape.h"
+#include "base/escape.h"
 
 #include <string>
 #include <string_view>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/pprof.h"
 
+#include "base/gzip.h"
 #include "core/losses.h"
 #include "render/pprof_tables.h"
-#include "store/gzip.h"
 
 #include <algorithm>
 #include <array>

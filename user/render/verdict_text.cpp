@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/verdict_text.h"
 
+#include "base/escape.h"
 #include "core/culprit.h"
 #include "core/culprit_rows.h"
 #include "core/losses.h"
@@ -9,7 +10,6 @@
 #include "core/row_sum.h"
 #include "core/units.h"
 #include "render/describe.h"
-#include "render/escape.h"
 #include "render/held_text.h"
 
 #include <algorithm>

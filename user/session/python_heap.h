@@ -2,8 +2,8 @@
 // Python's small objects, by the sites that hold them.
 #pragma once
 
+#include "base/process_memory.h"
 #include "core/site.h"
-#include "python/process_memory.h"
 #include "python/retained.h"
 
 #include <leakbpf/abi.h>

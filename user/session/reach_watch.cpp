@@ -2,7 +2,7 @@
 #include "session/reach_watch.h"
 
 #include "base/clocks.h"
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "reach/holder_text.h"
 #include "reach/reach_search.h"
 #include "target/present_pages.h"

@@ -6,6 +6,7 @@
 #include "base/descriptor_limit.h"
 #include "core/stack_end.h"
 #include "kernel/libbpf_log.h"
+#include "python/evaluation_code.h"
 #include "target/kernel_file.h"
 
 #include <algorithm>
@@ -155,8 +156,8 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const ProcFs& proc, TraceOptions o
   kernel->keep_page_faults(std::move(page_faults));
   if (auto followed = follow_asked_pages(*kernel, options); !followed)
     return followed.error();
-  auto unwind =
-      UnwindService::start(proc, kernel->unwind_maps(), options.kernel.max_frames, options.python);
+  auto unwind = UnwindService::start(proc, kernel->unwind_maps(), options.kernel.max_frames,
+                                     options.python ? TableMarker(mark_python) : TableMarker());
   if (!unwind)
     return unwind.error();
   std::unique_ptr<Tracer> tracer(new Tracer(proc, std::move(options), std::move(*backend),

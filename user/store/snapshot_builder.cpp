@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/snapshot_builder.h"
 
-#include "render/escape.h"
+#include "base/escape.h"
 #include "store/snapshot_fields.h"
 
 #include <algorithm>

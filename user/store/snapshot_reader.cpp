@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/snapshot_reader.h"
 
+#include "base/gzip.h"
 #include "base/memory_error.h"
 #include "base/own_memory.h"
 #include "base/unique_fd.h"
-#include "store/gzip.h"
 #include "store/snapshot_builder.h"
 
 #include <algorithm>

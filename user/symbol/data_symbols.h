@@ -2,7 +2,7 @@
 // Names of variables in an ELF file, by address.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbol/dwarf_lines.h"
 
-#include "symbol/debug_file.h"
+#include "elf/debug_file.h"
 #include "symbol/dwarf_walk.h"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 // Source lines and inlined calls at an address, from the DWARF of one ELF file.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 #include "symbol/interval_index.h"
 #include "symbol/module.h"
 

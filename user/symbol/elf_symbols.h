@@ -2,7 +2,7 @@
 // The functions of an ELF file's symbol tables, searched by address.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 #include "symbol/interval_index.h"
 
 #include <cstdint>

@@ -2,9 +2,9 @@
 #include "symbol/module.h"
 
 #include "base/regular_file.h"
-#include "symbol/debug_file.h"
+#include "elf/debug_file.h"
+#include "elf/elf_file.h"
 #include "symbol/dwarf_lines.h"
-#include "symbol/elf_file.h"
 #include "symbol/elf_symbols.h"
 
 #include <cstring>

@@ -3,7 +3,7 @@
 
 #include "base/descriptor_limit.h"
 #include "core/stack_end.h"
-#include "symbol/vdso.h"
+#include "elf/vdso.h"
 
 #include <leakbpf/stack_hash.h>
 

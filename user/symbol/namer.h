@@ -7,7 +7,7 @@
 #include "python/python_process.h"
 #include "symbol/address_space.h"
 #include "symbol/module.h"
-#include "target/allocators.h"
+#include "target/mapped_file.h"
 
 #include <leakbpf/abi.h>
 

@@ -2,7 +2,7 @@
 // Tells from the headers that glibc's malloc keeps around blocks that one is not there any more.
 #pragma once
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "target/mapped_file.h"
+
 #include "base/descriptor_limit.h"
 #include "base/regular_file.h"
-#include "target/allocators.h"
 #include "target/device_number.h"
 #include "target/file_mapping.h"
 
 #include <cerrno>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -34,6 +37,20 @@ Error mapped_no_more(const MappedFile& file) {
 }
 
 } // namespace
+
+std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
+                                         std::span<const Mapping> mappings) {
+  std::vector<MappedFile> files;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || mapping.inode == 0 || !mapping.path.starts_with('/'))
+      continue;
+    if (seen.emplace(mapping.device, mapping.inode).second)
+      files.push_back({mapping.device, mapping.inode, mapping.path, pid, mapping.start, mapping.end,
+                       proc.path(pid, "root"), ""});
+  }
+  return files;
+}
 
 Result<UniqueFd> open_mapped_file(const ProcFs& proc, const MappedFile& file) {
   // The link needs CAP_CHECKPOINT_RESTORE; it is right in every mount namespace, and when the file

@@ -2,7 +2,7 @@
 // Where an ELF file keeps its code and its call-frame information.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 #include "unwind/cfi_section.h"
 
 #include <cstddef>

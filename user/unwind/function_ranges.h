@@ -2,7 +2,7 @@
 // Where functions begin and end in a file, by its call-frame information: stripped files have that.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <cstdint>
 #include <map>

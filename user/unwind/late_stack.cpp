@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unwind/late_stack.h"
 
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 #include "target/page_presence.h"
 
 #include <algorithm>

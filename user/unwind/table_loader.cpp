@@ -2,11 +2,10 @@
 #include "unwind/table_loader.h"
 
 #include "base/regular_file.h"
-#include "python/evaluation_code.h"
-#include "symbol/vdso.h"
-#include "target/allocators.h"
+#include "elf/vdso.h"
 #include "target/device_number.h"
 #include "target/file_mapping.h"
+#include "target/mapped_file.h"
 #include "unwind/unwind_tree.h"
 
 #include <algorithm>
@@ -22,14 +21,6 @@ namespace {
 
 bool same_place(const leakbpf_mapped_code& a, const Mapping& b) {
   return a.start == b.start && a.end == b.end && a.offset == b.offset;
-}
-
-void mark_python(const ElfFile& file, UnwindTable& table) {
-  const auto interpreter = find_interpreter(file);
-  if (!interpreter)
-    return;
-  for (const FileRange& range : evaluation_code(file, interpreter->evaluation, table))
-    mark_interpreter(table, range.begin, range.end, LEAKBPF_INTERPRETER_PYTHON);
 }
 
 std::string map_file(const leakbpf_mapped_code& code) {
@@ -51,8 +42,8 @@ bool TableLoader::RuleEqual::operator()(const leakbpf_unwind_rule& a,
   return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
-TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, bool python)
-    : proc_(proc), maps_(maps), python_(python) {
+TableLoader::TableLoader(const ProcFs& proc, UnwindMaps maps, TableMarker mark)
+    : proc_(proc), maps_(maps), mark_(std::move(mark)) {
   leakbpf_unwind_rule unsupported{};
   unsupported.cfa = LEAKBPF_CFA_UNSUPPORTED;
   for (const leakbpf_unwind_rule& rule : {leakbpf_unwind_rule{}, unsupported}) {
@@ -175,8 +166,8 @@ leakbpf_unwind_file TableLoader::load_table(const ElfFile& file) {
     stats_.changed_files.insert(file.path());
   if (!table)
     return {};
-  if (python_)
-    mark_python(file, *table);
+  if (mark_)
+    mark_(file, *table);
   stats_.damaged_functions += table->stats.damaged;
   const auto [known, is_new] = by_content_.try_emplace(fingerprints_.of(*table));
   if (is_new)

@@ -7,6 +7,7 @@
 #include "unwind/table_fingerprint.h"
 #include "unwind/unwind_table.h"
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -24,11 +25,14 @@ struct TableLoaderStats {
   std::set<std::string> changed_files;   ///< rewritten while they were read
 };
 
+/// Says in a file's table which code is an interpreter's.
+using TableMarker = std::function<void(const ElfFile&, UnwindTable&)>;
+
 /// Thread-safe.
 class TableLoader {
 public:
-  /// `python`: mark the evaluation functions of Python interpreters.
-  TableLoader(const ProcFs& proc, UnwindMaps maps, bool python);
+  /// `mark` is asked for each table; empty: there are no interpreters.
+  TableLoader(const ProcFs& proc, UnwindMaps maps, TableMarker mark);
 
   /// Loads the tables of all code that `pid` has mapped, the largest first; those that are there
   /// already cost nothing. Returns the mappings, empty when the process is gone.
@@ -63,7 +67,7 @@ private:
 
   const ProcFs& proc_;
   UnwindMaps maps_;
-  bool python_;
+  TableMarker mark_;
   std::mutex mutex_;
   std::set<leakbpf_file_key, KeyLess> loaded_;
   TableFingerprints fingerprints_;

@@ -39,15 +39,18 @@ void UnwindService::RingCloser::operator()(ring_buffer* ring) const {
 }
 
 UnwindService::UnwindService(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames,
-                             bool python)
-    : proc_(proc), maps_(maps), tables_(proc, maps, python), late_(proc), max_frames_(max_frames),
+                             TableMarker mark)
+    : proc_(proc), maps_(maps), tables_(proc, maps, std::move(mark)), late_(proc),
+      max_frames_(max_frames),
       ring_(ring_buffer__new(maps.requests_map(), &UnwindService::on_record, this, nullptr)),
       finished_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Result<std::unique_ptr<UnwindService>> UnwindService::start(const ProcFs& proc, UnwindMaps maps,
-                                                            std::uint32_t max_frames, bool python) {
-  std::unique_ptr<UnwindService> service(new UnwindService(proc, maps, max_frames, python));
+                                                            std::uint32_t max_frames,
+                                                            TableMarker mark) {
+  std::unique_ptr<UnwindService> service(
+      new UnwindService(proc, maps, max_frames, std::move(mark)));
   const bool ready = service->ring_ && service->finished_event_ && service->stop_event_;
   if (!ready && is_descriptor_shortage(errno))
     return descriptor_shortage(errno);

@@ -30,7 +30,7 @@ class UnwindService {
 public:
   /// Fails when the kernel gives no memory or descriptors for the buffer of requests.
   [[nodiscard]] static Result<std::unique_ptr<UnwindService>>
-  start(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, bool python);
+  start(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, TableMarker mark);
   UnwindService(const UnwindService&) = delete;
   UnwindService& operator=(const UnwindService&) = delete;
   ~UnwindService();
@@ -64,7 +64,7 @@ private:
     std::vector<leakbpf_mapped_code> mapped;
   };
 
-  UnwindService(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, bool python);
+  UnwindService(const ProcFs& proc, UnwindMaps maps, std::uint32_t max_frames, TableMarker mark);
   void work();
   void describe(std::uint32_t space, std::span<const leakbpf_mapped_code> mapped);
   const std::vector<leakbpf_mapped_code>& mapped_by(const leakbpf_unwind_request& request,

@@ -2,7 +2,7 @@
 // The unwind table of an ELF file: for each place in its code, how to find the caller's frame.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <leakbpf/result.h>
 #include <leakbpf/unwind_abi.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "render/escape.h"
+#include "base/escape.h"
 
 #include <algorithm>
 #include <array>

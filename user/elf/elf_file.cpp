@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include "base/regular_file.h"
 

@@ -2,7 +2,7 @@
 // The stubs through which a file's code calls functions that the dynamic linker chooses.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <cstdint>
 #include <functional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbol/vdso.h"
+#include "elf/vdso.h"
 
 #include <cstring>
 

@@ -2,7 +2,7 @@
 // Finds the separate debug file of an ELF file on this machine; never goes to the network.
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <optional>
 #include <string>

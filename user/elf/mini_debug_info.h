@@ -2,7 +2,7 @@
 // The symbols that some distributions leave in a stripped file, compressed (.gnu_debugdata).
 #pragma once
 
-#include "symbol/elf_file.h"
+#include "elf/elf_file.h"
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "target/mini_debug_info.h"
+#include "elf/mini_debug_info.h"
 
 #include <algorithm>
 #include <string_view>

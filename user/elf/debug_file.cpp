@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbol/debug_file.h"
+#include "elf/debug_file.h"
 
 #include "base/regular_file.h"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "target/allocators.h"
+#include "plan/allocators.h"
+
+#include "plan/elf_functions.h"
 
 #include <algorithm>
 #include <set>
@@ -18,24 +20,6 @@ bool is_glibc_loader(const std::string& path) {
 constexpr std::string_view mappings_hook_name = "_dl_debug_state";
 // Every glibc exports it, no other C library does.
 constexpr std::string_view glibc_only_name = "gnu_get_libc_version";
-
-} // namespace
-
-std::vector<MappedFile> executable_files(const ProcFs& proc, pid_t pid,
-                                         std::span<const Mapping> mappings) {
-  std::vector<MappedFile> files;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-  for (const Mapping& mapping : mappings) {
-    if (!mapping.executable || mapping.inode == 0 || !mapping.path.starts_with('/'))
-      continue;
-    if (seen.emplace(mapping.device, mapping.inode).second)
-      files.push_back({mapping.device, mapping.inode, mapping.path, pid, mapping.start, mapping.end,
-                       proc.path(pid, "root"), ""});
-  }
-  return files;
-}
-
-namespace {
 
 /// Which names of a file are of allocation functions.
 class Names {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "target/elf_file.h"
+#include "plan/elf_functions.h"
 
 #include "base/regular_file.h"
+#include "elf/debug_file.h"
+#include "elf/elf_stubs.h"
+#include "elf/mini_debug_info.h"
 #include "plan/forwarding.h"
-#include "symbol/debug_file.h"
-#include "target/elf_stubs.h"
-#include "target/mini_debug_info.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "target/elf_stubs.h"
+#include "elf/elf_stubs.h"
 
 #include <algorithm>
 #include <cstring>

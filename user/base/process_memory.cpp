@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/process_memory.h"
+#include "base/process_memory.h"
 
 #include <algorithm>
 #include <array>
