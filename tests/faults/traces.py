@@ -24,11 +24,13 @@ def need_root():
 
 
 def links():
-    """The BPF links of the system, as bpftool tells them."""
+    """The BPF links of the system, as bpftool tells them: of one that ends meanwhile there is but
+    an error."""
     told = subprocess.run(
         ["bpftool", "-j", "link", "show"], capture_output=True, text=True, check=False
     )
-    return json.loads(told.stdout) if told.stdout.strip() else []
+    there = json.loads(told.stdout) if told.stdout.strip() else []
+    return [link for link in there if "id" in link] if isinstance(there, list) else []
 
 
 def held_links():
