@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/held_watches.h"
 
+#include "base/clocks.h"
+
 #include <algorithm>
 #include <chrono>
 #include <new>
@@ -158,6 +160,7 @@ void HeldWatches::sample(Watched& watched) {
 
 void HeldWatches::scan(Watched& watched) {
   const double begin = clock_();
+  const double cpu_begin = cpu_seconds(); // that others want the CPUs costs nothing
   watched.watch->scan(begin);
   watched.unread = watched.watch->counts().unread();
   note_problem(watched);
@@ -165,7 +168,7 @@ void HeldWatches::scan(Watched& watched) {
   if (watched.scans == 1)
     watched.next_explain = begin + explain_seconds;
   // The first one finds out about all types, which later ones need not.
-  const double cost = clock_() - begin;
+  const double cost = cpu_seconds() - cpu_begin;
   const double pause = watched.scans == 1 ? 0 : pause_after(early ? cost / early_shares : cost);
   watched.next_scan = begin + std::max(early ? early_seconds : scan_seconds, pause);
 }
@@ -181,8 +184,9 @@ void HeldWatches::note_problem(Watched& watched) {
 
 void HeldWatches::explain(Watched& watched) {
   const double begin = clock_();
+  const double cpu_begin = cpu_seconds();
   watched.watch->explain(begin);
-  watched.next_explain = begin + std::max(explain_seconds, pause_after(clock_() - begin));
+  watched.next_explain = begin + std::max(explain_seconds, pause_after(cpu_seconds() - cpu_begin));
 }
 
 /// So long that this cost, and that of all other targets, stays below its share.
