@@ -136,7 +136,8 @@ void look(std::unique_ptr<DamagedMemory> owned, bool containers_grow,
           const std::function<void(DamagedMemory&)>& damage) {
   DamagedMemory& memory = *owned;
   unsigned eighths = 1;
-  HeldSource source{std::move(owned), std::make_unique<GrowingPages>(eighths),
+  HeldSource source{std::move(owned),
+                    std::make_unique<GrowingPages>(eighths),
                     [] {
                       std::vector<HeapRange> ranges;
                       for (const auto& [end, piece] : image().pieces)
@@ -144,6 +145,7 @@ void look(std::unique_ptr<DamagedMemory> owned, bool containers_grow,
                           ranges.push_back({piece.start, end});
                       return ranges;
                     },
+                    {}, // no files are open
                     1};
   PythonProcess python;
   python.layout = *python_layout({3, image().minor});
