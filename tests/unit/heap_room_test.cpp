@@ -18,36 +18,9 @@
 namespace leakbpf {
 namespace {
 
-class FirstPages : public PresentPages {
-public:
-  explicit FirstPages(std::uint64_t until) : until_(until) {}
-  [[nodiscard]] std::vector<PageState> states(std::uint64_t address,
-                                              std::size_t count) const override {
-    std::vector<PageState> states(count, PageState::absent);
-    for (std::size_t i = 0; i < count && address + i * page_bytes < until_; i++)
-      states[i] = PageState::present;
-    return states;
-  }
-
-private:
-  std::uint64_t until_;
-};
-
-class SwappedPage : public PresentPages {
-public:
-  explicit SwappedPage(std::uint64_t page) : page_(page) {}
-  [[nodiscard]] std::vector<PageState> states(std::uint64_t address,
-                                              std::size_t count) const override {
-    std::vector<PageState> states(count, PageState::present);
-    const std::uint64_t first = address / page_bytes * page_bytes;
-    if (page_ >= first && page_ < first + count * page_bytes)
-      states[(page_ - first) / page_bytes] = PageState::swapped;
-    return states;
-  }
-
-private:
-  std::uint64_t page_;
-};
+MadePages swapped_page(std::uint64_t page) {
+  return {PageState::swapped, page, page + page_bytes};
+}
 
 TEST_CASE("room is what lies between blocks, and behind the last", "[room]") {
   MadeMemory memory;
@@ -62,7 +35,9 @@ TEST_CASE("room is what lies between blocks, and behind the last", "[room]") {
   CHECK(room->free_bytes >= heap_bytes - 0x290 - 0x40 - 0x60 - 64);
   CHECK(room->free_bytes <= heap_bytes - 0x290 - 0x40 - 0x60);
   // Of what was never touched nothing is in memory.
-  const auto touched = measure_heap_room(memory, FirstPages(heap_at + page_bytes), made_mappings());
+  const auto touched = measure_heap_room(
+      memory, MadePages(PageState::absent, heap_at + page_bytes, heap_at + heap_bytes),
+      made_mappings());
   REQUIRE(touched);
   CHECK(touched->used_bytes == room->used_bytes);
   CHECK(touched->free_bytes == room->free_bytes - (heap_bytes - page_bytes));
@@ -88,9 +63,10 @@ TEST_CASE("of a heap of which a page was swapped out nothing is said", "[room]")
   memory.take(0x290);
   memory.take(heap_bytes / 2);
   memory.take(0x60);
-  CHECK(measure_heap_room(memory, SwappedPage(heap_at + page_bytes), made_mappings())); // a block's
-  CHECK_FALSE(measure_heap_room(memory, SwappedPage(heap_at), made_mappings()));
-  CHECK_FALSE(measure_heap_room(memory, SwappedPage(heap_at + heap_bytes / 2),
+  CHECK(
+      measure_heap_room(memory, swapped_page(heap_at + page_bytes), made_mappings())); // a block's
+  CHECK_FALSE(measure_heap_room(memory, swapped_page(heap_at), made_mappings()));
+  CHECK_FALSE(measure_heap_room(memory, swapped_page(heap_at + heap_bytes / 2),
                                 made_mappings())); // a header's
 }
 

@@ -56,12 +56,29 @@ private:
   bool last_in_use_ = true;
 };
 
-class AllThere : public PresentPages {
+/// All are there but those from `start` to `end`, which are in `state`.
+class MadePages : public PresentPages {
 public:
-  [[nodiscard]] std::vector<PageState> states(std::uint64_t /*address*/,
+  MadePages(PageState state, std::uint64_t start, std::uint64_t end)
+      : state_(state), start_(start), end_(end) {}
+  [[nodiscard]] std::vector<PageState> states(std::uint64_t address,
                                               std::size_t count) const override {
-    return std::vector<PageState>(count, PageState::present);
+    std::vector<PageState> states(count, PageState::present);
+    for (std::size_t i = 0; i < count; i++)
+      if (const std::uint64_t page = address + i * page_bytes; page >= start_ && page < end_)
+        states[i] = state_;
+    return states;
   }
+
+private:
+  PageState state_;
+  std::uint64_t start_;
+  std::uint64_t end_;
+};
+
+class AllThere : public MadePages {
+public:
+  AllThere() : MadePages(PageState::present, 0, 0) {}
 };
 
 inline std::vector<Mapping> made_mappings() {

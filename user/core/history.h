@@ -47,6 +47,13 @@ private:
   std::vector<std::uint32_t> upper_;
 };
 
+/// Drops every other item, of which the first stays.
+template <class T> void keep_even(std::vector<T>& items) {
+  for (std::size_t i = 2; i < items.size(); i += 2)
+    items[i / 2] = std::move(items[i]);
+  items.erase(items.begin() + static_cast<std::ptrdiff_t>((items.size() + 1) / 2), items.end());
+}
+
 /// Series that share their times. When there are `max_points` of them, every other one is dropped
 /// and from then on half as many are kept. Values are kept time by time, not key by key, so that a
 /// sample is written in one piece and thinning out is cheap; a key whose value was 0 so far takes
@@ -146,11 +153,6 @@ private:
       }
     }
     return series.row == no_row ? std::nullopt : std::optional(series.row);
-  }
-  template <class T> static void keep_even(std::vector<T>& items) {
-    for (std::size_t i = 2; i < items.size(); i += 2)
-      items[i / 2] = std::move(items[i]);
-    items.erase(items.begin() + static_cast<std::ptrdiff_t>((items.size() + 1) / 2), items.end());
   }
   void thin() {
     keep_even(times_);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/room_growth.h"
 
+#include "core/history.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -52,14 +54,11 @@ Rise rise_of(const std::vector<HeapLook>& looks, double HeapLook::*what) {
 void RoomHistory::add(const HeapLook& look) {
   if (skipped_++ % stride_ != 0)
     return;
+  if (looks_.size() >= most_looks) {
+    keep_even(looks_);
+    stride_ *= 2;
+  }
   looks_.push_back(look);
-  if (looks_.size() < most_looks)
-    return;
-  for (std::size_t i = 2; i < looks_.size(); i += 2)
-    looks_[i / 2] = looks_[i];
-  looks_.resize((looks_.size() + 1) / 2);
-  stride_ *= 2;
-  skipped_ = 1;
 }
 
 std::optional<RoomGrowth> RoomHistory::growth() const {

@@ -20,9 +20,10 @@ constexpr double followed_seconds = 30;
 } // namespace
 
 void HeapRoomWatch::follow(std::uint32_t target, const ProcessInfo& process, double now) {
-  Followed& followed = targets_.try_emplace(target).first->second;
-  followed.process = process;
-  followed.until = now + followed_seconds;
+  const auto [followed, is_new] = targets_.try_emplace(target);
+  if (is_new)
+    followed->second.process = process;
+  followed->second.until = now + followed_seconds;
 }
 
 void HeapRoomWatch::end(std::uint32_t target) {
@@ -70,10 +71,9 @@ void HeapRoomWatch::begin(double now, const HeapBytes& outstanding) {
   auto* const next = next_target(now);
   if (!next)
     return;
-  const auto bytes = outstanding.find(next->first);
   looking_at_ = next->first;
   known_.seconds = now;
-  known_.outstanding = bytes == outstanding.end() ? 0 : static_cast<double>(bytes->second);
+  known_.outstanding = static_cast<double>(outstanding(next->first));
   next->second.next = now + least_pause;
   try {
     looking_.emplace(

@@ -11,17 +11,17 @@
 #include "target/process.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 namespace leakbpf {
 
 class HeapRoomWatch {
 public:
-  /// By target.
-  using HeapBytes = std::unordered_map<std::uint32_t, std::uint64_t>;
+  /// Of what was taken since the attach, a target's bytes in its heap.
+  using HeapBytes = std::function<std::uint64_t(std::uint32_t)>;
 
   explicit HeapRoomWatch(const ProcFs& proc) : proc_(proc) {}
 
@@ -30,8 +30,8 @@ public:
   /// It has no memory any more; what is known of it stays.
   void end(std::uint32_t target);
   void forget(std::uint32_t target) { targets_.erase(target); }
-  /// Takes over what the last look told, and begins the next when one is due. `outstanding`: of
-  /// what was taken since the attach, bytes in heaps.
+  /// Takes over what the last look told, and begins the next when one is due; `outstanding` is
+  /// asked of that target alone.
   void look(double now, const HeapBytes& outstanding);
   /// Nothing while too little is known.
   [[nodiscard]] std::optional<RoomGrowth> growth(std::uint32_t target) const;

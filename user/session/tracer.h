@@ -249,9 +249,8 @@ private:
   void forget_given_back(const TargetState& target, const std::vector<OutstandingBlock>& blocks);
   void give_back(const OutstandingBlock& each);
   void forget_lost_pages(const TargetState& target, std::vector<OutstandingBlock>& pages);
-  [[nodiscard]] static bool is_growing_small(const TargetState& target,
-                                             const GrowthAccount& account);
   void look_for_room(const TargetState& target, double now);
+  [[nodiscard]] std::uint64_t outstanding_in_heap(std::uint32_t target) const;
   void look_for_unexplained(TargetState& target, double now, std::uint64_t outstanding_bytes);
   [[nodiscard]] bool can_afford_pages(double now) const;
   bool turn_to_pages(double now);

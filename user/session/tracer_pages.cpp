@@ -20,6 +20,14 @@ bool has_huge_pages() {
   return enabled && enabled->find("[always]") != std::string::npos;
 }
 
+/// A small heap is soon looked through, though allocations account for the growth: they may take
+/// the place of others.
+bool is_growing_small(const TargetState& target, const GrowthAccount& account) {
+  constexpr std::uint64_t most_resident = 256 << 20; // bytes
+  return account.anonymous && account.anonymous->sustained() &&
+         target.rss_now.value_or(~0ULL) <= most_resident;
+}
+
 void warn_of_huge_pages(const TraceOptions& options) {
   if (has_huge_pages())
     options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
@@ -57,14 +65,6 @@ bool Tracer::can_afford_pages(double now) const {
     return faults / std::max(now - target.since, 1.0) * fault_seconds <=
            options_.limits.per_target / 2;
   });
-}
-
-/// A small heap is soon looked through, though allocations account for the growth: they may take
-/// the place of others.
-bool Tracer::is_growing_small(const TargetState& target, const GrowthAccount& account) {
-  constexpr std::uint64_t most_resident = 256 << 20; // bytes
-  return account.anonymous && account.anonymous->sustained() &&
-         target.rss_now.value_or(~0ULL) <= most_resident;
 }
 
 /// Where all blocks are glibc's: of a heap of others nothing could be told.

@@ -327,14 +327,9 @@ void Tracer::sample_whole() {
 
 void Tracer::sample_targets(double now) {
   std::unordered_map<std::uint32_t, std::uint64_t> outstanding;
-  HeapRoomWatch::HeapBytes in_heap;
-  for (const auto& [key, site] : sites_) {
-    const std::uint64_t bytes = site.totals.outstanding_bytes();
+  for (const auto& [key, site] : sites_)
     if (is_summed(key))
-      outstanding[key.target] += bytes;
-    if (key.kind == LEAKBPF_KIND_HEAP)
-      in_heap[key.target] += bytes;
-  }
+      outstanding[key.target] += site.totals.outstanding_bytes();
   const bool keep_point = history_.begin_sample();
   MemoryLimitSample limits(limits_);
   const bool all = looks_at_all();
@@ -360,8 +355,16 @@ void Tracer::sample_targets(double now) {
     if (keep_point && looked)
       history_.add(point);
   }
-  rooms_.look(now, in_heap);
+  rooms_.look(now, [this](std::uint32_t id) { return outstanding_in_heap(id); });
   history_.end_sample(living_targets());
+}
+
+std::uint64_t Tracer::outstanding_in_heap(std::uint32_t target) const {
+  std::uint64_t bytes = 0;
+  for (const auto& [key, site] : sites_)
+    if (key.target == target && key.kind == LEAKBPF_KIND_HEAP)
+      bytes += site.totals.outstanding_bytes();
+  return bytes;
 }
 
 /// A process that is ending has no memory any more: what was known before stays.
