@@ -10,6 +10,7 @@
 #include <iterator>
 #include <utility>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace leakbpf {
@@ -28,9 +29,13 @@ Result<AttachSummary> Attachments::attach(pid_t pid, std::span<const Mapping> ma
 
 Result<AttachSummary> Attachments::attach_file(pid_t pid, const std::string& path) {
   auto opened = open_regular(path);
-  const std::optional<Mapping> mapping = opened ? as_mapped(*opened) : std::nullopt;
-  if (!mapping)
+  if (!opened && (errno == ENOENT || errno == ENOTDIR))
     return AttachSummary{};
+  if (!opened)
+    return opened.error();
+  const std::optional<Mapping> mapping = as_mapped(*opened);
+  if (!mapping)
+    return Error{ExitCode::cannot_trace, fmt::format("cannot map {}", path), ""};
   const MappedFile file{mapping->device, mapping->inode, path, pid, 0, 0, "", ""};
   FileProbes& probes = probes_in(pid, file);
   if (!probes.open)

@@ -172,7 +172,8 @@ void Tracer::attach_file(pid_t pid, const std::string& path) {
   unwind_->prepare_file(path); // the command may have ended before its first stack is looked at
   const auto attached = attachments_.attach_file(pid, path);
   if (!attached)
-    options_.warn(attached.error().message);
+    options_.warn(fmt::format("what the command allocates while it starts may be missing: {}",
+                              attached.error().message));
 }
 
 /// What stacks will lack, before they do.
