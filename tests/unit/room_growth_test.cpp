@@ -54,6 +54,7 @@ TEST_CASE("room that grows is the share of it of the growth", "[room]") {
   CHECK(history_of({1, 1, 4, 1}).growth()->share == Approx(0.25));
   CHECK(history_of({0, 1, 1, 1}).growth()->share == 0);
   CHECK(history_of({1, 0, 0, 0}).growth()->share == 0); // the process does not grow
+  CHECK(all->most_share == Approx(1));
 }
 
 TEST_CASE("room that blocks left behind is no growth of the heap", "[room]") {
@@ -62,6 +63,17 @@ TEST_CASE("room that blocks left behind is no growth of the heap", "[room]") {
   for (int i = 0; i < 8; i++)
     history.add({3.0 * i, (i < 4 ? 2 : 9) * megabyte, 20 * megabyte, (40 + i) * megabyte, 0});
   CHECK(history.growth()->share == 0);
+  CHECK(history.growth()->most_share == Approx(1)); // for it may be the heap that grew at once
+}
+
+TEST_CASE("outstanding bytes of other kinds are not replaced by blocks of the heap", "[room]") {
+  RoomHistory history;
+  for (int i = 0; i < 8; i++) {
+    HeapLook look = look_of(i, {1, 0, 1, 1});
+    look.of_all_kinds = 4.0 * i * megabyte;
+    history.add(look);
+  }
+  CHECK(history.growth()->replaced_share == Approx(0.25));
 }
 
 TEST_CASE("blocks that do not grow are taken in the place of others", "[room]") {

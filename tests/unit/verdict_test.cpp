@@ -234,7 +234,7 @@ TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]"
   TargetEvidence evidence = evidence_of(growing(10));
   evidence.outstanding = shaped(TrendShape::flat);
   CHECK(judge_target(evidence).verdict.severity == Severity::high);
-  evidence.room = RoomGrowth{0.95, 8 * megabyte};
+  evidence.room = RoomGrowth{0.95, 0.95, 8 * megabyte};
   evidence.memory->lower = evidence.memory->rate * 0.9;
   evidence.pages_seconds = 40;
   TargetJudgement judged = judge_target(evidence);
@@ -244,18 +244,26 @@ TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]"
   CHECK_FALSE(says(judged.verdict, "the rest is"));
   CHECK_FALSE(needs_pages(evidence));
   SECTION("what leaks beside it counts") {
-    evidence.room->share = 0.4;
+    evidence.room->share = evidence.room->most_share = 0.4;
     evidence.sites.rate = evidence.sites.projected = 6 * megabyte / 60;
     CHECK(judge_target(evidence).verdict.severity == Severity::high);
   }
   SECTION("so does what nothing explains") {
-    evidence.room->share = 0.3;
+    evidence.room->share = evidence.room->most_share = 0.3;
     evidence.memory->lower = evidence.memory->rate * 0.2; // as in a short run
     judged = judge_target(evidence);
     CHECK(judged.verdict.severity == Severity::high);
     CHECK(says(judged.verdict, "30% is fragmentation"));
     CHECK(says(judged.verdict, "; the rest is"));
     CHECK(needs_pages(evidence));
+  }
+  SECTION("what may be room, too, is not certain to leak") {
+    evidence.memory = growing(30);
+    evidence.room->share = 0.9;
+    evidence.room->most_share = 0.99;
+    CHECK(judge_target(evidence).verdict.severity == Severity::low);
+    evidence.room->most_share = 0.9;
+    CHECK(judge_target(evidence).verdict.severity == Severity::medium);
   }
   SECTION("a suppressed trickle beside it hides no limit") {
     evidence.suppressed_rate = 0.2 * megabyte / 60;

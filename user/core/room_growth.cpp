@@ -69,20 +69,26 @@ std::optional<RoomGrowth> RoomHistory::growth() const {
   const Rise used = rise_of(looks_, &HeapLook::used);
   const double memory = rise_of(looks_, &HeapLook::memory).whole;
   const double outstanding = rise_of(looks_, &HeapLook::outstanding).whole;
+  const double of_all_kinds = rise_of(looks_, &HeapLook::of_all_kinds).whole;
   if (seconds < least_seconds ||
       std::max(room.noise, used.noise) > most_noise * std::max(memory, outstanding))
     return std::nullopt;
   RoomGrowth growth;
   growth.bytes = looks_.back().room;
-  if (memory >= least_rise)
-    growth.share =
-        std::clamp(std::min({room.whole, room.usual, room.whole + used.whole}) / memory, 0.0, 1.0);
+  if (memory >= least_rise) {
+    growth.most_share =
+        std::clamp(std::min(room.whole, room.whole + used.whole) / memory, 0.0, 1.0);
+    growth.share = std::clamp(room.usual / memory, 0.0, growth.most_share);
+  }
   const double elsewhere = std::max(memory - room.whole - used.whole, 0.0);
   const double blocks = std::max({used.whole, used.usual, 0.0}) + elsewhere;
   if (blocks >= std::min(noise_share * outstanding, noise_rate * seconds))
     growth.blocks_rate = blocks / seconds;
-  if (outstanding >= least_rise && blocks < tolerance * outstanding)
+  if (outstanding >= least_rise && blocks < tolerance * outstanding) {
     growth.replaced_rate = outstanding / seconds - growth.blocks_rate;
+    growth.replaced_share =
+        std::min(growth.replaced_rate * seconds / std::max(of_all_kinds, outstanding), 1.0);
+  }
   return growth;
 }
 

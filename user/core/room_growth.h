@@ -12,21 +12,24 @@ namespace leakbpf {
 /// A look at a heap. Bytes.
 struct HeapLook {
   double seconds = 0;
-  double room = 0;        ///< free between blocks, or not handed out yet, and in memory
-  double used = 0;        ///< in blocks
-  double memory = 0;      ///< of the process that is no file's
-  double outstanding = 0; ///< taken since the attach, and in the heap
+  double room = 0;         ///< free between blocks, or not handed out yet, and in memory
+  double used = 0;         ///< in blocks
+  double memory = 0;       ///< of the process that is no file's
+  double outstanding = 0;  ///< taken since the attach, and in the heap
+  double of_all_kinds = 0; ///< outstanding in the heap and elsewhere
 };
 
 /// Bytes, and bytes a second.
 struct RoomGrowth {
-  double share = 0; ///< of what the memory grew by: room, 0 to 1
-  double bytes = 0; ///< of room, at the last look
+  double share = 0;      ///< of what the memory grew by: room for sure, 0 to 1
+  double most_share = 0; ///< of it: room if a single jump of it counts, too; no less than `share`
+  double bytes = 0;      ///< of room, at the last look
   /// What the blocks grow by as a whole: no stack of theirs grows faster.
   double blocks_rate = 0;
   /// What outstanding bytes grow by beside that: they take the place of blocks from before the
   /// attach, or are an error of the estimate. 0 where it may be none.
   double replaced_rate = 0;
+  double replaced_share = 0; ///< of what outstanding bytes of all kinds grew by, 0 to 1
 };
 
 /// What looks told, in bounded room.

@@ -74,7 +74,7 @@ double allocated_rate(const TargetEvidence& evidence) {
   return std::max(sustained_rate(evidence.outstanding), evidence.sites.rate);
 }
 
-/// Bytes a second by which room between the blocks of its heap grows.
+/// Bytes a second by which room between the blocks of its heap grows for sure.
 double room_rate(const TargetEvidence& evidence) {
   const auto& memory = judged_memory(evidence);
   return evidence.room && memory ? evidence.room->share * std::max(memory->rate, 0.0) : 0;
@@ -150,8 +150,10 @@ private:
   /// the RSS is taken from them, the rest from the RSS, and no more than it may grow.
   [[nodiscard]] double lasting_rate() const {
     const double rest = std::max(memory().rate - known().rate, 0.0) / std::max(memory().rate, 1e-9);
+    const double room =
+        evidence_.room ? evidence_.room->most_share * std::max(memory().rate, 0.0) : 0;
     const double unexplained =
-        std::max(rest * memory().projected - evidence_.suppressed_rate - room_rate(evidence_), 0.0);
+        std::max(rest * memory().projected - evidence_.suppressed_rate - room, 0.0);
     return std::min(known().projected + (is_within_harmless() ? 0 : unexplained),
                     std::max(memory().upper, memory().rate));
   }

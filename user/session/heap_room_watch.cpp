@@ -31,7 +31,7 @@ void HeapRoomWatch::end(std::uint32_t target) {
     known->second.ended = true;
 }
 
-void HeapRoomWatch::look(double now, const HeapBytes& outstanding) {
+void HeapRoomWatch::look(double now, const OutstandingOf& outstanding) {
   if (looking_ && looking_->is_done())
     take(now);
   if (!looking_ && now >= next_)
@@ -67,13 +67,15 @@ std::pair<const std::uint32_t, HeapRoomWatch::Followed>* HeapRoomWatch::next_tar
 }
 
 /// The thread may be left behind: all that it uses is its own.
-void HeapRoomWatch::begin(double now, const HeapBytes& outstanding) {
+void HeapRoomWatch::begin(double now, const OutstandingOf& outstanding) {
   auto* const next = next_target(now);
   if (!next)
     return;
   looking_at_ = next->first;
   known_.seconds = now;
-  known_.outstanding = static_cast<double>(outstanding(next->first));
+  const Outstanding bytes = outstanding(next->first);
+  known_.outstanding = static_cast<double>(bytes.in_heap);
+  known_.of_all_kinds = static_cast<double>(bytes.of_all_kinds);
   next->second.next = now + least_pause;
   try {
     looking_.emplace(

@@ -20,8 +20,13 @@ namespace leakbpf {
 
 class HeapRoomWatch {
 public:
-  /// Of what was taken since the attach, a target's bytes in its heap.
-  using HeapBytes = std::function<std::uint64_t(std::uint32_t)>;
+  /// Bytes that were taken since the attach.
+  struct Outstanding {
+    std::uint64_t in_heap = 0;
+    std::uint64_t of_all_kinds = 0;
+  };
+  /// A target's.
+  using OutstandingOf = std::function<Outstanding(std::uint32_t)>;
 
   explicit HeapRoomWatch(const ProcFs& proc) : proc_(proc) {}
 
@@ -32,7 +37,7 @@ public:
   void forget(std::uint32_t target) { targets_.erase(target); }
   /// Takes over what the last look told, and begins the next when one is due; `outstanding` is
   /// asked of that target alone.
-  void look(double now, const HeapBytes& outstanding);
+  void look(double now, const OutstandingOf& outstanding);
   /// Nothing while too little is known.
   [[nodiscard]] std::optional<RoomGrowth> growth(std::uint32_t target) const;
 
@@ -53,7 +58,7 @@ private:
   [[nodiscard]] static Look look_at(const ProcFs& proc, const ProcessInfo& process);
   [[nodiscard]] std::pair<const std::uint32_t, Followed>* next_target(double now);
   void take(double now);
-  void begin(double now, const HeapBytes& outstanding);
+  void begin(double now, const OutstandingOf& outstanding);
 
   const ProcFs& proc_;
   std::map<std::uint32_t, Followed> targets_;

@@ -97,8 +97,7 @@ void Tracer::weigh_memory(const TargetState& target, TargetEvidence& evidence) c
   evidence.outstanding = growth_.target_trend(target.id, TargetSeries::outstanding, target.since);
   evidence.room = rooms_.growth(target.id);
   if (evidence.room && evidence.outstanding && evidence.outstanding->rate > 0)
-    evidence.outstanding = evidence.outstanding->scaled(
-        std::max(1 - evidence.room->replaced_rate / evidence.outstanding->rate, 0.0));
+    evidence.outstanding = evidence.outstanding->scaled(1 - evidence.room->replaced_share);
   constexpr double grown_up_seconds = 60;
   evidence.young = !(target.asked_for && target.since < 1) &&
                    evidence.seconds < std::min(grown_up_seconds, elapsed() / 3);

@@ -355,7 +355,9 @@ void Tracer::sample_targets(double now) {
     if (keep_point && looked)
       history_.add(point);
   }
-  rooms_.look(now, [this](std::uint32_t id) { return outstanding_in_heap(id); });
+  rooms_.look(now, [&](std::uint32_t id) {
+    return HeapRoomWatch::Outstanding{outstanding_in_heap(id), outstanding[id]};
+  });
   history_.end_sample(living_targets());
 }
 
