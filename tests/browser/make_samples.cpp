@@ -177,7 +177,7 @@ SiteReport make_site(std::size_t target, Frames frames, const std::string& sourc
   site.verdict.severity = severity;
   if (severity > Severity::none)
     site.verdict.reasons = {"grows steadily since the end of the warm-up",
-                            "98% of what it took more than a minute ago is still there"};
+                            "of the bytes allocated more than a minute ago, 98% are still live"};
   site.score = leaks ? 0.98 : 0.1;
   site.old_survival_percent = leaks ? 98 : 4;
   site.survival_age_seconds = 60;
@@ -237,7 +237,7 @@ TargetReport web_target() {
   target.verdict = {Severity::critical,
                     {"the limit of 1.0 GB is reached in 24m50s at this rate",
                      "RSS grows by 27.4 MB/min, at least 25.9 MB/min with 95% confidence",
-                     "12 blocks were not followed: the numbers are a little too small"}};
+                     "12 blocks were not tracked: the numbers are a little too small"}};
   PythonReport python;
   python.version = "3.11";
   python.small_objects = PythonReport::SmallObjects{312, static_cast<std::uint64_t>(78 * megabyte),
@@ -313,7 +313,7 @@ Report make_report() {
 
 DiffSide make_side(const Report& report, const std::string& file) {
   DiffSide side{file, report.started_at, report.duration_seconds, report.targets, 0, 0, {}};
-  side.losses = {"12 blocks not followed: the table of outstanding blocks is full"};
+  side.losses = {"12 blocks not tracked: the outstanding-block table is full"};
   return side;
 }
 

@@ -76,12 +76,12 @@ TEST_CASE("processes that no descriptors are left for are counted, not called en
   for (const Json& target : snapshot.at("targets"))
     CHECK(target.at("ended").is_null());
   CHECK_THAT(run.output, ContainsSubstring(std::to_string(left_out) +
-                                           " of 5 processes are left out: too many open files: "
+                                           " of 5 processes are not traced: too many open files: "
                                            "the limit is 100 (ulimit -n)"));
   CHECK_THAT(run.output, !ContainsSubstring("ended"));
   const Finished table =
       run_program({built("leakbpf"), "report", output.path(), "--format", "table"});
-  CHECK_THAT(table.output, ContainsSubstring("processes left out"));
+  CHECK_THAT(table.output, ContainsSubstring("processes not traced"));
 }
 
 TEST_CASE("many processes share their probes and need few descriptors", "[descriptors]") {

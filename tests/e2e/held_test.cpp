@@ -219,7 +219,7 @@ TEST_CASE("containers are read without a probe, and without BPF", "[held]") {
   const Finished refused = run_program(
       {built("leakbpf"), "detect", "10", "--kinds", "held", "-p", std::to_string(getpid())});
   CHECK(refused.status == 4);
-  CHECK_THAT(refused.output, ContainsSubstring("runs no Python"));
+  CHECK_THAT(refused.output, ContainsSubstring("does not run Python"));
 }
 
 TEST_CASE("what is bounded is not said to grow", "[held]") {

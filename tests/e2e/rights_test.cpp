@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// leakbpf with no more rights than README names, and in a container.
+// leakbpf with no more rights than docs/using.md names, and in a container.
 #include "child.h"
 #include "privileges.h"
 #include "temporary_directory.h"

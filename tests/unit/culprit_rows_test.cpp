@@ -69,7 +69,7 @@ TEST_CASE("a row of several stacks is no worse than its process", "[culprit_rows
   report.targets[0].verdict.severity = Severity::medium;
   join_culprits(report, site_order(SortOrder::growth), 20);
   CHECK(report.sites[0].verdict.severity == Severity::medium);
-  CHECK_THAT(report.sites[0].verdict.reasons.back(), ContainsSubstring("graded down"));
+  CHECK_THAT(report.sites[0].verdict.reasons.back(), ContainsSubstring("lowered"));
 }
 
 TEST_CASE("mappings rank by what of them is resident", "[culprit_rows]") {

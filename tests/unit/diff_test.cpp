@@ -152,7 +152,7 @@ TEST_CASE("the table of a diff names both sides and each change", "[diff]") {
   CHECK_THAT(table, ContainsSubstring("grew    "));
   CHECK_THAT(table, ContainsSubstring("+2.0 MB"));
   CHECK_THAT(table, ContainsSubstring("new   "));
-  CHECK_THAT(table, ContainsSubstring("lost in old.json: 12 blocks not followed"));
+  CHECK_THAT(table, ContainsSubstring("lost in old.json: 12 blocks not tracked"));
   CHECK_THAT(render_table(diff, {}, 1), ContainsSubstring("1 more rows"));
 }
 

@@ -118,7 +118,7 @@ TEST_CASE("what is all freed has no box", "[flame]") {
   SiteReport freed = flame_site(64, {main_frame});
   freed.totals.freed_bytes = 64;
   CHECK(outline(make_flame_tree(flame_report({freed}))) == "all 0\n");
-  CHECK(render_svg(flame_report({freed})).find("Nothing outstanding") != std::string::npos);
+  CHECK(render_svg(flame_report({freed})).find("Nothing allocated since") != std::string::npos);
 }
 
 TEST_CASE("boxes that are too narrow are left out and told", "[flame]") {

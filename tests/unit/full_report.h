@@ -80,7 +80,7 @@ inline Report full_report() {
   bare.rank = 2;
   bare.pid = 4242;
   bare.path = "? dict";
-  bare.no_line = "no way to it was found";
+  bare.no_line = "no path to it was found";
   report.duration_seconds = 61.9375;
   report.sampling = {16384, false};
   report.overhead.duty_cycle = 0.25;

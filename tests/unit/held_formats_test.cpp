@@ -47,13 +47,12 @@ Report report_with(std::vector<HeldReport> rows) {
 
 TEST_CASE("a container's path is its stack, the line innermost", "[held]") {
   const Report report = report_with({held("shop.seen", 5000, 8)});
-  CHECK(render_folded(report) ==
-        "[containers that grow: the same memory, by who holds it];[shop.seen: dict];"
-        "remember at srv/shop.py:12 5000\n");
+  CHECK(render_folded(report) == "[growing containers: the same memory, by holder];[shop.seen: "
+                                 "dict];remember at srv/shop.py:12 5000\n");
   CHECK_THAT(render_svg(report), ContainsSubstring("shop.seen: dict"));
   const Json speedscope = Json::parse(render_speedscope(report));
   const Json& profile = speedscope.at("profiles").at(0);
-  CHECK_THAT(profile.at("name").get<std::string>(), ContainsSubstring("containers that grow"));
+  CHECK_THAT(profile.at("name").get<std::string>(), ContainsSubstring("growing containers"));
   CHECK(profile.at("weights") == Json{5000});
 }
 

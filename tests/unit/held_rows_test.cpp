@@ -55,8 +55,8 @@ TEST_CASE("a container's row says what grows, where, and what to do", "[held]") 
   const HeldText text = describe_held(seen());
   CHECK(text.row == "shop.seen: dict, 8,300 entries (+540/s), of dict{session: str}");
   REQUIRE(text.lines.size() == 2);
-  CHECK(text.lines[0] == "filled at remember at srv/shop.py:12: seen[n] = 1 # keep   (the one line "
-                         "in use that stores into it)");
+  CHECK(text.lines[0] == "filled at remember at srv/shop.py:12: seen[n] = 1 # keep   (the only "
+                         "executed line that stores into it)");
   CHECK(text.lines[1] == "fix: bound it");
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("containers that are a good part of the growth lead", "[held]") {
   const std::string led = render_table(report, {});
   CHECK(led.find("shop.seen") < led.find("Cart::add"));
   CHECK_THAT(render_verdict(report), ContainsSubstring("filled at remember"));
-  CHECK_THAT(render_html(report), ContainsSubstring("Containers that grow"));
+  CHECK_THAT(render_html(report), ContainsSubstring("Growing containers"));
 }
 
 TEST_CASE("where pools were begun comes last when containers explain the growth", "[held]") {

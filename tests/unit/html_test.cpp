@@ -94,7 +94,7 @@ TEST_CASE("losses, suppressed sites and rows that are not there are told", "[htm
   report.suppressed = {{{"^Py_<x>", 3, 2048}}, 3, 2048, 7};
   report.site_count = 500;
   const std::string page = render_html(report);
-  CHECK(contains(page, "<li>1,234 blocks not followed"));
+  CHECK(contains(page, "<li>1,234 blocks not tracked"));
   CHECK(contains(page, "<li>3 sites with 2.0 KB in 7 blocks are suppressed</li>"));
   CHECK(contains(page, "suppressed by ^Py_&lt;x&gt;: 3 sites"));
   CHECK(contains(page, "the table has the first 1 of 500 sites"));

@@ -30,9 +30,8 @@ TEST_CASE("no row is worse than its process, and says so", "[ladder]") {
                   row(0, std::nullopt), row(0, Severity::critical, 2)};
   report.held.emplace_back().verdict.severity = Severity::high;
   grade_by_targets(report);
-  CHECK(
-      report.sites[0].verdict ==
-      Verdict{Severity::low, {"graded down from critical to low: as a whole, the process is low"}});
+  CHECK(report.sites[0].verdict ==
+        Verdict{Severity::low, {"lowered from critical to low: the process as a whole is low"}});
   CHECK(report.sites[1].verdict == Verdict{Severity::critical, {}});
   CHECK(report.sites[2].verdict == Verdict{Severity::low, {}});
   CHECK(report.sites[3].verdict == Verdict{});

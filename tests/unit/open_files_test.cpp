@@ -34,8 +34,8 @@ TEST_CASE("connections that are closed and kept are told from open ones", "[held
   CHECK(open.fix.empty());
   const ConnectionEvidence closed = connection_evidence(1'000, {5, 20});
   CHECK(closed.note == "the process has 5 open sockets and 20 other open files: most of these are "
-                       "closed, and still kept");
-  CHECK(closed.fix == "take each one out when it is closed");
+                       "closed but still kept");
+  CHECK(closed.fix == "remove each one when it is closed");
 }
 
 } // namespace

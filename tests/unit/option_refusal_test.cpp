@@ -63,7 +63,7 @@ const std::vector<NumericOption>& numeric_options() {
   return options;
 }
 
-TEST_CASE("what is no number in range is refused with the option and its range", "[options]") {
+TEST_CASE("what is not a number in range is refused with the option and its range", "[options]") {
   for (const NumericOption& option : numeric_options())
     for (const std::string bad :
          {"nan", "NaN", "nan(1)", "inf", "infinity", "1e21", "1e400", "-1", "-0.5", "0x10", "soon",

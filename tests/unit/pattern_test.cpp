@@ -80,8 +80,8 @@ TEST_CASE("what is no pattern is a usage error in one short sentence", "[pattern
       {"*", "* is not a regular expression: no argument for repetition operator"},
       {"\\", "\\ is not a regular expression: trailing \\"},
       {"(a)\\1", "(a)\\1 is not a regular expression: invalid escape sequence"},
-      {"(?=a)", "(?=a) is not a regular expression: no look-ahead, look-behind or other (?...) of "
-                "Perl's (RE2 syntax)"},
+      {"(?=a)", "(?=a) is not a regular expression: look-ahead, look-behind and other (?...) of "
+                "Perl are not supported (RE2 syntax)"},
       {"\xff", "\xff is not a regular expression: it is not UTF-8"},
       {"((x{500}){500}){4}", "((x{500}){500}){4} is not a regular expression: "}};
   for (const auto& [text, message] : bad) {

@@ -343,7 +343,7 @@ TEST_CASE("losses are told in the comments", "[pprof]") {
   report.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] = 12;
   const PprofProfile profile = read_whole(render_pprof(report));
   REQUIRE(profile.comments.size() == 2);
-  CHECK(profile.comments[1].starts_with("lost: 12 blocks not followed"));
+  CHECK(profile.comments[1].starts_with("lost: 12 blocks not tracked"));
 }
 
 TEST_CASE("a diff is after minus before", "[pprof]") {

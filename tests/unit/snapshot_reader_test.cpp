@@ -161,8 +161,8 @@ TEST_CASE("files that are no snapshots are told apart", "[snapshot]") {
   CHECK(error_of("{\"a\": 1e999}").message == "it is not JSON: see byte 11");
   CHECK(error_of("{\"a\": \"\xff\"}").message == "it is not JSON: see byte 8");
   CHECK(error_of("{\"a\": [1,").message == "it is cut off: it ends in the middle, at byte 9");
-  CHECK(error_of("[{}]").message == "it is not a leakbpf snapshot: it is no object");
-  CHECK(error_of("5").message == "it is not a leakbpf snapshot: it is no object");
+  CHECK(error_of("[{}]").message == "it is not a leakbpf snapshot: it is not an object");
+  CHECK(error_of("5").message == "it is not a leakbpf snapshot: it is not an object");
   CHECK(error_of("{}").message == "it is not a leakbpf snapshot: it names no schema");
   CHECK(error_of(R"({"schema": 5})").message == "it is not a leakbpf snapshot: it names no schema");
   CHECK(error_of(R"({"schema": "x\u001b[2J", "sites": 7})").message ==
@@ -196,42 +196,42 @@ struct WrongValue {
 
 TEST_CASE("a wrong member is named, with its place", "[snapshot]") {
   const std::vector<WrongValue> cases{
-      {"/sites/0/frames/1/line", "x", "sites[0].frames[1].line is no number"},
-      {"/sites/0/frames/1/line", 1.5, "sites[0].frames[1].line is no whole number, or too large"},
+      {"/sites/0/frames/1/line", "x", "sites[0].frames[1].line is not a number"},
+      {"/sites/0/frames/1/line", 1.5,
+       "sites[0].frames[1].line is not a whole number, or is too large"},
       {"/sites/0/frames/1/line", 1ULL << 32, "sites[0].frames[1].line is too large"},
-      {"/sites/0/frames/2", 7, "sites[0].frames[2] is no object"},
+      {"/sites/0/frames/2", 7, "sites[0].frames[2] is not an object"},
       {"/sites/0/frames/2/offset", "12",
-       "sites[0].frames[2].offset is no hexadecimal number of 64 bits"},
+       "sites[0].frames[2].offset is not a 64-bit hexadecimal number"},
       {"/sites/0/frames/2/offset", 12, "sites[0].frames[2].offset is no text"},
-      {"/sites/0/frames/2/kind", "gpu",
-       "sites[0].frames[2].kind is none of the words that it can be"},
+      {"/sites/0/frames/2/kind", "gpu", "sites[0].frames[2].kind is not one of the allowed values"},
       {"/sites/0/frames", 1, "sites[0].frames is no list"},
       {"/sites/1/culprit", 1, "sites[1].culprit is none of the 1 frames"},
       {"/sites/1/target", 2, "sites[1].target is none of the 2 targets"},
       {"/sites/1/stack", "0x12345678901234567",
-       "sites[1].stack is no hexadecimal number of 64 bits"},
-      {"/sites/1/kind", "gpu", "sites[1].kind is none of the words that it can be"},
-      {"/sites/1/severity", "bad", "sites[1].severity is none of the words that it can be"},
+       "sites[1].stack is not a 64-bit hexadecimal number"},
+      {"/sites/1/kind", "gpu", "sites[1].kind is not one of the allowed values"},
+      {"/sites/1/severity", "bad", "sites[1].severity is not one of the allowed values"},
       {"/sites/1/allocated_bytes", -1, "sites[1].allocated_bytes is negative"},
       {"/sites/1/allocated_bytes", 1ULL << 63, "sites[1].allocated_bytes is too large"},
       {"/sites/1/allocated_bytes", nullptr, "sites[1].allocated_bytes is missing"},
       {"/sites/1/oldest_age_s", -0.5, "sites[1].oldest_age_s is negative"},
       {"/sites/1/reasons", {"a", 1}, "sites[1].reasons[1] is no text"},
       {"/sites/0/series", {1, 2}, "sites[0].series is not as long as series_t_s"},
-      {"/sites/2", "text", "sites[2] is no object"},
+      {"/sites/2", "text", "sites[2] is not an object"},
       {"/sites", {{"0", 1}}, "sites is no list"},
       {"/targets/1/pid", nullptr, "targets[1].pid is missing"},
       {"/targets/1/pid", -1, "targets[1].pid is negative"},
-      {"/targets/1/ended", "soon", "targets[1].ended is no object"},
-      {"/targets/1/ended/at_s", true, "targets[1].ended.at_s is no number"},
-      {"/targets/1/python/gc/collections", "5", "targets[1].python.gc.collections is no number"},
-      {"/history/0/rss_bytes", "5", "history[0].rss_bytes is no number"},
-      {"/series_t_s/1", "5", "series_t_s[1] is no number"},
+      {"/targets/1/ended", "soon", "targets[1].ended is not an object"},
+      {"/targets/1/ended/at_s", true, "targets[1].ended.at_s is not a number"},
+      {"/targets/1/python/gc/collections", "5", "targets[1].python.gc.collections is not a number"},
+      {"/history/0/rss_bytes", "5", "history[0].rss_bytes is not a number"},
+      {"/series_t_s/1", "5", "series_t_s[1] is not a number"},
       {"/sampling/exact", 1, "sampling.exact is neither true nor false"},
       {"/suppressed/rules/1/bytes", -3, "suppressed.rules[1].bytes is negative"},
-      {"/duration_s", "5", "duration_s is no number"},
+      {"/duration_s", "5", "duration_s is not a number"},
       {"/tool", {1, 2}, "tool is a list"},
-      {"/tool", 1, "tool is no object"},
+      {"/tool", 1, "tool is not an object"},
   };
   for (const WrongValue& wrong : cases) {
     CAPTURE(wrong.place, wrong.value);
@@ -243,13 +243,13 @@ TEST_CASE("a wrong member is named, with its place", "[snapshot]") {
 
 TEST_CASE("a wrong table of stacks is named", "[snapshot]") {
   const std::vector<WrongValue> cases{
-      {"/stack_table/outer/0", 1, "stack_table.outer leads out of the table"},
+      {"/stack_table/outer/0", 1, "stack_table.outer points outside the table"},
       {"/stack_table/frame/0", 99, "stack_table.frame names a frame that is not in frame_table"},
       {"/stack_table/frame", {0}, "stack_table.frame is not as long as the other columns"},
-      {"/stack_table/outer/1", "0", "stack_table.outer[1] is no number"},
+      {"/stack_table/outer/1", "0", "stack_table.outer[1] is not a number"},
       {"/stack_table", {1}, "stack_table is a list"},
       {"/sites/1/stack_id", 99,
-       "sites[1].stack_id is no row of stack_table, or the stacks are too large"},
+       "sites[1].stack_id is not a row of stack_table, or the stacks are too large"},
       {"/sites/1/culprit", 1, "sites[1].culprit is none of the 1 frames"},
       {"/frame_table/1/inlined", 0, "frame_table[1].inlined is neither true nor false"},
   };
@@ -275,8 +275,9 @@ TEST_CASE("small files that stand for endless stacks are refused", "[snapshot]")
   CHECK(read(with_deep_stack(65'536, 1)).sites[0].frames.size() == 65'536);
   CHECK_THAT(error_of(with_deep_stack(65'537, 1)).message,
              ContainsSubstring("makes a stack of more than 65,536 frames"));
-  CHECK_THAT(error_of(with_deep_stack(65'536, 1025)).message,
-             ContainsSubstring("sites[1024].stack_id is no row of stack_table, or the stacks are"));
+  CHECK_THAT(
+      error_of(with_deep_stack(65'536, 1025)).message,
+      ContainsSubstring("sites[1024].stack_id is not a row of stack_table, or the stacks are"));
 }
 
 TEST_CASE("deep nesting is refused, wherever it is", "[snapshot]") {
@@ -300,7 +301,7 @@ TEST_CASE("huge numbers are cut, or told of", "[snapshot]") {
   CHECK(error_after([](Json& changed) { changed["site_count"] = UINT64_MAX; }) ==
         "cannot read it: site_count is too large");
   CHECK(error_after([](Json& changed) { changed["site_count"] = 1e30; }) ==
-        "cannot read it: site_count is no whole number, or too large");
+        "cannot read it: site_count is not a whole number, or is too large");
 }
 
 TEST_CASE("of a key that comes twice the last one counts", "[snapshot]") {

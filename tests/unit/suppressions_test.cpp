@@ -83,7 +83,7 @@ TEST_CASE("a line of no known form is an error that says where", "[suppressions]
                                     "{", "leak main", "fun:main");
   CAPTURE(line);
   const Error error = error_of("# first\nleak:fine\n" + line + "\nleak:more\n");
-  CHECK(error.message == "line 3 of leaks.supp is no suppression");
+  CHECK(error.message == "line 3 of leaks.supp is not a suppression");
 }
 
 TEST_CASE("a suppression without a pattern is an error", "[suppressions]") {

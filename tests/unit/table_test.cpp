@@ -28,23 +28,20 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 const std::string kWide =
-    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
-    "  critical: the limit of 512 MB is reached in 20 min\n"
-    "1m02s   every heap block followed   probes cost 0.8% of a core   1,234,567 hits\n"
-    "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
-    "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
-    "cart.cpp:42\n"
-    "   2                 4.0 KB          1            -       -  mmap    [stack not recorded]\n";
+    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n  critical: "
+    "the limit of 512 MB is reached in 20 min\n1m02s   every heap block tracked   probes cost 0.8% "
+    "of a core   1,234,567 hits\n   #  severity  outstanding      count   growth/min  oldest  kind "
+    "   culprit\n   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap    Cart::add at "
+    "cart.cpp:42\n   2                 4.0 KB          1            -       -  mmap    [stack not "
+    "recorded]\n";
 
 const std::string kCut =
-    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n"
-    "  critical: the limit of 512 MB is reached in 20 min\n"
-    "1m02s   every heap block followed   probes cost 0.8% of a core   1,234,567 hits\n"
-    "   #  severity  outstanding      count   growth/min  oldest  kind    culprit\n"
-    "   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap\n"
-    "      Cart::add at cart.cpp:42\n"
-    "   2                 4.0 KB          1            -       -  mmap\n"
-    "      [stack not recorded]\n";
+    "PID 4242 shop   RSS 120 MB (+20.0 MB/min)   outstanding 15.0 MB in 15,360 blocks\n  critical: "
+    "the limit of 512 MB is reached in 20 min\n1m02s   every heap block tracked   probes cost 0.8% "
+    "of a core   1,234,567 hits\n   #  severity  outstanding      count   growth/min  oldest  kind "
+    "   culprit\n   1  high          15.0 MB     15,360     +15.0 MB   1m01s  heap\n      "
+    "Cart::add at cart.cpp:42\n   2                 4.0 KB          1            -       -  mmap\n "
+    "     [stack not recorded]\n";
 
 TEST_CASE("a report is a table", "[table]") {
   CHECK(render_table(sample_report(), {}) == kWide);
@@ -167,7 +164,8 @@ TEST_CASE("where a pattern hides all rows this is said", "[table]") {
   TableStyle style;
   style.filtered = true;
   CHECK_THAT(render_table(report, style), ContainsSubstring("no row matches --filter"));
-  CHECK_THAT(render_table(report, {}), ContainsSubstring("nothing outstanding"));
+  CHECK_THAT(render_table(report, {}),
+             ContainsSubstring("nothing allocated since leakbpf attached"));
 }
 
 TEST_CASE("of very many processes some are left out, and counted", "[table]") {
@@ -176,7 +174,7 @@ TEST_CASE("of very many processes some are left out, and counted", "[table]") {
   const auto lines = lines_of(render_table(report, {}));
   CHECK_THAT(lines[1], ContainsSubstring(" 107  shop"));
   CHECK_THAT(lines[12], ContainsSubstring(" 111  shop"));
-  CHECK_THAT(lines[13], ContainsSubstring("and 28 processes more"));
+  CHECK_THAT(lines[13], ContainsSubstring("and 28 more processes"));
 }
 
 TEST_CASE("a process in a container has both of its PIDs", "[table]") {
@@ -252,7 +250,7 @@ TEST_CASE("losses are named, with what helps", "[table]") {
   report.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] = 12345;
   report.losses[LEAKBPF_LOSS_EVENTS_DROPPED] = 1;
   const std::string text = render_table(report, {});
-  CHECK_THAT(text, ContainsSubstring("lost: 12,345 blocks not followed"));
+  CHECK_THAT(text, ContainsSubstring("lost: 12,345 blocks not tracked"));
   CHECK_THAT(text, ContainsSubstring("--max-live"));
   CHECK_THAT(text, ContainsSubstring("lost: 1 events dropped"));
 }
@@ -320,7 +318,8 @@ TEST_CASE("a report without rows says so", "[table]") {
   Report report = sample_report();
   report.sites.clear();
   report.site_count = 0;
-  CHECK_THAT(render_table(report, {}), ContainsSubstring("nothing outstanding"));
+  CHECK_THAT(render_table(report, {}),
+             ContainsSubstring("nothing allocated since leakbpf attached"));
   CHECK_FALSE(render_table(Report{}, {}).empty());
 }
 

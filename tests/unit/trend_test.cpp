@@ -126,7 +126,7 @@ TEST_CASE("one step is no growth, wherever it comes", "[trend]") {
   }
 }
 
-TEST_CASE("a noisy plateau has no rate that is no number", "[trend]") {
+TEST_CASE("a noisy plateau has no rate that is not a number", "[trend]") {
   const std::vector<double> levels{0, 66, 85, 151, 170, 216, 215, 251, 230, 254, 233, 238};
   std::vector<double> times;
   for (std::size_t i = 0; i < levels.size(); i++)

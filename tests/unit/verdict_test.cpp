@@ -158,7 +158,7 @@ TEST_CASE("growth that slows down is judged by where it leads", "[verdict]") {
   slowing.projected = 0.4 * megabyte / 60;
   const TargetJudgement judged = judge_target(evidence_of(slowing));
   CHECK(judged.verdict.severity == Severity::low);
-  CHECK(says(judged.verdict, "slows down"));
+  CHECK(says(judged.verdict, "growth is slowing"));
   CHECK(judged.growth_bytes_per_minute.value() == Approx(3 * megabyte));
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("what sites surely do is taken from them, not from a noisy RSS", "[ver
   TargetEvidence evidence = evidence_of(slowing);
   evidence.sites = {2 * megabyte / 60, 2 * megabyte / 60, 100}; // a line
   CHECK(judge_target(evidence).verdict.severity == Severity::medium);
-  CHECK_FALSE(says(judge_target(evidence).verdict, "slows down"));
+  CHECK_FALSE(says(judge_target(evidence).verdict, "growth is slowing"));
   evidence.memory = growing(1.3); // and the other way round: the sites slow down
   evidence.sites = {1.2 * megabyte / 60, 0.3 * megabyte / 60, 100};
   CHECK(judge_target(evidence).verdict.severity == Severity::low);
@@ -215,7 +215,7 @@ TEST_CASE("what outstanding bytes do not explain is said in words", "[verdict]")
   evidence.outstanding = growing(2);
   TargetJudgement judged = judge_target(evidence);
   CHECK(judged.explained_percent.value() == Approx(20));
-  CHECK(says(judged.verdict, "only 20% of it: the rest is fragmentation"));
+  CHECK(says(judged.verdict, "only 20% of it: the rest is heap fragmentation"));
   CHECK(says(judged.verdict, "--kinds pages"));
   evidence.file = growing(8);
   CHECK(says(judge_target(evidence).verdict, "pages of mapped files grow 8"));
@@ -239,7 +239,7 @@ TEST_CASE("a heap that gains room is fragmented, and does not leak", "[verdict]"
   evidence.pages_seconds = 40;
   TargetJudgement judged = judge_target(evidence);
   CHECK(judged.verdict.severity == Severity::low);
-  CHECK(says(judged.verdict, "0% of it, 95% is fragmentation: free room in the heap grows "
+  CHECK(says(judged.verdict, "0% of it, 95% is fragmentation: free space in the heap grows "
                              "9.5 MB/min, to 8.0 MB"));
   CHECK_FALSE(says(judged.verdict, "the rest is"));
   CHECK_FALSE(needs_pages(evidence));
@@ -283,11 +283,11 @@ TEST_CASE("a row that takes the place of others is no leak", "[verdict]") {
   evidence.trend = growing(5).scaled(0);
   const SiteJudgement none = judge_site(evidence);
   CHECK(none.verdict.severity == Severity::none);
-  CHECK(says(none.verdict, "in the place of blocks from before the attach"));
+  CHECK(says(none.verdict, "it replaces blocks from before the attach"));
   evidence.trend = growing(20).scaled(0.5);
   const SiteJudgement rest = judge_site(evidence);
   CHECK(rest.verdict.severity == Severity::high);
-  CHECK(says(rest.verdict, "scaled down to what the heap's blocks grow by"));
+  CHECK(says(rest.verdict, "scaled down to the growth of the heap's blocks"));
 }
 
 TEST_CASE("a heap that fills from the inside is told", "[verdict]") {
@@ -295,11 +295,11 @@ TEST_CASE("a heap that fills from the inside is told", "[verdict]") {
   evidence.heap_sites.rate = 8 * megabyte / 60;
   TargetJudgement judged = judge_target(evidence);
   CHECK(judged.verdict.severity == Severity::low);
-  CHECK(says(judged.verdict, "RSS follows when that is used up"));
+  CHECK(says(judged.verdict, "the RSS follows when that is used up"));
   evidence.replaced_share = 0.9;
   judged = judge_target(evidence);
   CHECK(judged.verdict.severity == Severity::none);
-  CHECK(says(judged.verdict, "in the place of blocks from before the attach"));
+  CHECK(says(judged.verdict, "but replace blocks from before the attach"));
 }
 
 TEST_CASE("growth of suppressed stacks does not count", "[verdict]") {
@@ -329,15 +329,15 @@ TEST_CASE("containers and allocations are two views of one growth", "[verdict]")
   TargetEvidence evidence = evidence_of(growing(10));
   evidence.outstanding = growing(2);
   evidence.held.rate = evidence.held.projected = 8 * megabyte / 60;
-  CHECK(says(judge_target(evidence).verdict, "containers that grow account for 80% of it"));
+  CHECK(says(judge_target(evidence).verdict, "growing containers account for 80% of it"));
   CHECK(judge_target(evidence).explained_percent.value() == Approx(80));
   evidence.held.rate = evidence.held.projected = 3 * megabyte / 60;
-  CHECK(says(judge_target(evidence).verdict, "containers that grow account for only 30% of it: "));
+  CHECK(says(judge_target(evidence).verdict, "growing containers account for only 30% of it: "));
   evidence.held.rate = evidence.held.projected = megabyte / 60;
   CHECK(says(judge_target(evidence).verdict, "outstanding allocations account for only 20%"));
 }
 
-TEST_CASE("containers that grow inside memory that is there already are told", "[verdict]") {
+TEST_CASE("growing containers inside memory that is there already are told", "[verdict]") {
   TargetEvidence evidence = evidence_of(shaped(TrendShape::flat));
   evidence.held.rate = evidence.held.projected = 0.5 * megabyte / 60;
   const Verdict verdict = judge_target(evidence).verdict;
@@ -350,7 +350,7 @@ TEST_CASE("where containers alone are looked at nothing is said of allocations",
   evidence.held_only = true;
   evidence.no_held = "no container could be read";
   const Verdict verdict = judge_target(evidence).verdict;
-  CHECK(says(verdict, "containers that grow account for only 0% of it"));
+  CHECK(says(verdict, "growing containers account for only 0% of it"));
   CHECK(says(verdict, "a run without --kinds held"));
   CHECK(says(verdict, "no container could be read"));
   CHECK(!says(verdict, "fragmentation"));
@@ -370,13 +370,13 @@ TEST_CASE("a leak that takes the place of file pages is found", "[verdict]") {
   const TargetJudgement judged = judge_target(evidence);
   CHECK(judged.verdict.severity == Severity::high);
   CHECK(says(judged.verdict, "anonymous memory grows 8.0 MB/min"));
-  CHECK(says(judged.verdict, "pages of files make room"));
+  CHECK(says(judged.verdict, "file-backed pages are being reclaimed"));
 }
 
 TEST_CASE("losses are named, and weaken what was said of sites", "[verdict]") {
   TargetEvidence target = evidence_of(growing(8));
-  target.losses = {0.3, {"1,000 blocks not followed"}};
-  CHECK(says(judge_target(target).verdict, "lost: 1,000 blocks not followed"));
+  target.losses = {0.3, {"1,000 blocks not tracked"}};
+  CHECK(says(judge_target(target).verdict, "lost: 1,000 blocks not tracked"));
   SiteEvidence site;
   site.trend = growing(8);
   site.old_survival_percent = 100;
@@ -398,7 +398,7 @@ TEST_CASE("a site's reasons tell how it grew and what survives", "[verdict]") {
   const SiteJudgement judged = judge_site(site);
   CHECK(judged.verdict.severity == Severity::high);
   CHECK(says(judged.verdict, "grew in 11 of 11 intervals, 12.4 MB/min"));
-  CHECK(says(judged.verdict, "99% of what it took more than 30s ago is still there"));
+  CHECK(says(judged.verdict, "of the bytes allocated more than 30s ago, 99% are still live"));
   CHECK(judged.score.value() == Approx(0.995));
   site.old_survival_percent = 0;
   CHECK(judge_site(site).score.value() == Approx(0.5));
@@ -413,7 +413,8 @@ TEST_CASE("a site that churns must grow steadily to be blamed", "[verdict]") {
   site.old_survival_percent = 8;
   site.survival_age_seconds = 30;
   CHECK(judge_site(site).verdict.severity == Severity::none);
-  CHECK(says(judge_site(site).verdict, "but only 8% of what it took more than 30s ago"));
+  CHECK(says(judge_site(site).verdict,
+             "but of the bytes allocated more than 30s ago, only 8% are still live: it churns"));
   site.trend->tau = 0.9;
   CHECK(judge_site(site).verdict.severity == Severity::high);
   site.trend->tau = 0.6;

@@ -15,13 +15,11 @@ TEST_CASE("a verdict names the process, why, and the stacks that grow", "[verdic
   report.targets[0].container = Container{std::string(64, 'a'), "docker", "", ""};
   report.targets[0].namespaced_pid = 7;
   CHECK(render_verdict(report) ==
-        "leakbpf 0.1.0 on host, 1m02s from 2026-01-31T09:30:00Z\n"
-        "PID 4242 (7 in container aaaaaaaaaaaa) shop: critical: it leaks   RSS 120 MB (+20.0 "
-        "MB/min)\n"
-        "  - the limit of 512 MB is reached in 20 min\n"
-        "  1. high      +15.0 MB/min  15.0 MB outstanding  Cart::add at cart.cpp:42\n"
-        "     called by main at main.cpp:7\n"
-        "     grows by 15.0 MB/min; 75% of what it took is still there\n");
+        "leakbpf 0.1.0 on host, 1m02s from 2026-01-31T09:30:00Z\nPID 4242 (7 in container "
+        "aaaaaaaaaaaa) shop: critical: leaking   RSS 120 MB (+20.0 MB/min)\n  - the limit of 512 "
+        "MB is reached in 20 min\n  1. high      +15.0 MB/min  15.0 MB outstanding  Cart::add at "
+        "cart.cpp:42\n     called by main at main.cpp:7\n     grows by 15.0 MB/min; 75% of what it "
+        "took is still there\n");
 }
 
 TEST_CASE("of many processes those that do not grow have a line each", "[verdict]") {
@@ -57,8 +55,7 @@ TEST_CASE("children that ended without growth are counted, not listed", "[verdic
   const std::string text = render_verdict(report);
   CHECK_THAT(text, !ContainsSubstring("PID 17 ") && !ContainsSubstring("PID 18 "));
   CHECK_THAT(text, ContainsSubstring("PID 19 "));
-  CHECK_THAT(text,
-             ContainsSubstring("and 2 processes that ended; none of them was seen to grow\n"));
+  CHECK_THAT(text, ContainsSubstring("and 2 ended processes, none of which was seen growing\n"));
   std::erase_if(report.targets, [](const TargetReport& target) { return !target.ended; });
   report.targets.pop_back();
   CHECK_THAT(render_verdict(report), ContainsSubstring("PID 17 ")); // there is nothing else

@@ -25,7 +25,7 @@ Error open_error(const std::string& path, int error) {
   const bool refused = error == EACCES || error == EPERM;
   Error failure{ExitCode::cannot_trace,
                 fmt::format("cannot open {}: {}", path, std::strerror(error)),
-                refused ? "run as root, or with CAP_DAC_READ_SEARCH besides" : ""};
+                refused ? "run as root, or add CAP_DAC_READ_SEARCH" : ""};
   errno = error;
   return failure;
 }

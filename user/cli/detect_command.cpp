@@ -76,7 +76,7 @@ Result<ExitCode> run_detect(const Options& options, Interrupts& interrupts,
     return early;
   const auto worst = worst_severity(report);
   if (!worst) {
-    console.warn(fmt::format("{} were too short for a verdict", format_duration(traced)));
+    console.warn(fmt::format("{} is too short for a verdict", format_duration(traced)));
     return ExitCode::target_ended;
   }
   return is_leak(*worst) ? ExitCode::leak_found : ExitCode::ok;

@@ -21,11 +21,12 @@ std::string check_line(bool good, const std::string& name, const std::string& de
 
 std::string describe_seccomp(Backend backend) {
   const SeccompCheck check = check_seccomp(backend);
-  return check_line(check.harmless, "under seccomp",
-                    check.harmless
-                        ? "return probes do no harm to a filtered process"
-                        : "a filtered process is refused, since a return probe ends it: " +
-                              check.reason);
+  return check_line(
+      check.harmless, "under seccomp",
+      check.harmless
+          ? "return probes are safe in a process with a seccomp filter"
+          : "processes with a seccomp filter are refused, for a return probe would kill them: " +
+                check.reason);
 }
 
 std::string describe_backends(std::string& chosen) {
@@ -82,7 +83,7 @@ Result<std::string> describe_plan(pid_t pid, std::string_view backend) {
       text += describe_probe(probe, backend);
   }
   if (!found)
-    text += "  no file of it defines malloc or mmap\n";
+    text += "  none of its files defines malloc or mmap\n";
   return text;
 }
 

@@ -103,7 +103,7 @@ Result<void> HeldCommand::release(int interrupt_fd) {
   }
   if (told != 1) // nothing would ever come of waiting
     return Error{ExitCode::cannot_trace,
-                 fmt::format("cannot let {} go: {}", name_, std::strerror(errno)), ""};
+                 fmt::format("cannot start {}: {}", name_, std::strerror(errno)), ""};
   std::array<pollfd, 2> fds{pollfd{failure_.get(), POLLIN, 0}, pollfd{interrupt_fd, POLLIN, 0}};
   while (poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
   }

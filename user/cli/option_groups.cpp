@@ -176,7 +176,7 @@ void add_target_options(CLI::App& app, Options& options) {
       ->type_name("PID...")
       ->group("Target");
   app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
-               "child processes too (default: yes)")
+               "trace child processes too (default: yes)")
       ->group("Target");
 }
 
@@ -189,34 +189,32 @@ void add_selectors(CLI::App& app, Options& options) {
         ->group("Target");
   };
   add("--name", patterns(options.names),
-      "processes whose command line matches, also those that start later; it adds to what the "
-      "other "
-      "options select")
+      "trace processes whose command line matches, including those that start later; adds to the "
+      "other selectors")
       ->type_name("REGEX");
   add("--cgroup", some_text(options.cgroups, "a path"),
-      "every process in it and below: /system.slice/x.service, or one below /sys/fs/cgroup")
+      "trace every process in this cgroup and below: /system.slice/x.service, or a directory under "
+      "/sys/fs/cgroup")
       ->type_name("PATH");
   add("--container", some_text(options.containers, "an id"),
-      "every process in it: the id, or at least 6 characters that it begins with")
+      "trace every process in this container: its ID, or at least the first 6 characters of it")
       ->type_name("ID");
-  app.add_flag("-a,--all", options.all, "every user process")->group("Target");
+  app.add_flag("-a,--all", options.all, "trace every user process")->group("Target");
 }
 
 void add_tracking_options(CLI::App& app, Options& options) {
   constexpr std::uint64_t largest_mean = std::uint64_t{1} << 40;
-  app.add_flag("--exact", options.exact, "follow every allocation, all the time")
-      ->group("Tracking");
+  app.add_flag("--exact", options.exact, "track every allocation, all the time")->group("Tracking");
   add_value(app, "--sample-bytes", size(options.sample_bytes, 1, largest_mean),
-            "mean bytes between samples of the heap; 1 follows every block (default: 16K)")
+            "mean bytes between heap samples; 1 tracks every block (default: 16K)")
       ->type_name("SIZE")
       ->group("Tracking");
   add_value(app, "--max-overhead", percent(options.max_overhead_percent, 100),
-            "most percent of a core that the probes may cost each target; 0: no limit "
-            "(default: 3, with --exact 0)")
+            "per-target overhead limit (% of one core); 0: none (default: 3, with --exact 0)")
       ->type_name("PCT")
       ->group("Tracking");
   add_value(app, "--max-total-overhead", percent(options.max_total_overhead_percent, 6400),
-            "the same for all targets together (default: no limit)")
+            "overhead limit for all targets together (% of one core; default: none)")
       ->type_name("PCT")
       ->group("Tracking");
   add_value(app, "--min-size", size(options.min_size, 0, largest_block),
@@ -228,13 +226,13 @@ void add_tracking_options(CLI::App& app, Options& options) {
       ->type_name("SIZE")
       ->group("Tracking");
   add_value(app, "--min-age", seconds(options.min_age_seconds, 0, longest_seconds),
-            "show only sites with a block this old")
+            "show only sites with a block at least this old")
       ->type_name("SEC")
       ->group("Tracking");
   add_values(app, "--kinds", kind(options.kinds),
-             "heap, mmap, brk, python, held (default: these five); held: containers of Python's "
-             "that grow, read from outside, without a probe; pages: resident memory by sampled "
-             "page faults, for next to no cost where heap is not among them")
+             "what to trace: heap, mmap, brk, python, held (default: these five) or pages; held: "
+             "growing Python containers, read from outside without a probe; pages: resident memory "
+             "by sampled page faults, almost free without heap")
       ->delimiter(',')
       ->type_name("LIST")
       ->group("Tracking");
@@ -243,15 +241,15 @@ void add_tracking_options(CLI::App& app, Options& options) {
 /// Table sizes, and help for what leakbpf does not find out by itself.
 void add_resource_options(CLI::App& app, Options& options) {
   add_value(app, "--max-live", size(options.max_live, 1, 1U << 30),
-            "outstanding blocks that can be followed (default: by the target's size)")
+            "most outstanding blocks to track (default: by the target's size)")
       ->type_name("N")
       ->group("Tracking");
   add_value(app, "--max-stacks", size(options.max_stacks, 1, 1U << 24),
-            "different stacks that can be kept (32768; with -a 65536)")
+            "most distinct stacks to keep (32768; with -a 65536)")
       ->type_name("N")
       ->group("Tracking");
   add_value(app, "--max-depth", whole(options.max_depth, 1, LEAKBPF_MAX_FRAMES),
-            "frames kept of a stack (127)")
+            "most frames to keep per stack (127)")
       ->type_name("N")
       ->group("Tracking");
   app.add_option("--object", options.objects, "look for the allocator in this file only")
@@ -260,33 +258,33 @@ void add_resource_options(CLI::App& app, Options& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group("Tracking");
   app.add_option("--symbol-prefix", options.symbol_prefix,
-                 "the allocator's names begin with this (je_ for je_malloc)")
+                 "prefix of the allocator's function names (je_ for je_malloc)")
       ->type_name("P")
       ->group("Tracking");
   app.add_flag("--no-python", options.no_python, "native stacks only")->group("Tracking");
-  app.add_flag("--reach", options.reach,
-               "who has pointers to what leaks (detect and snapshot: of processes up to 256 MB)")
+  app.add_flag(
+         "--reach", options.reach,
+         "find who points to what leaks (detect and snapshot do so for processes up to 256 MB)")
       ->group("Tracking");
   app.add_flag("--show-keys", options.show_keys,
-               "keys of containers in the output, which are users' data")
+               "show the keys of containers, which are users' data")
       ->group("Tracking");
   add_value(app, "--backend", word_of(backends, options.backend),
-            "way to attach (default: the best that works)")
+            "how to attach (default: the best way that works)")
       ->type_name("NAME")
       ->group("Tracking");
 }
 
 void add_memory_limit(CLI::App& app, Options& options) {
-  add_value(
-      app, "--max-memory", size(options.max_memory, 32U << 20, 1ULL << 40),
-      "most memory that leakbpf itself takes (default: an eighth of what there is, 256M to 4G)")
+  add_value(app, "--max-memory", size(options.max_memory, 32U << 20, 1ULL << 40),
+            "memory limit for leakbpf itself (default: an eighth of the machine's, 256M to 4G)")
       ->type_name("SIZE")
       ->group("Tracking");
 }
 
 void add_suppressions(CLI::App& app, Options& options) {
   app.add_option("--suppressions", options.suppression_files,
-                 "stacks that do not count, in LeakSanitizer's syntax: lines such as leak:PATTERN")
+                 "ignore stacks that match; in LeakSanitizer's syntax, lines such as leak:PATTERN")
       ->type_name("FILE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -295,26 +293,26 @@ void add_suppressions(CLI::App& app, Options& options) {
 
 /// What a row is, which are shown, and in which order.
 void add_row_options(CLI::App& app, Options& options) {
-  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows (20; 0: all)")
+  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows to show (20; 0: all)")
       ->type_name("N")
       ->group("Display");
   add_value(app, "--sort", word_of(sort_orders, options.sort),
-            "growth, bytes, count or age (growth)")
+            "sort rows by growth, bytes, count or age (growth)")
       ->type_name("ORDER")
       ->group("Display");
   add_value(app, "--by", word_of(groupings, options.group_by),
-            "what a row is: stack, line, function, handler (the outermost function of the "
-            "application's own code: of a web service, the endpoint), module or process")
+            "group rows by stack, line, function, handler, module or process; handler: the "
+            "outermost function of the application's own code, in a web service the endpoint")
       ->type_name("WHAT")
       ->group("Display");
   add_value(app, "--filter", pattern(options.filter),
-            "rows with a frame whose function, file or module matches")
+            "show rows with a frame whose function, file or module matches")
       ->type_name("REGEX")
       ->group("Display");
 }
 
 void add_text_options(CLI::App& app, Options& options) {
-  app.add_flag("--stacks", options.stacks, "every frame of each row")->group("Display");
+  app.add_flag("--stacks", options.stacks, "show every frame of each row")->group("Display");
   add_value(app, "--color", word_of(color_modes, options.color), "auto, always or never (auto)")
       ->type_name("WHEN")
       ->group("Display");
@@ -337,8 +335,8 @@ void add_duration(CLI::App& app, Options& options) {
 }
 
 void add_loudness(CLI::App& app, Options& options) {
-  app.add_flag("-q,--quiet", options.quiet, "less on stderr")->group("Display");
-  app.add_flag("-v,--verbose", options.verbose, "more on stderr")->group("Display");
+  app.add_flag("-q,--quiet", options.quiet, "fewer messages on stderr")->group("Display");
+  app.add_flag("-v,--verbose", options.verbose, "more messages on stderr")->group("Display");
 }
 
 void add_run_options(CLI::App& app, Options& options) {
@@ -346,21 +344,21 @@ void add_run_options(CLI::App& app, Options& options) {
       ->required()
       ->type_name("COMMAND [ARG...]");
   app.add_flag("--follow-forks,!--no-follow-forks", options.follow_forks,
-               "its child processes too (default: yes)")
+               "trace its child processes too (default: yes)")
       ->group("Tracking");
   app.add_flag("--python-malloc", options.python_malloc,
-               "have Python take every object from malloc, so that each is traced "
-               "(sets PYTHONMALLOC=malloc)")
+               "make Python allocate every object with malloc, so that each is traced (sets "
+               "PYTHONMALLOC=malloc)")
       ->group("Tracking");
 }
 
 void add_output_options(CLI::App& app, Options& options, const std::string& otherwise) {
-  app.add_option("-o,--output", options.output, "write to FILE, whole or not at all")
+  app.add_option("-o,--output", options.output, "write to FILE, all or nothing")
       ->type_name("FILE")
       ->group("Output");
   add_value(app, "--format", word_of(formats, options.format),
-            "table, json, compact, folded, pprof, svg, html or speedscope (default: what "
-            "FILE's name ends in; else " +
+            "table, json, compact, folded, pprof, svg, html or speedscope (default: by FILE's "
+            "extension; else " +
                 otherwise + ")")
       ->type_name("F")
       ->group("Output");
@@ -373,21 +371,21 @@ void add_detect_options(CLI::App& app, Options& options) {
             "seconds to trace (300)");
   add_value(app, "-i,--interval,INTERVAL",
             seconds(options.interval_seconds, 0.05, longest_interval),
-            "seconds between signs of progress (10)");
+            "seconds between progress messages (10)");
 }
 
 void add_report_options(CLI::App& app, Options& options) {
   app.add_option("FILE", options.files, "a snapshot; - is standard input")->required()->expected(1);
   app.add_flag("--debuginfod", options.debuginfod,
-               "ask the servers in DEBUGINFOD_URLS for names that the snapshot lacks")
+               "fetch names that the snapshot lacks from the servers in DEBUGINFOD_URLS")
       ->group("Display");
 }
 
 void add_diff_options(CLI::App& app, Options& options) {
-  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows (20; 0: all)")
+  add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows to show (20; 0: all)")
       ->type_name("N")
       ->group("Display");
-  app.add_option("FILES", options.files, "the snapshot before, and the one after")
+  app.add_option("FILES", options.files, "the earlier snapshot and the later one")
       ->required()
       ->expected(2)
       ->type_name("BEFORE AFTER");

@@ -49,13 +49,13 @@ Result<void> check_combination(const Options& options) {
     return usage_error("--name, --cgroup, --container and --all are for top, snapshot and detect",
                        "");
   if (options.command == Command::run && wants_python_alone(options))
-    return usage_error("run cannot follow Python alone: it finds it only once it runs",
+    return usage_error("run cannot trace Python alone: an interpreter is found only once it runs",
                        "--kinds heap,python,held");
   if (options.command == Command::run && options.duration_seconds)
     return usage_error("run has no --duration: it ends with the command", "");
   if (options.exact && options.sample_bytes)
     return usage_error("--exact and --sample-bytes exclude each other",
-                       "--sample-bytes 1 and --max-overhead 0 are what --exact does");
+                       "--exact means --sample-bytes 1 --max-overhead 0");
   if (options.min_size > options.max_size)
     return usage_error("--min-size is above --max-size", "");
   return {};
@@ -68,12 +68,13 @@ Commands add_commands(CLI::App& app, Options& options) {
     return app.add_subcommand(name, what);
   };
   CLI::App* top = add("top", "live view (the default)");
-  CLI::App* snapshot = add("snapshot", "trace for a while and write what was found");
-  CLI::App* detect = add("detect", "trace for a while; verdict, and exit status 1 for a leak");
-  CLI::App* run = add("run", "start a command, trace it to its end, show what it never freed");
-  CLI::App* report = add("report", "show a snapshot again");
-  CLI::App* diff = add("diff", "what changed from one snapshot to another");
-  CLI::App* doctor = add("doctor", "what works here; with -p, where probes would be");
+  CLI::App* snapshot = add("snapshot", "trace for a while, then write a snapshot");
+  CLI::App* detect = add("detect", "trace for a while and give a verdict; exits with 1 for a leak");
+  CLI::App* run = add("run", "run a command and show what it never freed");
+  CLI::App* report = add("report", "show a saved snapshot");
+  CLI::App* diff = add("diff", "compare two snapshots");
+  CLI::App* doctor =
+      add("doctor", "check what works on this machine; with -p, where probes would go");
   CLI::App* demo = add("demo", "trace a bundled leaking program for 10 s");
   const auto give = [&options](auto add_options, std::initializer_list<CLI::App*> apps) {
     for (CLI::App* one : apps)
@@ -160,7 +161,7 @@ Error explain(const CLI::ParseError& error, const CLI::App& app, const Commands&
     return explain_missing(command);
   if (dynamic_cast<const CLI::ConversionError*>(&error))
     return usage_error(fmt::format("{} takes no value", name), help_hint);
-  return usage_error("this command line cannot be understood", help_hint);
+  return usage_error("this command line cannot be parsed", help_hint);
 }
 
 } // namespace
@@ -168,8 +169,8 @@ Error explain(const CLI::ParseError& error, const CLI::App& app, const Commands&
 Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) {
   ParsedCommandLine parsed;
   Options& options = parsed.options;
-  CLI::App app("Finds memory leaks in running processes.\n"
-               "leakbpf -p PID shows, live, the stacks whose memory is not given back.",
+  CLI::App app("Finds memory leaks in running processes.\n`leakbpf -p PID` shows live which call "
+               "stacks keep memory.",
                "leakbpf");
   app.set_version_flag("--version", fmt::format("leakbpf {}", version));
   app.require_subcommand(0, 1);

@@ -65,7 +65,8 @@ TableStyle table_style(const Options& options) {
 
 Result<void> check_result(const Options& options, Format otherwise) {
   if (is_binary(format_of(options, otherwise)) && to_stdout(options) && isatty(STDOUT_FILENO) == 1)
-    return Error{ExitCode::usage, "this format is not for a terminal", "-o FILE names a file"};
+    return Error{ExitCode::usage, "this format is not for a terminal",
+                 "write it to a file: -o FILE"};
   return check_output(options.output);
 }
 
@@ -95,7 +96,7 @@ Result<void> write_unless_interrupted(const std::string& path, std::string text,
   if (writing.wait_unless(interrupts.fd()))
     return writing.take();
   return Error{ExitCode::io,
-               fmt::format("interrupted while {} did not take what was found", output_name(path)),
+               fmt::format("interrupted while {} did not accept the result", output_name(path)),
                ""};
 }
 

@@ -91,8 +91,8 @@ Result<int> run_command(const Options& options, Interrupts& interrupts, const Co
   const Format otherwise = options.output.empty() ? Format::table : Format::json;
   const Report report = final_report(tracer, options, otherwise);
   if (report.overhead.probe_hits == 0 && kind_wanted(options, "heap"))
-    console.warn("no call of malloc or mmap was seen; a static program without symbols? "
-                 "--object PATH and --symbol-prefix P name an allocator");
+    console.warn("no call of malloc or mmap was seen; if this is a static program without symbols, "
+                 "name its allocator with --object PATH and --symbol-prefix P");
   if (auto written = write_traced(report, options, otherwise, interrupts); !written)
     return written.error();
   return status;

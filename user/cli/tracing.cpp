@@ -108,12 +108,12 @@ ExitCode ending(const Tracing& tracer, double wanted_seconds, double traced_seco
                 const Console& console) {
   if (!tracer.all_ended() || traced_seconds >= wanted_seconds)
     return ExitCode::ok;
-  const std::string what = "all that was traced ended after " + format_duration(traced_seconds);
+  const std::string what = "every traced process ended after " + format_duration(traced_seconds);
   if (traced_seconds >= std::min(wanted_seconds, enough_seconds)) {
     console.inform(what);
     return ExitCode::ok;
   }
-  console.warn(what + ", too soon to tell what grows");
+  console.warn(what + ", too soon for a verdict");
   return ExitCode::target_ended;
 }
 

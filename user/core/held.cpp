@@ -52,7 +52,7 @@ Frames held_stack(const HeldReport& row) {
   if (!row.lines.empty())
     frames.emplace_back(frame_of(row.lines.front()));
   frames.emplace_back(note(row.path + ": " + row.type));
-  frames.emplace_back(note("containers that grow: the same memory, by who holds it"));
+  frames.emplace_back(note("growing containers: the same memory, by holder"));
   return frames;
 }
 

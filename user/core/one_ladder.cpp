@@ -21,7 +21,7 @@ void grade(Verdict& verdict, std::optional<Severity> most) {
   if (!most || !verdict.severity || *verdict.severity <= *most)
     return;
   std::string reason =
-      fmt::format("graded down from {} to {}: as a whole, the process is {}",
+      fmt::format("lowered from {} to {}: the process as a whole is {}",
                   severity_name(*verdict.severity), severity_name(*most), severity_name(*most));
   verdict.severity = most;
   std::vector<std::string>& reasons = verdict.reasons;

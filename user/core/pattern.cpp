@@ -51,7 +51,7 @@ std::string reason(const re2::RE2& pattern) {
   const std::string& text = pattern.error();
   const std::string what = text.substr(0, text.find(": "));
   return what == "invalid perl operator"
-             ? "no look-ahead, look-behind or other (?...) of Perl's (RE2 syntax)"
+             ? "look-ahead, look-behind and other (?...) of Perl are not supported (RE2 syntax)"
              : what;
 }
 

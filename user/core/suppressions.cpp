@@ -119,7 +119,7 @@ Result<Suppressions> Suppressions::parse(std::string_view text, const std::strin
       suppressions.rules_.push_back({std::string(written), std::move(*pattern), {}, false});
     } else if (colon == std::string_view::npos ||
                std::find(other_types.begin(), other_types.end(), type) == other_types.end()) {
-      return error(number, "is no suppression");
+      return error(number, "is not a suppression");
     }
   }
   return suppressions;
@@ -136,8 +136,8 @@ Result<Suppressions> Suppressions::load(const std::string& path) {
                  ""};
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > max_file_bytes)
-    return Error{ExitCode::io, fmt::format("{} is too large for suppressions", path),
-                 "4 MiB are the most"};
+    return Error{ExitCode::io, fmt::format("{} is too large for a suppressions file", path),
+                 "the limit is 4 MiB"};
   return parse(text, path);
 }
 

@@ -40,8 +40,8 @@ std::string bounds_text(const Trend& trend) {
 }
 
 std::string slowing_text(const Trend& trend, double leads_to) {
-  return fmt::format("it slows down, from {} to {}: judged by {}, where that leads; a cache or a "
-                     "heap that fills up looks like this",
+  return fmt::format("growth is slowing from {} to {}, and is judged by where it is heading, {}: a "
+                     "cache or a heap that fills up looks like this",
                      per_minute(trend.first_rate), per_minute(trend.rate), per_minute(leads_to));
 }
 
@@ -49,19 +49,18 @@ std::string slowing_text(const Trend& trend, double leads_to) {
 std::string no_growth_text(const std::string& what, const Trend& trend) {
   switch (trend.shape) {
   case TrendShape::levelled:
-    return fmt::format("{} grew by {} and has stopped: something that fills up and stays", what,
+    return fmt::format("{} grew by {} and has stopped: something filled up and stayed", what,
                        format_bytes(trend.rise));
   case TrendShape::up_and_down:
-    return what + " goes up and comes down again";
+    return what + " goes up and comes back down";
   case TrendShape::too_short:
     return "too little data to tell";
   default:
     if (trend.rate <= 0 || trend.rise < least_rise_bytes)
       return what + " does not grow";
-    return fmt::format(
-        "{} went up by {}, in {} of {} intervals: not steadily enough to be told from "
-        "what comes and goes",
-        what, format_bytes(trend.rise), trend.rises, trend.intervals);
+    return fmt::format("{} rose by {}, in {} of {} intervals: not steadily enough to tell growth "
+                       "from normal variation",
+                       what, format_bytes(trend.rise), trend.rises, trend.intervals);
   }
 }
 
@@ -103,7 +102,7 @@ public:
     }
     judged_.growth_bytes_per_minute = evidence_.memory->rate * 60;
     if (evidence_.young) {
-      reason(fmt::format("watched for only {}", format_duration(evidence_.seconds)));
+      reason(fmt::format("only {} observed", format_duration(evidence_.seconds)));
       return judged_;
     }
     if (memory().sustained())
@@ -130,12 +129,12 @@ private:
     reason(fmt::format("{} grows {}{}, {}", is_hidden() ? "anonymous memory" : "RSS",
                        per_minute(memory().rate), bounds_text(memory()), intervals_text(memory())));
     if (is_hidden())
-      reason("the RSS does not show it: pages of files make room");
+      reason("the RSS hides it: file-backed pages are being reclaimed");
     const double lasting = lasting_rate();
     if (memory().shape == TrendShape::slowing && lasting < memory().rate && room_text().empty())
       reason(slowing_text(memory(), lasting));
     if (evidence_.suppressed_rate > 0)
-      reason(fmt::format("up to {} of it is of suppressed stacks, and does not count",
+      reason(fmt::format("up to {} of it is from suppressed stacks and does not count",
                          per_minute(std::min(evidence_.suppressed_rate, memory().rate))));
     const bool all_suppressed = evidence_.suppressed_rate > 0 &&
                                 lasting + room_rate(evidence_) < 0.1 * evidence_.suppressed_rate;
@@ -186,8 +185,8 @@ private:
     if (evidence_.seconds >= short_run_seconds || milder >= severity)
       return;
     judged_.verdict.severity = milder;
-    reason(fmt::format("one step milder, for {} are short: what no allocation accounts for may be "
-                       "the heap's own noise",
+    reason(fmt::format("graded one step lower, because {} is a short run: growth that no "
+                       "allocation accounts for may be heap noise",
                        format_duration(evidence_.seconds)));
   }
 
@@ -204,7 +203,7 @@ private:
     if (full)
       reason(fmt::format("{:.0f}% of the limit of {} is used", 100 * use.used / limit, name));
     if (*judged_.seconds_to_limit < 30 * 86400.0)
-      reason(fmt::format("at this rate the limit of {} is reached in {}", name,
+      reason(fmt::format("at this rate, the limit of {} is reached in {}", name,
                          format_duration(*judged_.seconds_to_limit)));
     if (full || soon)
       judged_.verdict.severity = Severity::critical;
@@ -225,8 +224,7 @@ private:
     const bool by_containers =
         evidence_.held_only || held > outstanding || percent(held) >= well_explained;
     const double told = percent(by_containers ? held : outstanding);
-    const std::string_view what =
-        by_containers ? "containers that grow" : "outstanding allocations";
+    const std::string_view what = by_containers ? "growing containers" : "outstanding allocations";
     if (told >= well_explained)
       reason(fmt::format("{} account for {:.0f}% of it", what, told));
     else if (const std::string room = room_text(); room.empty())
@@ -240,7 +238,7 @@ private:
 
   [[nodiscard]] std::string touched_text(double told) const {
     return fmt::format("allocations account for {:.0f}% of it, first touches of pages for {:.0f}%: "
-                       "rows of kind pages name the code, from the last {} on",
+                       "rows of kind pages name the code (traced for the last {})",
                        told, *judged_.explained_percent, format_duration(*evidence_.pages_seconds));
   }
 
@@ -250,8 +248,8 @@ private:
     const auto& room = evidence_.room;
     if (!room || room->share < told_share)
       return "";
-    return fmt::format("{:.0f}% is fragmentation: free room in the heap grows {}, to {} "
-                       "(malloc_trim(3) or another allocator gives it back)",
+    return fmt::format("{:.0f}% is fragmentation: free space in the heap grows {}, to {} "
+                       "(malloc_trim(3) or another allocator returns it)",
                        100 * room->share, per_minute(room_rate(evidence_)),
                        format_bytes(room->bytes));
   }
@@ -259,26 +257,24 @@ private:
   /// What the growth may be that is in no row.
   [[nodiscard]] std::string rest_text() const {
     if (evidence_.held_only)
-      return "the rest is in none that is seen, or native: a run without --kinds held tells who "
-             "allocates it";
+      return "the rest is native, or in a container that was not seen: a run without --kinds held "
+             "shows who allocates it";
     const double file = sustained_rate(evidence_.file);
     const double shared = sustained_rate(evidence_.shared);
     const double swapped = sustained_rate(evidence_.swapped);
     if (file > memory().rate / 2)
-      return fmt::format("pages of mapped files grow {}, which the kernel can drop",
+      return fmt::format("file-backed pages grow {}, which the kernel can reclaim",
                          per_minute(file));
     if (shared > memory().rate / 2)
       return fmt::format("shared memory (tmpfs, memfd, shmem) grows {}", per_minute(shared));
-    std::string text =
-        "the rest is fragmentation of the heap, first use of memory that was taken before the "
-        "attach, thread stacks, or memory taken by direct system calls";
+    std::string text = "the rest is heap fragmentation, first use of memory allocated before the "
+                       "attach, thread stacks, or memory from direct system calls";
     if (evidence_.pages_seconds)
-      text +=
-          fmt::format("; its page faults are followed since {} ago, and no code is seen yet that "
-                      "touches more and more",
-                      format_duration(*evidence_.pages_seconds));
+      text += fmt::format("; its page faults have been traced for {}, and no code has been seen "
+                          "yet that keeps touching more",
+                          format_duration(*evidence_.pages_seconds));
     else if (!evidence_.by_pages)
-      text += "; a run with --kinds pages names the code that touches it";
+      text += "; a run with --kinds pages shows the code that touches it";
     if (swapped > 0)
       text += fmt::format("; {} goes to swap", per_minute(swapped));
     return text;
@@ -292,27 +288,27 @@ private:
     if (std::max(heap, held) * memory().span_seconds < least_rise_bytes)
       return;
     if (heap >= held && evidence_.replaced_share >= mostly_replaced) {
-      reason(fmt::format("outstanding bytes grow {}, in the place of blocks from before the "
-                         "attach that are freed",
+      reason(fmt::format("outstanding bytes grow {}, but replace blocks from before the attach "
+                         "that are being freed",
                          per_minute(heap)));
       return;
     }
     // The heap had room; when that is used up the RSS will follow.
     judged_.verdict.severity = Severity::low;
-    reason(fmt::format(
-        "but {} grow {} inside memory that the process has already: RSS follows when "
-        "that is used up",
-        held > heap ? "containers" : "outstanding bytes", per_minute(std::max(heap, held))));
+    reason(fmt::format("but {} grow {} within memory that the process already has: the RSS follows "
+                       "when that is used up",
+                       held > heap ? "containers" : "outstanding bytes",
+                       per_minute(std::max(heap, held))));
   }
 
   const TargetEvidence& evidence_;
   TargetJudgement judged_;
 };
 
-std::string survival_text(const SiteEvidence& evidence) {
-  return fmt::format("{:.0f}% of what it took more than {} ago is still there",
-                     *evidence.old_survival_percent,
-                     format_duration(evidence.survival_age_seconds.value_or(0)));
+std::string survival_text(const SiteEvidence& evidence, std::string_view only = "") {
+  return fmt::format("of the bytes allocated more than {} ago, {}{:.0f}% are still live",
+                     format_duration(evidence.survival_age_seconds.value_or(0)), only,
+                     *evidence.old_survival_percent);
 }
 
 /// Of many sites that churn, some seem to grow by chance for a while: one that gives back most of
@@ -331,12 +327,12 @@ void weigh_target(const TargetEvidence& target, SiteJudgement& judged) {
       !target.memory->sustained() && target.replaced_share >= mostly_replaced) {
     severity = std::min(severity, Severity::low);
     judged.verdict.reasons.emplace_back(
-        "the RSS does not grow: it takes the place of blocks from before the attach");
+        "the RSS does not grow: it replaces blocks from before the attach");
   }
   if (target.losses.share >= many_lost) {
     severity = one_lower(severity);
     judged.verdict.reasons.push_back(
-        fmt::format("one step milder, since {:.0f}% of the allocations could not be followed",
+        fmt::format("graded one step lower: {:.0f}% of the allocations could not be tracked",
                     target.losses.share * 100));
   }
 }
@@ -406,19 +402,20 @@ SiteJudgement judge_site(const SiteEvidence& evidence) {
     return judged;
   }
   if (evidence.replaces && trend.rate <= 0) {
-    judged.verdict.reasons.emplace_back("it grows in the place of blocks from before the attach: "
-                                        "the heap's blocks as a whole do not grow");
+    judged.verdict.reasons.emplace_back(
+        "it replaces blocks from before the attach: the heap's blocks as a whole do not grow");
     return judged;
   }
   judged.verdict.reasons.push_back(
       fmt::format("{}, {}", intervals_text(trend), per_minute(trend.rate)));
   if (is_chance(evidence)) {
-    judged.verdict.reasons.push_back("but only " + survival_text(evidence) + ": it churns");
+    judged.verdict.reasons.push_back("but " + survival_text(evidence, "only ") + ": it churns");
     return judged;
   }
   judged.verdict.severity = severity_of_growth(trend.projected * 60);
   if (evidence.replaces)
-    judged.verdict.reasons.emplace_back("scaled down to what the heap's blocks grow by as a whole");
+    judged.verdict.reasons.emplace_back(
+        "scaled down to the growth of the heap's blocks as a whole");
   if (trend.shape == TrendShape::slowing)
     judged.verdict.reasons.push_back(slowing_text(trend, trend.projected));
   if (evidence.old_survival_percent)

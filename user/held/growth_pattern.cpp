@@ -110,7 +110,7 @@ GrowthPattern by_elements(const ObjectType& type) {
             fmt::format("close each {} (`with`, `async with`, or close() in finally), or share one",
                         type.name)};
   if (type.name == "Thread" || type.name == "threading.Thread")
-    return {HeldPattern::threads, "end the threads, or use a pool of a fixed size"};
+    return {HeldPattern::threads, "end the threads, or use a fixed-size pool"};
   if (is_task(type))
     return {HeldPattern::tasks, fmt::format("await or cancel each {}, and drop it when it is done "
                                             "(task.add_done_callback(tasks.discard))",
@@ -123,18 +123,20 @@ GrowthPattern by_elements(const ObjectType& type) {
 GrowthPattern by_shape(ObjectShape shape) {
   switch (shape) {
   case ObjectShape::dict:
-    return {HeldPattern::unbounded_cache, "bound it with cachetools.TTLCache(maxsize, ttl), or "
-                                          "delete what is done"};
+    return {HeldPattern::unbounded_cache,
+            "bound it with cachetools.TTLCache(maxsize, ttl), or delete entries that are done"};
   case ObjectShape::list:
   case ObjectShape::array:
-    return {HeldPattern::unbounded_list, "drop what is done, or use collections.deque(maxlen=N)"};
+    return {HeldPattern::unbounded_list,
+            "remove entries that are done, or use collections.deque(maxlen=N)"};
   case ObjectShape::deque:
-    return {HeldPattern::unbounded_list, "give it maxlen=N, or take out faster than is put in"};
+    return {HeldPattern::unbounded_list,
+            "give it maxlen=N, or consume it faster than it is filled"};
   case ObjectShape::set:
-    return {HeldPattern::unbounded_list, "discard what is done"};
+    return {HeldPattern::unbounded_list, "discard entries that are done"};
   case ObjectShape::bytearray:
   case ObjectShape::bytes_io:
-    return {HeldPattern::unbounded_list, "empty it when it is used up"};
+    return {HeldPattern::unbounded_list, "clear it when its contents have been used"};
   default:
     return {};
   }
@@ -162,8 +164,8 @@ ConnectionEvidence connection_evidence(std::uint64_t entries, const OpenFiles& o
                                           format_count(open.sockets), format_count(open.others));
   if (open.sockets + open.others >= entries / 2)
     return {counted, ""};
-  return {counted + ": most of these are closed, and still kept",
-          "take each one out when it is closed"};
+  return {counted + ": most of these are closed but still kept",
+          "remove each one when it is closed"};
 }
 
 } // namespace leakbpf

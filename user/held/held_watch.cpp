@@ -40,7 +40,7 @@ void judge(HeldFinding& finding, const Trend& trend, EntrySeries series, std::st
       fmt::format("grew in {} of {} intervals, by {} {} a minute", trend.rises, trend.intervals,
                   format_count(to_number(*row.entries_per_minute)), what));
   if (trend.shape == TrendShape::slowing)
-    row.verdict.reasons.emplace_back("it slows down: what fills up looks like this");
+    row.verdict.reasons.emplace_back("it is slowing down: something that fills up looks like this");
   const double left = trend.rate > 0 ? std::clamp(trend.projected / trend.rate, 0.0, 1.0) : 0;
   row.score = std::clamp(trend.tau, 0.0, 1.0) * left;
   row.series_times = std::move(series.times);
@@ -268,7 +268,7 @@ void HeldWatch::look_at(const HeapContainer& container, const std::string& path,
     find_lines(facts, *retained);
   } else {
     facts.owner = PythonOwner::standard_library; // as far as anybody can tell
-    facts.no_line = "no way to it was found from any module, function that runs, or generator";
+    facts.no_line = "no path to it was found from any module, running function or generator";
   }
   facts_[path] = std::move(facts);
 }
@@ -480,19 +480,20 @@ HeldFinding HeldWatch::loose_finding(const Loose& found, const GrowingType& grow
     row.no_line = "its type is built in, or nothing in the loaded code calls its class by name";
   if (loose.kind == LooseKind::cycle) {
     row.pattern = HeldPattern::cycles;
-    row.note = collector_is_off_
-                   ? "only cycles refer to them, and the cycle collector is off (gc.disable)"
-                   : "only cycles refer to them, and the cycle collector has not come to them";
+    row.note =
+        collector_is_off_
+            ? "only reference cycles keep them, and the cycle collector is off (gc.disable)"
+            : "only reference cycles keep them, and the cycle collector has not reached them";
     const std::string collect =
-        collector_is_off_ ? "gc.enable()" : "see to it that it runs (gc.get_threshold())";
-    row.fix = loose.assigned ? "`del` the variable when it is done (finally), or " + collect
-                             : "make the way back a weakref, or " + collect;
+        collector_is_off_ ? "gc.enable()" : "make sure that it runs (gc.get_threshold())";
+    row.fix = loose.assigned ? "`del` the variable when done (in finally), or " + collect
+                             : "make the back reference a weakref, or " + collect;
   } else if (loose.kind == LooseKind::chain) {
-    row.note = "each is held by another: no container holds them";
-    row.fix = "cut off what is done";
+    row.note = "each is held by another one: no container holds them";
+    row.fix = "unlink those that are done";
   } else {
     row.note = "they are spread over many containers, each of which grows slowly";
-    row.fix = "bound each container, and drop those that are done";
+    row.fix = "bound each container, and drop those that are no longer used";
   }
   judge(finding, trend, type_watch_.series(loose.type), "objects");
   return finding;

@@ -58,7 +58,7 @@ Error attach_error(const std::string& path, pid_t pid, int error) {
   } else if (error == EPERM || error == EACCES) {
     failure.hint = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
   } else {
-    failure.hint = "`leakbpf doctor` tells what this kernel allows; --backend tries another way";
+    failure.hint = "`leakbpf doctor` shows what this kernel allows; --backend tries another way";
   }
   return failure;
 }

@@ -229,9 +229,9 @@ Result<KernelSide> KernelSide::load(const KernelConfig& config) {
     const char* hint =
         error == -ENOMEM || error == -E2BIG
             ? "not enough kernel memory: lower --max-live or --max-stacks"
-            : "-v shows the kernel's own message; `leakbpf doctor` tells what is missing";
+            : "-v shows the kernel's own message; `leakbpf doctor` shows what is missing";
     return Error{ExitCode::cannot_trace,
-                 fmt::format("the kernel refuses the BPF programs: {}", std::strerror(-error)),
+                 fmt::format("the kernel rejected the BPF programs: {}", std::strerror(-error)),
                  hint};
   }
   if (auto attached = attach_life_cycle(impl->skeleton.get(), impl->life_cycle_links); !attached)

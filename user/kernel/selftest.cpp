@@ -66,7 +66,7 @@ Result<SelftestProbe> SelftestProbe::attach(Backend backend, pid_t pid) {
     return descriptor_shortage(-error);
   if (error)
     return Error{ExitCode::cannot_trace,
-                 fmt::format("the kernel refuses to load it ({})", std::strerror(-error)), ""};
+                 fmt::format("the kernel refused to load it ({})", std::strerror(-error)), ""};
   const ProgramSet programs{program, program, backend == Backend::session ? program : nullptr};
   const std::array points{AttachPoint{selftest_offset(), 0}};
   if (auto attached =

@@ -121,10 +121,10 @@ std::string describe_run(const Report& report) {
 }
 
 std::string describe_lengths(const Diff& diff) {
-  return fmt::format(
-      "the runs differ in length ({} and {}): stacks that are in both are compared by "
-      "growth per minute, not by bytes",
-      format_duration(diff.before.duration_seconds), format_duration(diff.after.duration_seconds));
+  return fmt::format("the runs differ in length ({} and {}): stacks in both are compared by growth "
+                     "per minute, not by bytes",
+                     format_duration(diff.before.duration_seconds),
+                     format_duration(diff.after.duration_seconds));
 }
 
 std::string_view severity_word(const std::optional<Severity>& severity) {
@@ -163,7 +163,7 @@ std::string describe_tracing(const Report& report) {
   const Overhead& overhead = report.overhead;
   std::string text =
       report.sampling.mean_bytes <= 1
-          ? "every heap block followed"
+          ? "every heap block tracked"
           : fmt::format("heap sampled every {}",
                         format_bytes(static_cast<double>(report.sampling.mean_bytes)));
   if (overhead.duty_cycle < 1)

@@ -120,7 +120,7 @@ public:
 
   void hidden() {
     if (tree_.nodes.front().weight <= 0)
-      text_line("line", "Nothing outstanding that was allocated since leakbpf attached.");
+      text_line("line", "Nothing allocated since leakbpf attached is outstanding.");
     if (tree_.hidden_paths > 0)
       text_line("line", fmt::format("Not drawn: {} narrow {} with all below, {} in all.",
                                     format_count(tree_.hidden_paths),

@@ -57,9 +57,9 @@ std::string_view proof(const HeldReport& row, const HeldLine& line) {
     return "   (proven by a sampled stack)";
   case LineEvidence::hot:
     if (row.pattern == HeldPattern::cycles && !line.calls)
-      return "   (the variable that closes the cycle)";
-    return line.calls ? "   (the one call in use of that name)"
-                      : "   (the one line in use that stores into it)";
+      return "   (this variable closes the cycle)";
+    return line.calls ? "   (the only executed call of that name)"
+                      : "   (the only executed line that stores into it)";
   case LineEvidence::candidate:
     return "";
   }

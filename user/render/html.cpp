@@ -78,7 +78,7 @@ OutputJson site_facts(const SiteReport& site) {
   facts.push_back({"Median age", seconds_text(site.median_age_seconds)});
   if (site.old_survival_percent && site.survival_age_seconds)
     facts.push_back(
-        {fmt::format("Still there after {}", format_duration(*site.survival_age_seconds)),
+        {fmt::format("Still live after {}", format_duration(*site.survival_age_seconds)),
          format_known_percent(site.old_survival_percent)});
   if (site.reach)
     facts.push_back({"Pointers", describe_reach(*site.reach)});
@@ -132,7 +132,7 @@ std::vector<std::string> limits_of(const Report& report) {
                                     format_count(hidden.count)));
   if (hidden.containers > 0)
     sentences.push_back(
-        fmt::format("{} containers that grow are suppressed", format_count(hidden.containers)));
+        fmt::format("{} growing containers are suppressed", format_count(hidden.containers)));
   for (const Suppressed::Rule& rule : hidden.rules)
     sentences.push_back(fmt::format("suppressed by {}: {} sites with {}", rule.pattern,
                                     format_count(rule.sites), bytes_text(rule.bytes)));
@@ -176,12 +176,12 @@ std::string render_html(const Report& report) {
   std::string body = html_heading(title, describe_run(report)) + "<main>\n";
   body += target_cards(report);
   if (const auto limits = limits_of(report); !limits.empty())
-    body += "<section class=\"card\"><h2>What is not in here</h2>" + html_list("limits", limits) +
+    body += "<section class=\"card\"><h2>What is missing here</h2>" + html_list("limits", limits) +
             "</section>\n";
   body += held_section(report);
   body += "<section class=\"card\"><h2>Sites</h2>" + site_table(report);
   if (report.sites.empty())
-    body += "<p>Nothing outstanding that was allocated since leakbpf attached.</p>";
+    body += "<p>Nothing allocated since leakbpf attached is outstanding.</p>";
   if (std::any_of(report.sites.begin(), report.sites.end(),
                   [](const SiteReport& site) { return site.estimated; }))
     body += "<p class=\"hint\">~: estimated, see the row for its error.</p>";

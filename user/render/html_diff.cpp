@@ -87,7 +87,7 @@ std::string held_table(const Diff& diff) {
       rows += "<br>" + escape_markup(line);
     rows += "</td></tr>\n";
   }
-  return "<section class=\"card\"><h2>Containers that grow</h2>" +
+  return "<section class=\"card\"><h2>Growing containers</h2>" +
          html_table({{"Change", false},
                      {"Before"},
                      {"After"},

@@ -102,9 +102,9 @@ std::string tree(const Branch& branch) {
 std::string held_section(const Report& report) {
   if (report.held.empty())
     return "";
-  std::string html = "<section class=\"card\"><h2>Containers that grow</h2>\n"
-                     "<p class=\"hint\">Read from outside. Their bytes are in the rows of sites, "
-                     "too: another view of the same memory.</p>\n";
+  std::string html =
+      "<section class=\"card\"><h2>Growing containers</h2>\n<p class=\"hint\">Read from outside. "
+      "Their bytes are also in the rows of sites: another view of the same memory.</p>\n";
   Branch root;
   for (std::size_t i = 0; i < std::min(report.held.size(), most_rows); i++) {
     html += article(report, report.held[i]);

@@ -155,7 +155,7 @@ std::string render_speedscope(const Report& report) {
     if (!target.allocated.empty())
       profiles.push_back(std::move(target.allocated).profile(target.name + ": allocated"));
     if (!target.held.empty())
-      profiles.push_back(std::move(target.held).profile(target.name + ": containers that grow"));
+      profiles.push_back(std::move(target.held).profile(target.name + ": growing containers"));
   }
   // Speedscope does not open a file without profiles.
   if (profiles.empty())

@@ -93,14 +93,14 @@ void paint_holders(Painter& painter, const Report& report, std::size_t pid_width
     if (leads(row, report) == leading && rows++ < most_held)
       paint_held(painter, row, pid_width, stacks);
   if (rows > most_held)
-    painter.dim_line("      " + format_counted(rows - most_held, "more container that grows",
-                                               "more containers that grow"));
+    painter.dim_line("      " + format_counted(rows - most_held, "more growing container",
+                                               "more growing containers"));
 }
 
 void paint_suppressed(Painter& painter, const Suppressed& suppressed) {
   if (suppressed.containers > 0)
-    painter.dim_line("suppressed: " + format_counted(suppressed.containers, "container that grows",
-                                                     "containers that grow"));
+    painter.dim_line("suppressed: " + format_counted(suppressed.containers, "growing container",
+                                                     "growing containers"));
   if (suppressed.sites > 0)
     painter.dim_line(fmt::format("suppressed: {} stacks with {} in {} blocks, by {} patterns",
                                  format_count(suppressed.sites),
@@ -128,9 +128,8 @@ bool ends_behind(const Report& report) {
 std::string nothing_text(const Report& report, const TableStyle& style) {
   if (style.filtered)
     return "no row matches --filter";
-  return report.backend == no_backend
-             ? "no container is seen to grow"
-             : "nothing outstanding that was allocated since leakbpf attached";
+  return report.backend == no_backend ? "no growing container seen"
+                                      : "nothing allocated since leakbpf attached is outstanding";
 }
 
 } // namespace

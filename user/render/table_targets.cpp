@@ -142,7 +142,7 @@ void paint_targets(Painter& painter, const Report& report) {
   }
   if (const std::size_t more = hidden + report.targets_left_out; more > 0)
     painter.dim_line(
-        fmt::format("          and {} processes more, which grow less", format_count(more)));
+        fmt::format("          and {} more processes, which grow less", format_count(more)));
 }
 
 } // namespace leakbpf

@@ -28,15 +28,15 @@ std::string word_for(const TargetReport& target, double seconds) {
   constexpr double a_little = 1 << 20; // bytes a minute
   const auto severity = target.verdict.severity;
   if (!severity)
-    return "unknown";
+    return "no verdict";
   if (*severity == Severity::none)
     return "none: no leak seen in " + format_duration(seconds);
   const std::string name(severity_name(*severity));
   if (is_leak(*severity))
-    return name + ": it leaks";
+    return name + ": leaking";
   return name + (target.rss_growth_bytes_per_minute.value_or(0) < a_little
-                     ? ": it grows a little"
-                     : ": it grows, but no leak is certain");
+                     ? ": growing slowly"
+                     : ": growing, but no leak is certain");
 }
 
 std::string target_line(const TargetReport& target, double seconds) {
@@ -105,8 +105,8 @@ void add_held(std::string& text, const Report& report, std::size_t target, bool 
       text += "        " + escape_controls(line) + "\n";
   }
   if (shown > most_rows)
-    text += fmt::format("  and {}\n", format_counted(shown - most_rows, "more container that grows",
-                                                     "more containers that grow"));
+    text += fmt::format("  and {}\n", format_counted(shown - most_rows, "more growing container",
+                                                     "more growing containers"));
 }
 
 using Rows = std::vector<std::vector<std::size_t>>; ///< indices of sites that are one
@@ -136,8 +136,8 @@ void add_sites(std::string& text, const Report& report, const Rows& rows, std::s
       text += escape_controls(line) + "\n";
   }
   if (shown > most_rows)
-    text += fmt::format("  and {}\n", format_counted(shown - most_rows, "more row that grows",
-                                                     "more rows that grow"));
+    text += fmt::format("  and {}\n",
+                        format_counted(shown - most_rows, "more growing row", "more growing rows"));
 }
 
 } // namespace
@@ -172,11 +172,11 @@ std::string render_verdict(const Report& report, bool by_culprit) {
     text += fmt::format(
         "and {}\n", format_counted(order.size() - most_targets, "more process", "more processes"));
   if (const std::size_t ended = report.targets.size() - order.size(); ended > 0)
-    text += fmt::format("and {} processes that ended; none of them was seen to grow\n", ended);
+    text += fmt::format("and {} ended processes, none of which was seen growing\n", ended);
   if (report.suppressed.containers > 0)
-    text += fmt::format("suppressed: {}\n",
-                        format_counted(report.suppressed.containers, "container that grows",
-                                       "containers that grow"));
+    text +=
+        fmt::format("suppressed: {}\n", format_counted(report.suppressed.containers,
+                                                       "growing container", "growing containers"));
   if (report.suppressed.sites > 0)
     text += fmt::format("suppressed: {} stacks with {}\n", report.suppressed.sites,
                         format_bytes(static_cast<double>(report.suppressed.bytes)));

@@ -265,8 +265,8 @@ void HeapWindows::look_at_standing(Group& group, double now) {
   const std::vector<pid_t> owners = owners_of(group);
   group.pools.look(now, group.open, attachments_, owners);
   if (group.mappings.look(now, attachments_, owners))
-    warn_(fmt::format("{}: memory is mapped too often for the limit of what the probes may cost: "
-                      "rows of kind mmap and brk end here (--max-overhead 0 keeps them)",
+    warn_(fmt::format("{}: mapping calls alone exceed the overhead limit: rows of kind mmap and "
+                      "brk end here (--max-overhead 0 keeps them)",
                       group.sharing ? "processes that share probes"
                                     : fmt::format("PID {}", owners.empty() ? 0 : owners.front())));
 }

@@ -39,8 +39,8 @@ void drop_small(std::vector<HeldFinding>& findings, double memory_rate, double k
     const double entries = finding.row.entries_per_minute.value_or(0);
     const bool best = unexplained && finding.owner == PythonOwner::application && entries > 0;
     if (best)
-      finding.row.note = fmt::format("the process grows by {} for each new entry: they may hold "
-                                     "native memory, which is not counted here",
+      finding.row.note = fmt::format("the process grows by {} per new entry: they may hold native "
+                                     "memory, which is not counted here",
                                      format_bytes(memory_rate * 60 / entries));
     return finding.rise < least_rise && !best;
   });

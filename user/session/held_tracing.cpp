@@ -20,12 +20,11 @@ constexpr double look_seconds = 1;
 constexpr double look_share = 0.01; // of a core
 
 Error no_python_error(const ProcessInfo& process, const std::string& problem) {
-  return Error{ExitCode::no_target,
-               problem.empty()
-                   ? fmt::format("PID {} ({}) runs no Python", process.pid, process.comm)
-                   : fmt::format("PID {} ({}): {}", process.pid, process.comm, problem),
-               "--kinds held reads the objects of CPython 3.8 to 3.14; the other kinds follow any "
-               "program"};
+  return Error{
+      ExitCode::no_target,
+      problem.empty() ? fmt::format("PID {} ({}) does not run Python", process.pid, process.comm)
+                      : fmt::format("PID {} ({}): {}", process.pid, process.comm, problem),
+      "--kinds held reads the objects of CPython 3.8 to 3.14; the other kinds trace any program"};
 }
 
 } // namespace
@@ -45,10 +44,10 @@ Result<std::unique_ptr<Tracing>> HeldTracing::start(const ProcFs& proc, TraceOpt
     if (!tracing->is_followed(pid))
       static_cast<void>(tracing->follow(pid, false));
   if (tracing->targets_.empty() && !wanted.selection.takes_new())
-    return Error{ExitCode::no_target, "none of the processes runs a Python that is understood", ""};
+    return Error{ExitCode::no_target, "none of the processes runs a supported Python", ""};
   wanted.attached();
   for (const auto& [id, target] : tracing->targets_)
-    wanted.inform(fmt::format("tracing PID {} ({}): no probes, its objects are read",
+    wanted.inform(fmt::format("tracing PID {} ({}): no probes; its objects are read from outside",
                               target.process.pid, target.process.comm));
   return std::unique_ptr<Tracing>(std::move(tracing));
 }

@@ -178,8 +178,8 @@ void HeldWatches::note_problem(Watched& watched) {
   if (watched.watch->finds_objects())
     watched.problem.clear();
   else
-    watched.problem = "no container could be read: none of Python's objects is in its own "
-                      "allocator's pools or in glibc's chunks";
+    watched.problem = "no container could be read: Python's objects are neither in its own "
+                      "allocator's pools nor in glibc's chunks";
 }
 
 void HeldWatches::explain(Watched& watched) {

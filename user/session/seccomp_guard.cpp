@@ -17,12 +17,11 @@ Result<void> SeccompGuard::allow_returns(const ProcessInfo& process) {
   if ((checked_ && checked_->harmless) || !is_seccomp_filtered(proc_, process.pid) ||
       are_harmless())
     return {};
-  return Error{
-      ExitCode::no_target,
-      fmt::format("PID {} ({}) has its system calls filtered (seccomp), and on this kernel a "
-                  "return probe would end it: tried on a process of our own: {}",
-                  process.pid, process.comm, checked_->reason),
-      "--kinds pages follows it without return probes; so does a newer kernel with all kinds"};
+  return Error{ExitCode::no_target,
+               fmt::format("PID {} ({}) has a seccomp filter, and on this kernel a return probe "
+                           "would kill it (tried on a process of our own: {})",
+                           process.pid, process.comm, checked_->reason),
+               "use --kinds pages, which needs no return probes, or a newer kernel"};
 }
 
 } // namespace leakbpf

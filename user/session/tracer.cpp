@@ -57,8 +57,9 @@ void configure_kernel(TraceOptions& options, std::uint64_t resident_bytes) {
       options.max_live.value_or(live_table_size(resident_bytes, options.limits.mean_bytes));
   kernel.max_live = fit_into_memory(wanted);
   if (kernel.max_live < wanted)
-    options.inform(fmt::format("room for {} blocks, not {}: this machine has little memory left",
-                               kernel.max_live, wanted));
+    options.inform(
+        fmt::format("tracking at most {} blocks, not {}: this machine has little memory left",
+                    kernel.max_live, wanted));
 }
 
 /// Is there a frame that lies in nothing that is known to be mapped?

@@ -172,7 +172,7 @@ void Tracer::judge(SiteReport& site) const {
   if (sparse)
     site.verdict.reasons.insert(
         site.verdict.reasons.begin(),
-        fmt::format("{} of address space, of which {} are in use: these are judged",
+        fmt::format("{} of address space, of which {} is in use: only that is judged",
                     format_bytes(outstanding),
                     format_bytes(static_cast<double>(*site.resident_bytes))));
   site.score = judged.score;

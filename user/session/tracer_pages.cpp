@@ -30,8 +30,8 @@ bool is_growing_small(const TargetState& target, const GrowthAccount& account) {
 
 void warn_of_huge_pages(const TraceOptions& options) {
   if (has_huge_pages())
-    options.warn("transparent huge pages are on: rows of kind pages have too little of memory that "
-                 "was taken in large pieces");
+    options.warn("transparent huge pages are on: rows of kind pages undercount memory that was "
+                 "taken in large pieces");
 }
 
 } // namespace
@@ -52,7 +52,7 @@ Result<void> Tracer::follow_asked_pages(KernelSide& kernel, TraceOptions& option
 
 /// Would it cost no target more than half of what it may to follow the page faults of all?
 bool Tracer::can_afford_pages(double now) const {
-  constexpr double fault_seconds = 0.5e-6; // that each takes longer (README)
+  constexpr double fault_seconds = 0.5e-6; // that each takes longer (docs/how-it-works.md)
   if (options_.limits.per_target <= 0)     // no limit
     return true;
   return std::all_of(targets_.begin(), targets_.end(), [&](const auto& each) {
@@ -98,8 +98,8 @@ void Tracer::look_for_unexplained(TargetState& target, double now,
       !kernel_.follow_pages_of(target.process.pid))
     return;
   target.pages_since = now;
-  options_.inform(fmt::format("{} ({}) grows by memory that no allocation accounts for: its page "
-                              "faults are followed from now on",
+  options_.inform(fmt::format("{} ({}) grows, and allocations do not account for it: its page "
+                              "faults are traced from now on",
                               target.process.comm, target.process.pid));
 }
 
@@ -116,7 +116,7 @@ bool Tracer::turn_to_pages(double now) {
   const auto followed = kernel_.follow_page_faults();
   if (!followed) {
     options_.kernel.pages_on_demand = false;
-    options_.warn(followed.error().message + ": who touches the memory cannot be told");
+    options_.warn(followed.error().message + ": cannot tell who touches the memory");
     return false;
   }
   warn_of_huge_pages(options_);

@@ -121,9 +121,9 @@ void Tracer::note_changed_files() {
   changed.merge(namer_.changed_files());
   for (const std::string& file : changed)
     if (changed_files_.insert(file).second)
-      options_.warn(fmt::format("{} was changed while it was read: its functions have no names, or "
-                                "stacks end there",
-                                file));
+      options_.warn(fmt::format(
+          "{} changed while it was being read: its functions have no names, or stacks end there",
+          file));
 }
 
 /// What the kernel side counted, with what was lost in user space.

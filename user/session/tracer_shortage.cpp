@@ -25,7 +25,7 @@ void Tracer::tell_failure(pid_t pid, const Error& error) {
   if (!count_unattached(pid, error))
     options_.warn(error.message);
   else if (!told)
-    options_.warn(fmt::format("PID {} is left out, or followed in part: {}; {}", pid, error.message,
+    options_.warn(fmt::format("PID {} is not traced, or only in part: {}; {}", pid, error.message,
                               error.hint));
 }
 
@@ -34,7 +34,7 @@ void Tracer::tell_left_out(std::size_t all) const {
   if (unattached_.empty())
     return;
   const Error shortage = descriptor_shortage(EMFILE);
-  options_.warn(fmt::format("{} of {} processes are left out: {}; {}", unattached_.size(), all,
+  options_.warn(fmt::format("{} of {} processes are not traced: {}; {}", unattached_.size(), all,
                             shortage.message, shortage.hint));
 }
 

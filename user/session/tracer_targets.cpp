@@ -32,16 +32,16 @@ constexpr double crowd_seconds = 10;
 Error no_allocator_error(const ProcessInfo& process, const KernelConfig& wanted) {
   if (!wanted.heap && !wanted.mmap && !wanted.brk)
     return Error{ExitCode::no_target,
-                 fmt::format("PID {} ({}) has no Python whose pools can be followed", process.pid,
+                 fmt::format("PID {} ({}) has no Python whose pools can be tracked", process.pid,
                              process.comm),
-                 "--kinds heap,python follows what any program takes, too"};
+                 "--kinds heap,python also tracks native allocations, of any program"};
   return Error{
       ExitCode::no_target,
-      fmt::format("no allocator found in PID {} ({}): none of its files defines malloc or mmap by "
-                  "a name that is left",
-                  process.pid, process.comm),
-      "stripped? install its debug file, or --kinds pages follows memory whatever the allocator; "
-      "an allocator of its own? --object PATH and --symbol-prefix P name it"};
+      fmt::format(
+          "no allocator found in PID {} ({}): none of its files has a symbol for malloc or mmap",
+          process.pid, process.comm),
+      "if it is stripped, install its debug symbols, or use --kinds pages, which works with any "
+      "allocator; if it has its own allocator, name that with --object PATH and --symbol-prefix P"};
 }
 
 std::string describe_probes(const AttachSummary& probes, Backend backend) {
@@ -181,7 +181,7 @@ void Tracer::inform_of_tables() {
   const TableLoaderStats stats = unwind_->stats();
   if (stats.files_without_table > 0 || stats.damaged_functions > 0)
     options_.inform(fmt::format("{} of {} files have no unwind table, {} functions in the others "
-                                "have damaged entries: `leakbpf doctor -p PID` tells which",
+                                "have damaged entries: `leakbpf doctor -p PID` shows which",
                                 stats.files_without_table, stats.files, stats.damaged_functions));
 }
 

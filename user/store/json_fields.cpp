@@ -10,9 +10,9 @@ namespace {
 
 template <class T> std::string_view convert_whole(const InputJson& json, T& value) {
   if (!json.is_number())
-    return "is no number";
+    return "is not a number";
   if (json.is_number_float())
-    return "is no whole number, or too large";
+    return "is not a whole number, or is too large";
   if (!json.is_number_unsigned())
     return "is negative";
   constexpr std::uint64_t most = std::min<std::uint64_t>(std::numeric_limits<T>::max(),
@@ -70,7 +70,7 @@ std::string_view convert(const InputJson& json, std::int32_t& value) {
 std::string_view convert(const InputJson& json, double& value) {
   constexpr double most = 1e18;
   if (!json.is_number())
-    return "is no number";
+    return "is not a number";
   value = std::clamp(json.get<double>(), -most, most);
   return "";
 }
@@ -80,7 +80,7 @@ Fields::Fields(const InputJson& json, const Place& place, Problem& problem)
   if (json.is_object())
     object_ = &json;
   else
-    problem.note(place, "is no object");
+    problem.note(place, "is not an object");
 }
 
 const InputJson* Fields::find(std::string_view key) const {

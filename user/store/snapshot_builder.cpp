@@ -184,7 +184,7 @@ void SnapshotBuilder::connect_site(const Fields& fields, SiteReport& site,
     fields.note("target", fmt::format("is none of the {} targets", report_.targets.size()));
   }
   if (references.stack && !stacks_.stack(*references.stack, site.frames))
-    fields.note("stack_id", "is no row of stack_table, or the stacks are too large");
+    fields.note("stack_id", "is not a row of stack_table, or the stacks are too large");
   if (site.frames.empty()) // no culprit, no line of it
     site.source.clear();
   if (site.culprit >= std::max<std::size_t>(site.frames.size(), 1))

@@ -29,7 +29,7 @@ void read_word(const Fields& fields, std::string_view key, T& value, OfName of_n
   if (const auto known = of_name(name))
     value = *known;
   else
-    fields.note(key, "is none of the words that it can be");
+    fields.note(key, "is not one of the allowed values");
 }
 
 std::optional<leakbpf_kind> kind_of_name(std::string_view name) {
@@ -60,7 +60,7 @@ template <class T> void read_hex(const Fields& fields, std::string_view key, T& 
   if (prefixed && error == std::errc() && stop == end)
     value = number;
   else
-    fields.note(key, "is no hexadecimal number of 64 bits");
+    fields.note(key, "is not a 64-bit hexadecimal number");
 }
 
 void read_verdict(const Fields& fields, Verdict& verdict) {
@@ -195,7 +195,7 @@ ReachReport read_reach(const Fields& fields) {
   std::string verdict;
   fields.require("verdict", verdict);
   if (verdict != "lost" && verdict != "held")
-    fields.note("verdict", "is none of the words that it can be");
+    fields.note("verdict", "is not one of the allowed values");
   reach.lost = verdict == "lost";
   fields.read("by", reach.by);
   fields.read("share", reach.share);

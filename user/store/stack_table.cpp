@@ -23,7 +23,7 @@ void StackTable::read(const Fields& columns) {
   rows_.reserve(outer.size());
   for (std::size_t i = 0; i < outer.size(); i++) {
     if (outer[i] > i)
-      return columns.note("outer", "leads out of the table");
+      return columns.note("outer", "points outside the table");
     if (frame[i] >= frames_.size())
       return columns.note("frame", "names a frame that is not in frame_table");
     const std::uint32_t depth = outer[i] == 0 ? 1 : rows_[i - outer[i]].depth + 1;

@@ -39,7 +39,7 @@ std::string_view without_way_out(std::string_view path) {
 
 Error no_such_cgroup(const std::string& text) {
   return {ExitCode::no_target, fmt::format("there is no cgroup {}", text),
-          "`systemd-cgls` lists them, `cat /proc/PID/cgroup` tells that of a process"};
+          "`systemd-cgls` lists them; `cat /proc/PID/cgroup` shows that of a process"};
 }
 
 /// What /proc/PID/cgroup calls the hierarchy of a mount: it has the same ones for every process.

@@ -29,7 +29,7 @@ Result<std::string> status_of_living_thread(const ProcFs& proc, pid_t pid) {
       return status;
   }
   return Error{ExitCode::no_target, fmt::format("process {} has no memory of its own", pid),
-               "it has ended, or it is a thread of the kernel"};
+               "it has ended, or is a kernel thread"};
 }
 
 } // namespace

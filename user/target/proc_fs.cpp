@@ -102,7 +102,7 @@ Result<std::string> ProcFs::read(pid_t pid, const std::string& file) const {
   const int error = errno;
   if (error == ENOENT || error == ESRCH)
     return Error{ExitCode::no_target, fmt::format("no process with PID {}", pid),
-                 "is it still running? `ps -p PID` tells"};
+                 "is it still running? Check with `ps -p PID`"};
   if (is_descriptor_shortage(error))
     return descriptor_shortage(error);
   // It may well be there: whoever asks whether it has ended must not take this for a yes.

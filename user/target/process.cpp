@@ -91,13 +91,13 @@ Result<ProcessInfo> inspect_process(const ProcFs& proc, pid_t pid) {
         ""};
   if (stat->state == 'Z' && !stat->has_ended())
     return Error{ExitCode::no_target,
-                 fmt::format("the main thread of PID {} ({}) has ended, and only others go on: its "
-                             "memory cannot be reached",
+                 fmt::format("the main thread of PID {} ({}) has ended while others go on: its "
+                             "memory cannot be read",
                              pid, stat->comm),
                  "attach earlier, or use `leakbpf run -- COMMAND`"};
   if (stat->has_ended())
     return Error{ExitCode::no_target, fmt::format("PID {} ({}) has ended", pid, stat->comm),
-                 "its parent has not collected it yet"};
+                 "it is a zombie: its parent has not reaped it yet"};
   const auto read_status = proc.read(pid, "status");
   const std::string status = read_status ? *read_status : "";
   if (const auto group = numbers_of(status, "Tgid:"); !group.empty() && group.front() != pid)

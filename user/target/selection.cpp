@@ -61,8 +61,8 @@ Error ambiguous(const std::string& prefix, const std::vector<std::string>& ids) 
   std::vector<std::string> shown;
   for (std::size_t i = 0; i < std::min(ids.size(), most); i++)
     shown.push_back(ids[i].substr(0, std::max<std::size_t>(prefix.size() + 4, 12)));
-  return {ExitCode::usage, fmt::format("{} containers' ids begin with {}", ids.size(), prefix),
-          fmt::format("give more of it: {}{}", fmt::join(shown, ", "),
+  return {ExitCode::usage, fmt::format("{} container IDs begin with {}", ids.size(), prefix),
+          fmt::format("give more characters: {}{}", fmt::join(shown, ", "),
                       ids.size() > most ? ", ..." : "")};
 }
 
@@ -75,14 +75,14 @@ Result<std::string> whole_id(const std::set<std::string>& known, const std::stri
     found.push_back(*it);
   if (id.size() < shortest_prefix && !found.empty())
     return Error{ExitCode::usage,
-                 fmt::format("{} is too short for a container's id", text.empty() ? "\"\"" : text),
-                 fmt::format("give {} characters of it or more", shortest_prefix)};
+                 fmt::format("{} is too short for a container ID", text.empty() ? "\"\"" : text),
+                 fmt::format("give at least {} characters of it", shortest_prefix)};
   if (found.size() > 1)
     return ambiguous(id, found);
   if (found.empty())
-    return Error{ExitCode::no_target, fmt::format("no process is in a container {}", text),
-                 "its id, not its name: `docker ps`, `podman ps` or `crictl ps` show it; in a "
-                 "container leakbpf sees others only with the machine's PID namespace"};
+    return Error{ExitCode::no_target, fmt::format("no process is in container {}", text),
+                 "give its ID, not its name (see `docker ps`, `podman ps` or `crictl ps`); inside "
+                 "a container, leakbpf sees others only in the host's PID namespace"};
   return found.front();
 }
 
