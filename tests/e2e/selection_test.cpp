@@ -168,5 +168,5 @@ TEST_CASE("where nothing matches leakbpf ends with 4", "[selection]") {
   CHECK_THAT(error_of({"--cgroup", "/no/such/group"}),
              ContainsSubstring("error: there is no cgroup /no/such/group"));
   CHECK_THAT(error_of({"--container", "0123456789abcdef"}),
-             ContainsSubstring("error: no process is in a container 0123456789abcdef"));
+             ContainsSubstring("error: no process is in container 0123456789abcdef"));
 }

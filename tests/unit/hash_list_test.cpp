@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "session/hash_list.h"
+#include "core/hash_list.h"
 
 #include <catch2/catch_test_macros.hpp>
 

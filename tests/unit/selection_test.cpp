@@ -278,14 +278,14 @@ TEST_CASE("an id that does not tell which container is meant is refused", "[sele
   machine.add(18, "b\0", "/docker/" + kSister);
   Error error = machine.refusal(in_container("3f2a9c0b17d2"));
   CHECK(error.code == ExitCode::usage);
-  CHECK(error.message == "2 containers' ids begin with 3f2a9c0b17d2");
-  CHECK(error.hint == "give more of it: 3f2a9c0b17d2aaaa, 3f2a9c0b17d2bbbb");
+  CHECK(error.message == "2 container IDs begin with 3f2a9c0b17d2");
+  CHECK(error.hint == "give more characters: 3f2a9c0b17d2aaaa, 3f2a9c0b17d2bbbb");
   error = machine.refusal(in_container("3f2a9"));
   CHECK(error.code == ExitCode::usage);
   CHECK_THAT(error.hint, ContainsSubstring("6 characters"));
   error = machine.refusal(in_container("deadbeef"));
   CHECK(error.code == ExitCode::no_target);
-  CHECK(error.message == "no process is in a container deadbeef");
+  CHECK(error.message == "no process is in container deadbeef");
   CHECK_FALSE(error.hint.empty());
 }
 

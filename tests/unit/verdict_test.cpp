@@ -67,7 +67,7 @@ TEST_CASE("pages that were turned to explain what allocations do not", "[verdict
   evidence.touched = {};
   CHECK_FALSE(is_shown_by_pages(evidence));
   CHECK(needs_pages(evidence)); // who touches them is shown, though not yet judged
-  CHECK(says(judge_target(evidence).verdict, "its page faults are followed since 40s ago"));
+  CHECK(says(judge_target(evidence).verdict, "its page faults have been traced for 40s"));
 }
 
 TEST_CASE("where pages of files make room, pages explain what is no file's", "[verdict]") {
@@ -139,9 +139,9 @@ TEST_CASE("what does not last is no leak, and the reason says what it was", "[ve
   steps.rate = megabyte / 60;
   steps.rise = 5 * megabyte;
   CHECK(judge_target(evidence_of(steps)).verdict.severity == Severity::none);
-  CHECK(says(judge_target(evidence_of(steps)).verdict, "RSS went up by 5.0 MB, in "));
+  CHECK(says(judge_target(evidence_of(steps)).verdict, "RSS rose by 5.0 MB, in "));
   CHECK(judged(TrendShape::up_and_down).verdict.severity == Severity::none);
-  CHECK(says(judged(TrendShape::up_and_down).verdict, "comes down again"));
+  CHECK(says(judged(TrendShape::up_and_down).verdict, "comes back down"));
   CHECK(judged(TrendShape::levelled).verdict.severity == Severity::none);
   CHECK(says(judged(TrendShape::levelled).verdict, "has stopped"));
 }
@@ -184,7 +184,7 @@ TEST_CASE("in a short run growth that nothing explains is taken more mildly", "[
   CHECK(judge_target(evidence).verdict.severity == Severity::medium);
   evidence.outstanding = shaped(TrendShape::flat);
   CHECK(judge_target(evidence).verdict.severity == Severity::low);
-  CHECK(says(judge_target(evidence).verdict, "for 1m00s are short"));
+  CHECK(says(judge_target(evidence).verdict, "because 1m00s is a short run"));
   evidence.seconds = 300;
   CHECK(judge_target(evidence).verdict.severity == Severity::medium);
 }
@@ -218,7 +218,7 @@ TEST_CASE("what outstanding bytes do not explain is said in words", "[verdict]")
   CHECK(says(judged.verdict, "only 20% of it: the rest is heap fragmentation"));
   CHECK(says(judged.verdict, "--kinds pages"));
   evidence.file = growing(8);
-  CHECK(says(judge_target(evidence).verdict, "pages of mapped files grow 8"));
+  CHECK(says(judge_target(evidence).verdict, "file-backed pages grow 8"));
   evidence.file.reset();
   evidence.shared = growing(7);
   CHECK(says(judge_target(evidence).verdict, "shared memory"));
@@ -361,7 +361,7 @@ TEST_CASE("a process that was just started has no verdict", "[verdict]") {
   evidence.seconds = 25;
   evidence.young = true;
   CHECK_FALSE(judge_target(evidence).verdict.severity);
-  CHECK(says(judge_target(evidence).verdict, "watched for only 25s"));
+  CHECK(says(judge_target(evidence).verdict, "only 25s observed"));
 }
 
 TEST_CASE("a leak that takes the place of file pages is found", "[verdict]") {

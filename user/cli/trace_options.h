@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cli/commands.h"
-#include "session/tracer.h"
+#include "session/trace_options.h"
 
 namespace leakbpf {
 

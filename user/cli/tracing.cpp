@@ -6,6 +6,7 @@
 #include "core/culprit_rows.h"
 #include "core/units.h"
 #include "session/held_tracing.h"
+#include "session/tracer.h"
 
 #include <algorithm>
 

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/trace_options.h"
+#include "session/tracing.h"
 
 #include <functional>
 #include <memory>

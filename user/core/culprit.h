@@ -3,9 +3,11 @@
 #pragma once
 
 #include "core/common_paths.h"
+#include "core/frame_text.h"
 #include "core/report.h"
 
-#include <string_view>
+#include <cstddef>
+#include <vector>
 
 namespace leakbpf {
 
@@ -34,23 +36,5 @@ void find_culprits(Report& report);
 /// The frame is of the application's own code: neither the allocator's, nor a language runtime's,
 /// nor the standard library's, nor of a Python package.
 [[nodiscard]] bool is_application(const Frame& frame);
-
-/// "function at file:line", as far as known; else "module+0xoffset".
-[[nodiscard]] std::string describe_frame(const Frame& frame);
-
-/// The same for a row that is read: a long name is shortened, and where the program's start has no
-/// line an offset tells apart what was inlined into it.
-[[nodiscard]] std::string describe_place(const Frame& frame);
-
-/// A C++ function's name as a person says it: without its parameters and without "(anonymous
-/// namespace)::". Other names come back unchanged.
-[[nodiscard]] std::string short_function(const std::string& name);
-
-/// The same, without what the compiler calls a copy of it, and at most 80 characters: of a longer
-/// name the arguments of templates are left out, then its beginning.
-[[nodiscard]] std::string readable_function(const std::string& name);
-
-/// The last part of a path.
-[[nodiscard]] std::string_view base_name(std::string_view path);
 
 } // namespace leakbpf

@@ -2,6 +2,7 @@
 #include "core/verdict.h"
 
 #include "core/units.h"
+#include "core/verdict_words.h"
 
 #include <algorithm>
 #include <string_view>
@@ -14,54 +15,15 @@ namespace {
 
 constexpr double nearly_full = 0.9;
 constexpr double soon_seconds = 3600;
-constexpr double mostly_replaced = 0.5;
 // Below this, what is outstanding does not account for the growth, and a sentence says what may.
 constexpr double well_explained = 70;
 constexpr double short_run_seconds = 120;
-// Score of a site whose growth counts although that of its target is not told from noise: of many
-// that churn, some seem to grow by chance.
-constexpr double surely_growing = 0.8;
-// From this share of lost allocations on, the rows are not trusted as they stand.
-constexpr double many_lost = 0.1;
-
-std::string per_minute(double bytes_per_second) {
-  return format_bytes(bytes_per_second * 60) + "/min";
-}
-
-std::string intervals_text(const Trend& trend) {
-  return fmt::format("grew in {} of {} intervals", trend.rises, trend.intervals);
-}
 
 /// The confidence bounds are of the growth over all.
 std::string bounds_text(const Trend& trend) {
   if (trend.rate < trend.lower || trend.rate > trend.upper)
     return " lately";
   return fmt::format(" ({} to {})", format_bytes(trend.lower * 60), format_bytes(trend.upper * 60));
-}
-
-std::string slowing_text(const Trend& trend, double leads_to) {
-  return fmt::format("growth is slowing from {} to {}, and is judged by where it is heading, {}: a "
-                     "cache or a heap that fills up looks like this",
-                     per_minute(trend.first_rate), per_minute(trend.rate), per_minute(leads_to));
-}
-
-/// Why something is not said to grow.
-std::string no_growth_text(const std::string& what, const Trend& trend) {
-  switch (trend.shape) {
-  case TrendShape::levelled:
-    return fmt::format("{} grew by {} and has stopped: something filled up and stayed", what,
-                       format_bytes(trend.rise));
-  case TrendShape::up_and_down:
-    return what + " goes up and comes back down";
-  case TrendShape::too_short:
-    return "too little data to tell";
-  default:
-    if (trend.rate <= 0 || trend.rise < least_rise_bytes)
-      return what + " does not grow";
-    return fmt::format("{} rose by {}, in {} of {} intervals: not steadily enough to tell growth "
-                       "from normal variation",
-                       what, format_bytes(trend.rise), trend.rises, trend.intervals);
-  }
 }
 
 double sustained_rate(const std::optional<Trend>& trend) {
@@ -82,11 +44,6 @@ double room_rate(const TargetEvidence& evidence) {
 /// Bytes a second that others than pages show: allocations and containers, two views of one memory.
 double seen_rate(const TargetEvidence& evidence) {
   return std::max(allocated_rate(evidence), evidence.held.rate);
-}
-
-Severity one_lower(Severity severity) {
-  return severity > Severity::low ? static_cast<Severity>(static_cast<int>(severity) - 1)
-                                  : severity;
 }
 
 class TargetJudge {
@@ -305,38 +262,6 @@ private:
   TargetJudgement judged_;
 };
 
-std::string survival_text(const SiteEvidence& evidence, std::string_view only = "") {
-  return fmt::format("of the bytes allocated more than {} ago, {}{:.0f}% are still live",
-                     format_duration(evidence.survival_age_seconds.value_or(0)), only,
-                     *evidence.old_survival_percent);
-}
-
-/// Of many sites that churn, some seem to grow by chance for a while: one that gives back most of
-/// what it takes has to grow more steadily.
-bool is_chance(const SiteEvidence& evidence) {
-  constexpr double mostly_given_back = 50;
-  constexpr double steadily = 0.8;
-  return evidence.old_survival_percent.value_or(100) < mostly_given_back &&
-         evidence.trend->tau < steadily;
-}
-
-/// What the target as a whole says against a site that grows.
-void weigh_target(const TargetEvidence& target, SiteJudgement& judged) {
-  Severity& severity = *judged.verdict.severity;
-  if (target.memory && target.memory->shape != TrendShape::too_short &&
-      !target.memory->sustained() && target.replaced_share >= mostly_replaced) {
-    severity = std::min(severity, Severity::low);
-    judged.verdict.reasons.emplace_back(
-        "the RSS does not grow: it replaces blocks from before the attach");
-  }
-  if (target.losses.share >= many_lost) {
-    severity = one_lower(severity);
-    judged.verdict.reasons.push_back(
-        fmt::format("graded one step lower: {:.0f}% of the allocations could not be tracked",
-                    target.losses.share * 100));
-  }
-}
-
 } // namespace
 
 const std::optional<Trend>& judged_memory(const TargetEvidence& evidence) {
@@ -357,72 +282,6 @@ bool is_shown_by_pages(const TargetEvidence& evidence) {
 
 TargetJudgement judge_target(const TargetEvidence& evidence) {
   return TargetJudge(evidence).judge();
-}
-
-double score_of(const SiteEvidence& evidence) {
-  if (!evidence.trend || !evidence.trend->sustained())
-    return 0;
-  const Trend& trend = *evidence.trend;
-  const double survival = evidence.old_survival_percent.value_or(50) / 100;
-  const double left = trend.rate > 0 ? std::clamp(trend.projected / trend.rate, 0.0, 1.0) : 0;
-  const double followed = evidence.target ? 1 - evidence.target->losses.share : 1;
-  return std::clamp(trend.tau, 0.0, 1.0) * (0.5 + 0.5 * std::clamp(survival, 0.0, 1.0)) * left *
-         std::clamp(followed, 0.0, 1.0);
-}
-
-void weigh_site(TargetEvidence& target, const SiteEvidence& site, leakbpf_kind kind,
-                double blocks) {
-  // What Python's objects hold is an estimate, and lies in arenas, which are sites of their own.
-  if (kind == LEAKBPF_KIND_PYTHON || score_of(site) < surely_growing)
-    return;
-  const auto add = [&](SureGrowth& growth) {
-    growth.rate += site.trend->rate;
-    growth.projected += site.trend->projected;
-    growth.blocks += blocks;
-  };
-  if (kind == LEAKBPF_KIND_PAGES && !target.by_pages) {
-    add(target.touched);
-    return;
-  }
-  add(target.sites);
-  if (kind == LEAKBPF_KIND_HEAP || kind == LEAKBPF_KIND_PAGES)
-    add(target.heap_sites);
-}
-
-SiteJudgement judge_site(const SiteEvidence& evidence) {
-  SiteJudgement judged;
-  if (!evidence.trend || evidence.trend->shape == TrendShape::too_short)
-    return judged;
-  const Trend& trend = *evidence.trend;
-  judged.score = score_of(evidence);
-  judged.verdict.severity = Severity::none;
-  if (!trend.sustained()) {
-    if (trend.shape != TrendShape::flat)
-      judged.verdict.reasons.push_back(no_growth_text("it", trend));
-    return judged;
-  }
-  if (evidence.replaces && trend.rate <= 0) {
-    judged.verdict.reasons.emplace_back(
-        "it replaces blocks from before the attach: the heap's blocks as a whole do not grow");
-    return judged;
-  }
-  judged.verdict.reasons.push_back(
-      fmt::format("{}, {}", intervals_text(trend), per_minute(trend.rate)));
-  if (is_chance(evidence)) {
-    judged.verdict.reasons.push_back("but " + survival_text(evidence, "only ") + ": it churns");
-    return judged;
-  }
-  judged.verdict.severity = severity_of_growth(trend.projected * 60);
-  if (evidence.replaces)
-    judged.verdict.reasons.emplace_back(
-        "scaled down to the growth of the heap's blocks as a whole");
-  if (trend.shape == TrendShape::slowing)
-    judged.verdict.reasons.push_back(slowing_text(trend, trend.projected));
-  if (evidence.old_survival_percent)
-    judged.verdict.reasons.push_back(survival_text(evidence));
-  if (evidence.target)
-    weigh_target(*evidence.target, judged);
-  return judged;
 }
 
 } // namespace leakbpf

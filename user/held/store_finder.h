@@ -5,7 +5,7 @@
 
 #include "held/object_reader.h"
 #include "held/opcodes.h"
-#include "held/retainer_paths.h"
+#include "held/store_target.h"
 #include "python/code_object.h"
 
 #include <cstdint>
@@ -31,27 +31,6 @@ struct StoreSite {
 /// Of places that may be what is looked for, those that run often, if any do. None when there are
 /// more than three: then it is a name that everybody has.
 [[nodiscard]] std::vector<StoreSite> likely(std::vector<StoreSite> sites);
-
-/// By which name code loads a container, and how many steps through nameless elements follow.
-struct StoreTarget {
-  std::uint64_t name = 0;        ///< address of the str; the interpreter has one of each name
-  std::string text;              ///< the name, of a slot, for which no str is known
-  bool filled_when_read = false; ///< a subscript that finds nothing puts something there
-  bool called = false;           ///< it is a cache, which calls of its function fill
-  HoldKind kind = HoldKind::attribute;
-  bool global = false;   ///< of a module: other files name it through that
-  std::string file;      ///< of that module
-  unsigned elements = 0; ///< 1: what is in the container of this name, 2: what is in that
-};
-
-/// A container that code gets by a key that is written in it: account["listeners"]. Nothing when
-/// no step of the path has such a key.
-[[nodiscard]] std::optional<StoreTarget> key_target(const ObjectReader& reader,
-                                                    const RetainerPath& path);
-
-/// Nothing when no step of the path has a name.
-[[nodiscard]] std::optional<StoreTarget> store_target(const ObjectReader& reader,
-                                                      const RetainerPath& path);
 
 class StoreFinder {
 public:

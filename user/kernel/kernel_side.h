@@ -2,8 +2,15 @@
 // The loaded BPF programs and their maps.
 #pragma once
 
+#include "core/site_table.h"
 #include "kernel/attach.h"
+#include "kernel/block_table.h"
+#include "kernel/event_source.h"
+#include "kernel/kernel_counts.h"
 #include "kernel/page_faults.h"
+#include "kernel/probe_control.h"
+#include "kernel/stack_table.h"
+#include "kernel/target_control.h"
 #include "kernel/unwind_maps.h"
 #include "plan/probe_plan.h"
 
@@ -36,110 +43,75 @@ struct KernelConfig {
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
 
-struct SiteSample {
-  leakbpf_site_key key{};
-  leakbpf_site_totals totals{}; ///< summed over CPUs; young ones: of the latest window
-};
-
-class KernelSide {
+class KernelSide : public SiteTable,
+                   public BlockTable,
+                   public StackTable,
+                   public ProbeControl,
+                   public TargetControl,
+                   public KernelCounts,
+                   public EventSource {
 public:
   [[nodiscard]] static Result<KernelSide> load(const KernelConfig& config);
   KernelSide(KernelSide&&) noexcept;
   KernelSide& operator=(KernelSide&&) noexcept;
-  ~KernelSide();
+  ~KernelSide() override;
 
   /// What follow_page_faults() needs, where it was opened with rights that are given up before
   /// that.
   void keep_page_faults(PageFaults opened);
-  /// From here on page faults are seen; config.pages or pages_on_demand was set.
-  [[nodiscard]] Result<void> follow_page_faults();
-  /// From here on a sample of the pages of this target is followed, as with config.pages of all.
-  /// False: it has ended.
-  [[nodiscard]] bool follow_pages_of(pid_t pid) const;
-
-  /// How many of the plan's probes are of kinds that are followed.
-  [[nodiscard]] std::size_t wanted_probes(const ProbePlan& plan) const;
-  /// Attaches to every heap function of `plan` in process `pid`, or, with every_process, wherever
-  /// the file is mapped: then targets that share probes hit them, and no others. What frees memory
-  /// is attached before what takes it, so that no block is seen to be born whose end is missed.
-  [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) const;
-  /// The same for what begins new pools of Python's.
-  [[nodiscard]] Result<std::vector<Link>> attach_pools(const ProbePlan& plan, pid_t pid) const;
-  /// The same for what maps memory.
-  [[nodiscard]] Result<std::vector<Link>> attach_mapping_calls(const ProbePlan& plan,
-                                                               pid_t pid) const;
-
-  /// From here on the process counts, its heap while the window `window` is open; its stacks have
-  /// Python frames when `python` says where these are. Returns its target id. Fails when the table
-  /// is full.
-  /// `shared`: it hits the probes that are for every process, not those of its own.
-  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window, bool shared,
-                                                   const leakbpf_python* python);
-  /// From here on a target shares probes, in the window `window`. False when it is none.
-  [[nodiscard]] bool share_target(pid_t pid, std::uint32_t window) const;
-  /// Opens or, with number 0, closes a window; `index` is below LEAKBPF_WINDOWS.
-  void set_window(std::uint32_t index, const leakbpf_window& window) const;
-  /// The target's present id, which exec changes; nothing when it is not traced (any more).
-  [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const;
-  /// From here on stacks of target `id` have Python frames. False: no room for one more.
-  [[nodiscard]] bool put_python(std::uint32_t id, const leakbpf_python& python) const;
-  /// From here on nothing of the process counts.
-  void stop_target(pid_t pid) const;
-
-  [[nodiscard]] std::vector<SiteSample> read_sites() const;
-  /// Frees the room of a site, and returns what it counted. Its stack stays.
-  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) const;
-  void forget_stack(std::uint64_t hash) const;
-  /// Room for so many stacks.
-  [[nodiscard]] std::uint32_t max_stacks() const;
-  /// Program counters, innermost first, and how the walk ended (leakbpf_stack_end).
-  [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const;
-  [[nodiscard]] leakbpf_counters read_counters() const;
-  /// What the target did, and others whose ids share its slot, summed over CPUs; about right.
-  [[nodiscard]] leakbpf_activity activity(std::uint32_t target) const;
-  /// The same of all targets there ever were.
-  [[nodiscard]] leakbpf_activity total_activity() const;
-  /// Of all slots (LEAKBPF_ACTIVITY_SLOTS), and, behind them, of processes that are no targets and
-  /// hit shared probes.
-  [[nodiscard]] std::vector<leakbpf_activity> activities() const;
-
-  /// Visits every outstanding heap block; blocks that come and go meanwhile may be missed. Returns
-  /// how many were visited.
-  std::size_t each_block(
-      const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>& visit) const;
-  [[nodiscard]] std::optional<leakbpf_block> block_at(const leakbpf_block_key& key) const;
-  /// Takes a block that was given back unseen out of the table: the one that was taken at
-  /// `time_ns`. Nothing when there is none, or another by now.
-  [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
-                                                        std::uint64_t time_ns) const;
-  /// Frees the room of a block of a target that has ended.
-  void forget_block(const leakbpf_block_key& key) const;
-
   /// The unwinder's maps; not to be used after this object's end.
   [[nodiscard]] UnwindMaps unwind_maps() const;
-  /// Follows changes of the files that `pid` has mapped, at this place of its dynamic linker.
-  [[nodiscard]] Result<std::vector<Link>>
-  attach_mappings_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
 
-  /// Attaches to the function that frees Python's code objects.
-  [[nodiscard]] Result<std::vector<Link>>
-  attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
-  /// Attaches to the function in which Python's garbage collector works.
-  [[nodiscard]] Result<std::vector<Link>>
-  attach_collector(const std::string& path, std::uint64_t file_offset, pid_t pid) const;
-  /// What it did since then; nothing when it has not run.
-  [[nodiscard]] std::optional<leakbpf_collections> collections(std::uint32_t target) const;
-  /// The target has ended: the kernel side need not remember.
-  void forget_collections(std::uint32_t target) const;
-  /// The state of Python's allocator that the first new pool's function was given.
-  [[nodiscard]] std::optional<std::uint64_t> python_heap(std::uint32_t target) const;
-  /// How often code objects at addresses like this one died (leakbpf/python_abi.h).
-  [[nodiscard]] std::uint32_t code_deaths(std::uint32_t target, std::uint64_t address) const;
+  [[nodiscard]] std::vector<SiteSample> read_sites() const override;
+  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) override;
+  void forget_stack(std::uint64_t hash) override;
+  [[nodiscard]] std::uint32_t max_stacks() const override;
 
-  /// A descriptor that polls readable when there are events.
-  [[nodiscard]] int events_fd() const;
-  /// Hands over the events there are, in order.
-  void consume_events(const std::function<void(const leakbpf_event&)>& handle) const;
+  std::size_t each_block(const std::function<void(const leakbpf_block_key&, const leakbpf_block&)>&
+                             visit) const override;
+  [[nodiscard]] std::optional<leakbpf_block> block_at(const leakbpf_block_key& key) const override;
+  [[nodiscard]] std::optional<leakbpf_block> take_block(const leakbpf_block_key& key,
+                                                        std::uint64_t time_ns) override;
+  void forget_block(const leakbpf_block_key& key) override;
+
+  [[nodiscard]] std::optional<leakbpf_stack> read_stack(std::uint64_t hash) const override;
+  [[nodiscard]] std::optional<leakbpf_mapped_code> code_at(std::uint32_t space,
+                                                           std::uint64_t pc) const override;
+
+  [[nodiscard]] std::size_t wanted_probes(const ProbePlan& plan) const override;
+  [[nodiscard]] Result<std::vector<Link>> attach_heap(const ProbePlan& plan, pid_t pid) override;
+  [[nodiscard]] Result<std::vector<Link>> attach_pools(const ProbePlan& plan, pid_t pid) override;
+  [[nodiscard]] Result<std::vector<Link>> attach_mapping_calls(const ProbePlan& plan,
+                                                               pid_t pid) override;
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_mappings_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) override;
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_code_probe(const std::string& path, std::uint64_t file_offset, pid_t pid) override;
+  [[nodiscard]] Result<std::vector<Link>>
+  attach_collector(const std::string& path, std::uint64_t file_offset, pid_t pid) override;
+  void set_window(std::uint32_t index, const leakbpf_window& window) override;
+
+  [[nodiscard]] Result<std::uint32_t> start_target(pid_t pid, std::uint32_t window, bool shared,
+                                                   const leakbpf_python* python) override;
+  [[nodiscard]] bool share_target(pid_t pid, std::uint32_t window) override;
+  [[nodiscard]] std::optional<std::uint32_t> target_id(pid_t pid) const override;
+  [[nodiscard]] bool put_python(std::uint32_t id, const leakbpf_python& python) override;
+  [[nodiscard]] Result<void> follow_page_faults() override;
+  [[nodiscard]] bool follow_pages_of(pid_t pid) override;
+  void stop_target(pid_t pid) override;
+
+  [[nodiscard]] leakbpf_counters read_counters() const override;
+  [[nodiscard]] leakbpf_activity activity(std::uint32_t target) const override;
+  [[nodiscard]] leakbpf_activity total_activity() const override;
+  [[nodiscard]] std::vector<leakbpf_activity> activities() const override;
+  [[nodiscard]] std::optional<leakbpf_collections> collections(std::uint32_t target) const override;
+  void forget_collections(std::uint32_t target) override;
+  [[nodiscard]] std::optional<std::uint64_t> python_heap(std::uint32_t target) const override;
+  [[nodiscard]] std::uint32_t code_deaths(std::uint32_t target,
+                                          std::uint64_t address) const override;
+
+  [[nodiscard]] int events_fd() const override;
+  void consume_events(const std::function<void(const leakbpf_event&)>& handle) override;
 
 private:
   /// False: it has ended.

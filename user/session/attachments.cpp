@@ -106,7 +106,7 @@ Result<AttachSummary> Attachments::attach_mapped(pid_t pid, const MappedFile& fi
   attach_mappings_hook(pid, probes, plan);
   if (plan.probes.empty() && !plan.mappings_hook && !probes.extra)
     probes.open = UniqueFd(); // there are many such files
-  const std::size_t wanted = kernel_.wanted_probes(plan);
+  const std::size_t wanted = control_.wanted_probes(plan);
   return AttachSummary{wanted == 0 ? 0U : 1U, wanted};
 }
 
@@ -122,7 +122,7 @@ Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator)
   ProbePlan plan = plan_probes(allocator);
   if (auto attached = attach_probes(pid, probes, plan); !attached)
     return attached.error();
-  const std::size_t wanted = kernel_.wanted_probes(plan);
+  const std::size_t wanted = control_.wanted_probes(plan);
   probes.extra = std::move(plan);
   return AttachSummary{1, wanted};
 }
@@ -138,7 +138,7 @@ Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan
       return done;
   if (!owners_[owner].mapping_calls_are_open)
     return {};
-  auto links = kernel_.attach_mapping_calls(plan, owner);
+  auto links = control_.attach_mapping_calls(plan, owner);
   if (!links)
     return links.error();
   std::move(links->begin(), links->end(), std::back_inserter(probes.mapping_calls));
@@ -146,7 +146,7 @@ Result<void> Attachments::attach_probes(pid_t pid, FileProbes& probes, ProbePlan
 }
 
 Result<void> Attachments::attach_heap(pid_t owner, FileProbes& probes, const ProbePlan& plan) {
-  auto links = kernel_.attach_heap(plan, owner);
+  auto links = control_.attach_heap(plan, owner);
   if (!links)
     return links.error();
   std::move(links->begin(), links->end(), std::back_inserter(probes.heap));
@@ -156,7 +156,7 @@ Result<void> Attachments::attach_heap(pid_t owner, FileProbes& probes, const Pro
 /// `plan.file` is set to the path that this owner has.
 Result<void> Attachments::attach_pools(pid_t owner, FileProbes& probes, ProbePlan plan) {
   plan.file = probes.file;
-  auto links = kernel_.attach_pools(plan, owner);
+  auto links = control_.attach_pools(plan, owner);
   if (!links)
     return links.error();
   std::move(links->begin(), links->end(), std::back_inserter(probes.pools));
@@ -282,27 +282,28 @@ bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) con
 /// the place of another may be wrong: no reason not to trace.
 void Attachments::attach_mappings_hook(pid_t pid, FileProbes& probes, const ProbePlan& plan) {
   if (plan.mappings_hook)
-    keep_hooks(probes, kernel_.attach_mappings_probe(probes.file.open_path, *plan.mappings_hook,
-                                                     owner_of(pid)));
+    keep_hooks(probes, control_.attach_mappings_probe(probes.file.open_path, *plan.mappings_hook,
+                                                      owner_of(pid)));
 }
 
-bool Attachments::attach_python_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset,
-                                     Result<std::vector<Link>> (KernelSide::*attach)(
-                                         const std::string&, std::uint64_t, pid_t) const) {
+bool Attachments::attach_python_hook(
+    pid_t pid, const MappedFile& file, std::uint64_t file_offset,
+    Result<std::vector<Link>> (ProbeControl::*attach)(const std::string&, std::uint64_t, pid_t)) {
   FileProbes& probes = probes_in(pid, file);
   const auto opened = open(probes, file);
   // A program that runs itself again has them already.
   return opened && *opened &&
          (!probes.python_hooks.insert(file_offset).second ||
-          keep_hooks(probes, (kernel_.*attach)(probes.file.open_path, file_offset, owner_of(pid))));
+          keep_hooks(probes,
+                     (control_.*attach)(probes.file.open_path, file_offset, owner_of(pid))));
 }
 
 bool Attachments::attach_code_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset) {
-  return attach_python_hook(pid, file, file_offset, &KernelSide::attach_code_probe);
+  return attach_python_hook(pid, file, file_offset, &ProbeControl::attach_code_probe);
 }
 
 bool Attachments::attach_collector(pid_t pid, const MappedFile& file, std::uint64_t file_offset) {
-  return attach_python_hook(pid, file, file_offset, &KernelSide::attach_collector);
+  return attach_python_hook(pid, file, file_offset, &ProbeControl::attach_collector);
 }
 
 bool Attachments::keep_hooks(FileProbes& probes, Result<std::vector<Link>> links) {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/unique_fd.h"
-#include "kernel/kernel_side.h"
+#include "kernel/probe_control.h"
 #include "session/link_reaper.h"
 
 #include <map>
@@ -23,8 +23,8 @@ class Attachments {
 public:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
 
-  Attachments(const ProcFs& proc, const KernelSide& kernel, AllocatorHints hints)
-      : proc_(proc), kernel_(kernel), hints_(std::move(hints)) {}
+  Attachments(const ProcFs& proc, ProbeControl& control, AllocatorHints hints)
+      : proc_(proc), control_(control), hints_(std::move(hints)) {}
 
   /// From here on the process shares everyone's probes. To be called before it is attached to.
   void share(pid_t pid) { sharing_[pid]; }
@@ -107,9 +107,8 @@ private:
   [[nodiscard]] Result<void> attach_heap(pid_t owner, FileProbes& probes, const ProbePlan& plan);
   [[nodiscard]] Result<void> attach_pools(pid_t owner, FileProbes& probes, ProbePlan plan);
   bool attach_python_hook(pid_t pid, const MappedFile& file, std::uint64_t file_offset,
-                          Result<std::vector<Link>> (KernelSide::*attach)(const std::string& path,
-                                                                          std::uint64_t file_offset,
-                                                                          pid_t pid) const);
+                          Result<std::vector<Link>> (ProbeControl::*attach)(
+                              const std::string& path, std::uint64_t file_offset, pid_t pid));
   static bool keep_hooks(FileProbes& probes, Result<std::vector<Link>> links);
   void attach_mappings_hook(pid_t pid, FileProbes& probes, const ProbePlan& plan);
   void release(FileProbes& probes);
@@ -117,7 +116,7 @@ private:
   void stop_sharing(pid_t pid);
 
   const ProcFs& proc_;
-  const KernelSide& kernel_;
+  ProbeControl& control_;
   AllocatorHints hints_;
   std::map<FileId, ProbePlan> plans_; ///< by file, empty ones too: each file is searched once
   std::map<pid_t, Owner> owners_;

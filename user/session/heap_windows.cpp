@@ -25,11 +25,12 @@ constexpr double leisurely_look_seconds = 0.5;
 
 } // namespace
 
-HeapWindows::HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
-                         CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
+HeapWindows::HeapWindows(const ProcFs& proc, ProbeControl& control, const KernelCounts& counts,
+                         Attachments& attachments, CostLimits limits, double loop_hit_seconds,
+                         std::function<double()> clock,
                          std::function<void(pid_t, const Error&)> failed,
                          std::function<void(const std::string&)> warn)
-    : proc_(proc), kernel_(kernel), attachments_(attachments), limits_(limits),
+    : proc_(proc), control_(control), counts_(counts), attachments_(attachments), limits_(limits),
       loop_hit_seconds_(loop_hit_seconds), clock_(std::move(clock)), failed_(std::move(failed)),
       warn_(std::move(warn)) {}
 
@@ -43,7 +44,7 @@ HeapWindows::Index HeapWindows::sharing_group() {
   if (!sharing_) {
     Group& group = make_group();
     group.sharing = true;
-    group.slots = kernel_.activities();
+    group.slots = counts_.activities();
     sharing_ = groups_.rbegin()->first;
   }
   return *sharing_;
@@ -67,7 +68,7 @@ void HeapWindows::start(Index group) {
 }
 
 void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {
-  const leakbpf_activity before = kernel_.activity(target);
+  const leakbpf_activity before = counts_.activity(target);
   Member member{pid, {}, before, before};
   Group& joined = groups_.at(group);
   if (!joined.sharing)
@@ -158,7 +159,7 @@ void HeapWindows::begin_window(Index index, Group& group) {
         sampling_row(limits_.mean_bytes, std::min(1.0, 1 / (group.closeness * group.window.scale)));
   else
     group.window.row = 0;
-  kernel_.set_window(index, group.window);
+  control_.set_window(index, group.window);
 }
 
 void HeapWindows::end_window(Group& group) {
@@ -210,7 +211,7 @@ void HeapWindows::close(Index index, Group& group) {
   group.metering = false;
   leakbpf_window closed = group.window;
   closed.number = 0;
-  kernel_.set_window(index, closed);
+  control_.set_window(index, closed);
   if (group.limited)
     choose_closeness(group);
   end_window(group);
@@ -257,7 +258,7 @@ void HeapWindows::find_layers(Index index, Group& group) {
     group.window.layered = 0;
   }
   if (group.open)
-    kernel_.set_window(index, group.window);
+    control_.set_window(index, group.window);
 }
 
 /// At the probes that are in all the time.

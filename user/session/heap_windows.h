@@ -7,7 +7,10 @@
 #include "core/cost_meter.h"
 #include "core/governor.h"
 #include "core/sharing_budget.h"
+#include "core/window_state.h"
 #include "core/work_speed.h"
+#include "kernel/kernel_counts.h"
+#include "kernel/probe_control.h"
 #include "session/attachments.h"
 #include "session/mapping_probes.h"
 #include "session/pool_windows.h"
@@ -36,28 +39,15 @@ struct TracingCost {
   double duty = 1;        ///< share of the time that the heap was probed, 0 to 1
 };
 
-/// How the sums of a group's heap sites are to be read now.
-struct WindowState {
-  bool unfinished = false;  ///< an open window stands for more than its length: wait for its end
-  std::uint32_t number = 0; ///< of the open or the last window
-  std::uint32_t scale = 1;  ///< of that window
-  std::uint32_t pool_scale = 1; ///< the same of Python's pools
-  double mean_bytes = 1;        ///< between samples in it
-  bool limited = false;         ///< the heap was not probed all the time
-  bool mappings_unseen = false; ///< what maps memory is probed no more
-  std::uint64_t ended = 0;      ///< windows that have come to an end
-  double uncovered_seconds = 0; ///< since the last one, that no window stands for
-};
-
 class HeapWindows {
 public:
   using Index = std::uint32_t; ///< of a group of processes
 
   /// `clock` tells seconds; `loop_hit_seconds` is what a hit takes in a loop; `failed` is told of
   /// processes whose heap could not be probed.
-  HeapWindows(const ProcFs& proc, const KernelSide& kernel, Attachments& attachments,
-              CostLimits limits, double loop_hit_seconds, std::function<double()> clock,
-              std::function<void(pid_t, const Error&)> failed,
+  HeapWindows(const ProcFs& proc, ProbeControl& control, const KernelCounts& counts,
+              Attachments& attachments, CostLimits limits, double loop_hit_seconds,
+              std::function<double()> clock, std::function<void(pid_t, const Error&)> failed,
               std::function<void(const std::string&)> warn);
 
   /// A group for a process that was asked for. To be called before it is attached to: what it did
@@ -155,7 +145,8 @@ private:
   void end_window(Group& group);
 
   const ProcFs& proc_;
-  const KernelSide& kernel_;
+  ProbeControl& control_;
+  const KernelCounts& counts_;
   Attachments& attachments_;
   CostLimits limits_;
   double loop_hit_seconds_;

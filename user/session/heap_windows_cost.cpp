@@ -44,7 +44,7 @@ void HeapWindows::read_members(Group& group) const {
   const CpuTimes taken_before = group.taken;
   bool all_read = true;
   for (auto& [target, member] : group.members) {
-    const leakbpf_activity now = kernel_.activity(target);
+    const leakbpf_activity now = counts_.activity(target);
     work += work_between(member.activity, now);
     pools += standing_between(member.activity, now, LEAKBPF_STANDING_POOLS);
     mappings += standing_between(member.activity, now, LEAKBPF_STANDING_MAPPINGS);
@@ -75,7 +75,7 @@ void HeapWindows::read_sharing(Group& group) const {
   for (const auto& [target, member] : group.members)
     is_member[target % LEAKBPF_ACTIVITY_SLOTS] = true;
   is_member[LEAKBPF_ACTIVITY_SLOTS] = true; // the others
-  std::vector<leakbpf_activity> now = kernel_.activities();
+  std::vector<leakbpf_activity> now = counts_.activities();
   ProbeWork all;
   std::vector<double> paid;
   std::vector<double> for_pools;

@@ -2,8 +2,9 @@
 #include "session/held_tracing.h"
 
 #include "core/held_grouping.h"
+#include "report/target_memory.h"
 #include "session/held_rows.h"
-#include "session/target_memory.h"
+#include "session/target_state.h"
 #include "version.h"
 
 #include <algorithm>

@@ -5,9 +5,9 @@
 
 #include "core/growth_record.h"
 #include "python/python_process.h"
+#include "report/target_memory.h"
 #include "session/held_watches.h"
-#include "session/target_memory.h"
-#include "session/tracer.h"
+#include "session/trace_options.h"
 #include "session/tracing.h"
 #include "symbol/source_lines.h"
 #include "target/memory_limit.h"

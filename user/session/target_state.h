@@ -5,6 +5,7 @@
 #include "core/ages.h"
 #include "core/range_map.h"
 #include "core/report.h"
+#include "core/site_sample.h"
 #include "core/unexplained.h"
 #include "core/verdict.h"
 #include "python/python_process.h"
@@ -37,7 +38,7 @@ struct TargetState {
   PythonSearch python;          ///< what is known of its interpreter
   std::optional<SmallObjectHeap> small_objects;   ///< as seen last
   std::optional<leakbpf_collections> collections; ///< of a target that has ended
-  std::unordered_map<SiteKey, SiteTotals, SiteKeyHash> range_sites;
+  std::unordered_map<KernelKey, SiteTotals, KernelKeyHash> range_sites;
   std::unique_ptr<RangeMap> ranges;
   std::optional<std::uint64_t> rss_start;
   std::optional<std::uint64_t> rss_now;
@@ -50,9 +51,8 @@ struct TargetState {
   bool asked_for = false;             ///< by its PID or a selection; else it is a child
   bool python_pools = false;          ///< its small objects are followed, by pools
   bool python_collector = false;      ///< its garbage collector is followed
-  bool rows_left = false;     ///< it has ended, and the kernel's table of sites has some of its
-  bool ages_are_last = false; ///< it has ended, and the kernel's table has no block of it
-  std::optional<bool> may_be_probed; ///< that would not end it; unknown at first
+  bool ages_are_last = false;         ///< it has ended, and the kernel's table has no block of it
+  std::optional<bool> may_be_probed;  ///< that would not end it; unknown at first
 
   [[nodiscard]] bool alive() const { return !ended; }
   /// It has an interpreter that was not initialised, or not mapped, when it was looked at.

@@ -72,7 +72,7 @@ private:
 
   template <class Value> bool scalar(Value&& value) {
     if (depth_ == 0)
-      return object_to("no object");
+      return object_to("not an object");
     if (!wanted_)
       return true;
     put(std::forward<Value>(value));
@@ -81,7 +81,7 @@ private:
 
   bool start(InputJson::value_t type) {
     if (depth_ == 0 && type != InputJson::value_t::object)
-      return object_to("no object");
+      return object_to("not an object");
     if (++depth_ > most_depth)
       return object_to("nested too deeply");
     if (depth_ == 1 || !wanted_)

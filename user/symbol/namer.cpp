@@ -5,8 +5,6 @@
 #include "core/stack_end.h"
 #include "elf/vdso.h"
 
-#include <leakbpf/stack_hash.h>
-
 #include <utility>
 
 #include <malloc.h>
@@ -34,15 +32,6 @@ bool is_part_of(std::string_view name, std::string_view function) {
 }
 
 } // namespace
-
-std::uint64_t hash_places(const LocatedStack& stack) {
-  std::uint64_t hash = stack.end;
-  for (const CodePlace& place : stack.places) {
-    hash = unwind_hash(hash, std::uint64_t{place.module} << 1 | (place.is_return ? 1 : 0));
-    hash = unwind_hash(hash, place.offset);
-  }
-  return hash == 0 ? 1 : hash;
-}
 
 std::unique_ptr<Module> Namer::open_module(const MappedFile& file) const {
   auto opened = open_mapped_file(proc_, file);

@@ -2,6 +2,7 @@
 // Turns raw stacks into named frames.
 #pragma once
 
+#include "core/located_stack.h"
 #include "core/report.h"
 #include "python/code_names.h"
 #include "python/python_process.h"
@@ -18,27 +19,6 @@
 #include <vector>
 
 namespace leakbpf {
-
-/// A place in a file's code, which stays what it is when something else is mapped at its address.
-struct CodePlace {
-  static constexpr std::uint32_t no_module = ~0U;
-  static constexpr std::uint32_t python = ~1U; ///< in a Python code object
-
-  std::uint32_t module = no_module; ///< of a Namer
-  bool is_return = true;            ///< the call before it is meant, not the instruction at it
-  /// In the file; without a module, the address; in Python, the number of the code object in the
-  /// upper half and the instruction in the lower.
-  std::uint64_t offset = 0;
-};
-
-/// A stack of one process, with its addresses taken apart.
-struct LocatedStack {
-  std::vector<CodePlace> places; ///< innermost first
-  leakbpf_stack_end end = LEAKBPF_STACK_COMPLETE;
-};
-
-/// A hash of the places and the end: equal for the same frames, wherever they were mapped. Never 0.
-[[nodiscard]] std::uint64_t hash_places(const LocatedStack& stack);
 
 /// Opens each mapped file once, whatever process it was found in, and names each place once.
 class Namer {

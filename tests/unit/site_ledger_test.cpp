@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger against a naive one, in every order of what can happen to a program and its blocks.
+#include "core/site_ledger.h"
+
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace leakbpf;
+
+namespace {
+
+constexpr std::uint64_t block_bytes = 100;
+constexpr std::uint64_t grown_bytes = 300;
+constexpr std::uint32_t window_scale = 4;
+
+/// Two of the kernel's hashes are of the same frames: mappings changed between the two walks.
+constexpr std::array<std::uint64_t, 3> hashes{101, 102, 201};
+
+LocatedStack stack_of(std::uint64_t hash) {
+  return {{CodePlace{1, true, hash / 100}}, LEAKBPF_STACK_COMPLETE};
+}
+
+std::uint64_t place_of(std::uint64_t hash) {
+  return hash_places(stack_of(hash));
+}
+
+struct Block {
+  KernelKey site;
+  std::uint64_t bytes = 0;
+  std::uint32_t weight = 1;
+  std::uint32_t window = 0;
+  bool seen_freed = true; ///< false: it was freed while nothing was probed
+};
+
+/// As bpf/site.bpf.h counts.
+class FakeTable : public SiteTable {
+public:
+  [[nodiscard]] std::vector<SiteSample> read_sites() const override {
+    std::vector<SiteSample> samples;
+    for (const auto& [key, totals] : sites_)
+      samples.push_back(
+          {{.stack_hash = key.stack, .target = key.target, .kind = key.kind}, totals});
+    return samples;
+  }
+  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) override {
+    const auto taken = sites_.extract(key_of({key, {}}));
+    return taken ? std::optional(SiteSample{key, taken.mapped()}) : std::nullopt;
+  }
+  void forget_stack(std::uint64_t hash) override { forgotten_.push_back(hash); }
+  [[nodiscard]] std::uint32_t max_stacks() const override { return is_full ? 0 : 1000; }
+
+  void allocate(const Block& block) {
+    leakbpf_site_totals& totals = sites_[block.site];
+    const std::uint64_t weight = std::uint64_t{block.weight} << LEAKBPF_WEIGHT_BITS;
+    totals.allocated_bytes += block.bytes * weight;
+    totals.allocated_count += weight;
+    add_young(totals, block.window, static_cast<std::int64_t>(block.bytes * weight),
+              static_cast<std::int64_t>(weight));
+  }
+  void release(const Block& block, std::uint32_t window) {
+    leakbpf_site_totals& totals = sites_[block.site];
+    const std::uint64_t weight = std::uint64_t{block.weight} << LEAKBPF_WEIGHT_BITS;
+    totals.freed_bytes += block.bytes * weight;
+    totals.freed_count += weight;
+    if (block.window == window)
+      add_young(totals, window, -static_cast<std::int64_t>(block.bytes * weight),
+                -static_cast<std::int64_t>(weight));
+  }
+  [[nodiscard]] std::size_t size() const { return sites_.size(); }
+  /// A stack that a site has, but that was forgotten.
+  [[nodiscard]] bool has_lost_a_stack() {
+    for (const std::uint64_t hash : std::exchange(forgotten_, {}))
+      for (const auto& [key, totals] : sites_)
+        if (key.stack == hash)
+          return true;
+    return false;
+  }
+
+  bool is_full = false;
+
+private:
+  static void add_young(leakbpf_site_totals& totals, std::uint32_t window, std::int64_t bytes,
+                        std::int64_t count) {
+    if (totals.young_window != window) {
+      totals.young_window = window;
+      totals.young_bytes = 0;
+      totals.young_count = 0;
+    }
+    totals.young_bytes += bytes;
+    totals.young_count += count;
+  }
+
+  std::map<KernelKey, leakbpf_site_totals> sites_;
+  std::vector<std::uint64_t> forgotten_;
+};
+
+/// All share their windows.
+class FakeTargets : public LedgerTargets {
+public:
+  explicit FakeTargets(StackStore& stacks) : stacks_(stacks) {}
+  [[nodiscard]] SiteKey by_place(const KernelKey& key) override {
+    if (!stacks_.knows(key.stack))
+      stacks_.add(key.stack, stack_of(key.stack));
+    return {key.target, key.kind, *stacks_.place_of(key.stack)};
+  }
+  [[nodiscard]] const WindowState* window_of(std::uint32_t target) const override {
+    return living.contains(target) || ended.contains(target) ? &window : nullptr;
+  }
+  [[nodiscard]] bool has_ended(std::uint32_t target) const override {
+    return !living.contains(target);
+  }
+  [[nodiscard]] bool may_be_named_yet(std::uint32_t /*target*/) const override { return false; }
+  void add_late(const SiteKey& /*site*/, const SiteTotals& /*totals*/) override {}
+  void each_range(
+      const std::function<void(const KernelKey&, const SiteTotals&)>& /*visit*/) const override {}
+  [[nodiscard]] std::optional<SiteKey> site_of_range(const KernelKey& /*key*/) override {
+    return std::nullopt;
+  }
+
+  std::set<std::uint32_t> living{1};
+  std::set<std::uint32_t> ended; ///< and not settled
+  WindowState window;
+
+private:
+  StackStore& stacks_;
+};
+
+/// Bytes and blocks by target and place.
+using Outstanding =
+    std::map<std::pair<std::uint32_t, std::uint64_t>, std::pair<std::uint64_t, std::uint64_t>>;
+
+enum class Step { allocate, release, reallocate, fork, execute, exit, open, close, sample, forget };
+constexpr std::array<std::pair<Step, std::string_view>, 10> steps{{{Step::allocate, "allocate"},
+                                                                   {Step::release, "free"},
+                                                                   {Step::reallocate, "realloc"},
+                                                                   {Step::fork, "fork"},
+                                                                   {Step::execute, "exec"},
+                                                                   {Step::exit, "exit"},
+                                                                   {Step::open, "window opens"},
+                                                                   {Step::close, "window ends"},
+                                                                   {Step::sample, "sample"},
+                                                                   {Step::forget, "forget"}}};
+
+/// A program, its kernel side, and what both ledgers say of it.
+class World {
+public:
+  World() {
+    targets_.window.number = 1;
+    is_probed_ = true;
+  }
+
+  /// False: it can't happen now, or changes nothing.
+  bool take(Step step) {
+    switch (step) {
+    case Step::allocate:
+      return allocate(block_bytes);
+    case Step::release:
+      return release();
+    case Step::reallocate:
+      return release() && allocate(grown_bytes);
+    case Step::fork:
+      return begin_target();
+    case Step::execute:
+      return end_target() && begin_target();
+    case Step::exit:
+      return end_target();
+    case Step::open:
+      return open_window();
+    case Step::close:
+      return close_window();
+    case Step::sample:
+      sample(false);
+      return true;
+    case Step::forget:
+      sample(true);
+      return true;
+    }
+    return false;
+  }
+
+  /// What is wrong after a last sample; empty: nothing.
+  std::string problem() {
+    sample(false);
+    return problem_;
+  }
+
+private:
+  bool allocate(std::uint64_t bytes) {
+    if (targets_.living.empty())
+      return false;
+    if (!is_probed_)
+      return true; // nobody sees it
+    const Block block{{*targets_.living.rbegin(), LEAKBPF_KIND_HEAP, hashes.at(taken_++ % 3)},
+                      bytes,
+                      targets_.window.scale,
+                      targets_.window.number,
+                      true};
+    table_.allocate(block);
+    blocks_.push_back(block);
+    return true;
+  }
+
+  /// The oldest of the newest process.
+  bool release() {
+    if (targets_.living.empty())
+      return false;
+    const std::uint32_t target = *targets_.living.rbegin();
+    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
+      if (block->site.target != target || !block->seen_freed)
+        continue;
+      if (is_probed_) {
+        table_.release(*block, targets_.window.number);
+        blocks_.erase(block);
+      } else {
+        block->seen_freed = false;
+      }
+      return true;
+    }
+    return false;
+  }
+
+  bool begin_target() {
+    if (ids_ > 1 && targets_.living.empty())
+      return false;
+    targets_.living.insert(++ids_);
+    return true;
+  }
+
+  bool end_target() {
+    if (targets_.living.empty())
+      return false;
+    const std::uint32_t last = *targets_.living.rbegin();
+    targets_.ended.insert(last);
+    targets_.living.erase(last);
+    return true;
+  }
+
+  bool open_window() {
+    if (targets_.window.unfinished)
+      return false;
+    targets_.window.unfinished = targets_.window.limited = is_probed_ = true;
+    targets_.window.number++;
+    targets_.window.scale = window_scale;
+    return true;
+  }
+
+  bool close_window() {
+    if (!is_probed_)
+      return false;
+    targets_.window.limited = true;
+    targets_.window.unfinished = is_probed_ = false;
+    return true;
+  }
+
+  /// As a scan of the heap finds them, which looks at those from before the last window.
+  void give_back_unseen() {
+    std::erase_if(blocks_, [this](const Block& block) {
+      const bool found = !block.seen_freed && block.window != targets_.window.number;
+      if (found)
+        ledger_.give_back(block.site, block.bytes * block.weight, block.weight);
+      return found;
+    });
+  }
+
+  void sample(bool full) {
+    give_back_unseen();
+    table_.is_full = full;
+    ledger_.read();
+    if (!targets_.window.unfinished)
+      expected_ = count();
+    if (table_.has_lost_a_stack())
+      problem_ = "a stack was forgotten that a site has";
+    compare();
+    settle();
+  }
+
+  /// Naively: each block is what it stands for. Those of the last window stand for themselves until
+  /// the next one.
+  [[nodiscard]] Outstanding count() const {
+    Outstanding counted;
+    for (const Block& block : blocks_) {
+      const bool is_young = block.window == targets_.window.number;
+      auto& [bytes, blocks] = counted[{block.site.target, place_of(block.site.stack)}];
+      bytes += block.bytes * (is_young ? 1 : block.weight);
+      blocks += is_young ? 1 : block.weight;
+    }
+    return counted;
+  }
+
+  [[nodiscard]] Outstanding outstanding() const {
+    Outstanding found;
+    for (const auto& [key, site] : ledger_.sites())
+      if (site.totals.outstanding_count() > 0)
+        found[{key.target, key.stack_hash}] = {site.totals.outstanding_bytes(),
+                                               site.totals.outstanding_count()};
+    return found;
+  }
+
+  static Outstanding of(Outstanding all, const std::set<std::uint32_t>& targets) {
+    std::erase_if(all, [&](const auto& each) { return !targets.contains(each.first.first); });
+    return all;
+  }
+
+  void compare() {
+    if (outstanding() != expected_)
+      problem_ = "the ledgers differ";
+  }
+
+  /// What has ended is not looked at any more.
+  void settle() {
+    std::set<std::uint32_t> settled;
+    for (const std::uint32_t target : targets_.ended)
+      if (!ledger_.is_awaited(target))
+        settled.insert(target);
+    for (const std::uint32_t target : settled)
+      targets_.ended.erase(target);
+    if (of(outstanding(), settled) != of(count(), settled))
+      problem_ = "a target's last numbers are wrong";
+    ledger_.drop(settled, {});
+    const auto is_settled = [&](std::uint32_t target) { return settled.contains(target); };
+    std::erase_if(blocks_, [&](const Block& block) { return is_settled(block.site.target); });
+    std::erase_if(expected_, [&](const auto& each) { return is_settled(each.first.first); });
+    if (targets_.living.empty() && targets_.ended.empty() && table_.size() > 0)
+      problem_ = "the kernel's table has rows of nobody";
+  }
+
+  FakeTable table_;
+  StackStore stacks_;
+  FakeTargets targets_{stacks_};
+  SiteLedger ledger_{table_, stacks_, targets_};
+  std::vector<Block> blocks_;
+  Outstanding expected_;
+  std::string problem_;
+  std::uint32_t ids_ = 1;
+  std::size_t taken_ = 0;
+  bool is_probed_ = false;
+};
+
+std::string text_of(const std::vector<Step>& order) {
+  std::string text;
+  for (const Step step : order)
+    for (const auto& [each, name] : steps)
+      if (each == step)
+        text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+class Orders {
+public:
+  explicit Orders(std::size_t longest) : longest_(longest) {}
+
+  /// Tries all that begin with `order`.
+  void try_from(std::vector<Step>& order) {
+    World world;
+    for (const Step step : order)
+      if (!world.take(step))
+        return;
+    tried_++;
+    if (const std::string problem = world.problem(); !problem.empty()) {
+      problems_.push_back(text_of(order) + ": " + problem);
+      return;
+    }
+    if (order.size() == longest_ || problems_.size() > most_problems)
+      return;
+    for (const auto& [step, name] : steps) {
+      if (!order.empty() && order.back() == step && step >= Step::sample)
+        continue; // twice is once
+      order.push_back(step);
+      try_from(order);
+      order.pop_back();
+    }
+  }
+
+  [[nodiscard]] std::size_t tried() const { return tried_; }
+  [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+
+private:
+  static constexpr std::size_t most_problems = 5;
+  std::size_t longest_;
+  std::size_t tried_ = 0;
+  std::vector<std::string> problems_;
+};
+
+} // namespace
+
+TEST_CASE("the ledger is right in every order of seven steps", "[site_ledger]") {
+  Orders orders(7);
+  std::vector<Step> none;
+  orders.try_from(none);
+  for (const std::string& problem : orders.problems())
+    UNSCOPED_INFO(problem);
+  CHECK(orders.problems().empty());
+  CHECK(orders.tried() > 100'000);
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/site_ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace leakbpf {
+
+namespace {
+
+// So many sites cost less than looking which are in use.
+constexpr std::size_t few_sites = 1000;
+
+} // namespace
+
+void SiteLedger::read() {
+  clear();
+  const Samples samples = table_.read_sites();
+  in_kernel_ = samples.size();
+  drop_forgotten(samples);
+  const std::vector<std::size_t> idle = add_all(samples);
+  add_what_the_kernel_lacks();
+  retire_ended(samples);
+  await_windows();
+  make_room(samples, idle);
+}
+
+const SiteLedger::Site* SiteLedger::find(const SiteKey& key) const {
+  const auto known = sites_.find(key);
+  return known == sites_.end() ? nullptr : &known->second;
+}
+
+SiteLedger::Site& SiteLedger::site_of(const KernelKey& key) {
+  if (const auto known = site_of_.find(key); known != site_of_.end())
+    return *known->second;
+  Site& site = sites_[targets_.by_place(key)];
+  if (stacks_.knows(key.stack))
+    site_of_.emplace(key, &site);
+  return site;
+}
+
+/// Its sums mean something at the end of the window that is open, not yet now.
+bool SiteLedger::is_unfinished(std::uint32_t target, leakbpf_kind kind) const {
+  if (kind != LEAKBPF_KIND_HEAP)
+    return false;
+  const WindowState* const window = targets_.window_of(target);
+  return window && window->unfinished;
+}
+
+void SiteLedger::clear() {
+  for (auto& [key, site] : sites_)
+    if (!is_unfinished(key.target, key.kind)) {
+      site.totals = {};
+      site.withheld_bytes = 0;
+    }
+}
+
+/// The kernel tells its sites in the same order each time, but for those that came and went: most
+/// are found where they were before. Returns the indices of those at which nothing was allocated
+/// since.
+std::vector<std::size_t> SiteLedger::add_all(const Samples& samples) {
+  const auto before = std::exchange(last_read_, {});
+  last_read_.reserve(samples.size());
+  std::vector<std::size_t> idle;
+  auto next = before.begin();
+  for (const SiteSample& sample : samples) {
+    ReadSite read{key_of(sample), nullptr, sample.totals.allocated_count};
+    if (before.end() - next > 1 && !(next->key == read.key) && next[1].key == read.key)
+      ++next;
+    if (next != before.end() && next->key == read.key) {
+      if (next->allocated_count == read.allocated_count)
+        idle.push_back(last_read_.size());
+      read.site = (next++)->site;
+    }
+    const bool is_final = read.site != nullptr;
+    Site& site = is_final ? *read.site : site_of(read.key);
+    if (is_final || site_of_.contains(read.key))
+      read.site = &site;
+    last_read_.push_back(read);
+    add(sample, site);
+  }
+  return idle;
+}
+
+void SiteLedger::add(const SiteSample& sample, Site& site) {
+  const SiteTotals all = totals_of(sample);
+  const WindowState* const window = targets_.window_of(sample.key.target);
+  if (!window) {
+    site.totals += all;
+  } else if (const KernelKey key = key_of(sample);
+             !is_unfinished(key.target, key.kind)) { // as that of its place
+    const SiteTotals estimate = estimate_of(sample, *window);
+    site.totals += estimate;
+    site.withheld_bytes += all.outstanding_bytes() - estimate.outstanding_bytes();
+  }
+}
+
+void SiteLedger::add_what_the_kernel_lacks() {
+  const auto add_to = [this](const SiteKey& key, const SiteTotals& totals) {
+    if (!is_unfinished(key.target, key.kind))
+      sites_[key].totals += totals;
+  };
+  for (const auto& [key, totals] : retired_)
+    add_to(key, totals);
+  targets_.each_range([&](const KernelKey& key, const SiteTotals& totals) {
+    if (const auto site = targets_.site_of_range(key))
+      add_to(*site, totals);
+  });
+  for (const auto& [key, totals] : given_back_)
+    add_to(targets_.by_place(key), totals);
+  for (const auto& [key, totals] : held_)
+    sites_[key].totals += totals;
+}
+
+/// Moves what sites of ended targets counted out of the kernel's tables, as their last totals.
+void SiteLedger::retire_ended(const Samples& samples) {
+  HashList in_use;
+  in_use.reserve(samples.size());
+  std::vector<std::uint64_t> free = std::exchange(ended_stacks_, {});
+  awaited_.clear();
+  for (const SiteSample& sample : samples) {
+    if (stays_in_kernel(sample)) {
+      in_use.add(sample.key.stack_hash);
+      continue;
+    }
+    retire(sample);
+    free.push_back(sample.key.stack_hash);
+  }
+  if (free.empty())
+    return;
+  std::erase_if(last_read_,
+                [this](const ReadSite& each) { return targets_.has_ended(each.key.target); });
+  add_stacks_of_ranges(in_use);
+  std::sort(free.begin(), free.end());
+  free.erase(std::unique(free.begin(), free.end()), free.end());
+  for (const std::uint64_t hash : free)
+    if (!in_use.contains(hash) && stacks_.knows(hash))
+      forget_stack(hash);
+}
+
+/// It may still change, or be called by another name.
+bool SiteLedger::stays_in_kernel(const SiteSample& sample) {
+  const KernelKey key = key_of(sample);
+  if (!targets_.has_ended(key.target))
+    return true;
+  if (!targets_.window_of(key.target))
+    return false;                            // settled
+  static_cast<void>(targets_.by_place(key)); // looks for its place
+  const bool has_name = key.stack == 0 || stacks_.knows(key.stack);
+  const bool waits = !has_name && targets_.may_be_named_yet(key.target);
+  if (!is_unfinished(key.target, key.kind) && !waits)
+    return false;
+  awaited_.insert(key.target);
+  return true;
+}
+
+/// What the kernel side forgot while the window was open is not in the sites yet.
+void SiteLedger::await_windows() {
+  for (const auto& [key, site] : sites_)
+    if (is_unfinished(key.target, key.kind) && targets_.has_ended(key.target))
+      awaited_.insert(key.target);
+}
+
+void SiteLedger::retire(const SiteSample& sample) {
+  const KernelKey key = key_of(sample);
+  const SiteKey place = targets_.by_place(key);
+  const WindowState* const window = targets_.window_of(key.target);
+  const bool taken = table_.take_totals(sample.key).has_value();
+  if (!window) { // settled: a free that came after the end
+    if (taken)
+      targets_.add_late(place, totals_of(sample));
+    sites_.erase(place);
+  } else if (taken) {
+    retired_[place] += estimate_of(sample, *window);
+  }
+  retire_given_back(key, place);
+  site_of_.erase(key);
+}
+
+/// Stacks that came and went, of code made by eval, of libraries that are loaded anew or of
+/// requests that each take another way, cost time at each sample and fill the kernel's tables in
+/// the end. What they counted is kept here, by place, where there are fewer. Those that nothing
+/// happened at since the last sample go as soon as there may be as many of them as of others: so it
+/// costs little to look. Where the room is needed each goes that can.
+void SiteLedger::make_room(const Samples& samples, const std::vector<std::size_t>& idle) {
+  const bool needed = samples.size() >= std::size_t{table_.max_stacks()} * 3 / 4;
+  if (!needed && samples.size() < std::max(few_sites, 2 * kept_))
+    return;
+  std::vector<bool> may_go(samples.size(), needed);
+  if (!needed) // others would be counted as losses once more
+    for (const std::size_t index : idle)
+      may_go[index] = stacks_.may_come_back(samples[index].key.stack_hash);
+  HashList busy = busy_stacks(samples, may_go);
+  kept_ = 0;
+  for (const SiteSample& sample : samples)
+    if (busy.contains(sample.key.stack_hash) || !forget_site(sample))
+      kept_++;
+  if (kept_ < samples.size())
+    last_read_.clear();
+}
+
+/// A stack is kept for all of its sites, or for none.
+HashList SiteLedger::busy_stacks(const Samples& samples, const std::vector<bool>& may_go) const {
+  HashList busy;
+  busy.reserve(samples.size() + 1);
+  busy.add(0); // the row of those that were not recorded
+  for (std::size_t i = 0; i < samples.size(); i++)
+    if (!may_go[i] || outstanding_in_kernel(samples[i]) != 0)
+      busy.add(samples[i].key.stack_hash);
+  add_stacks_of_ranges(busy);
+  return busy;
+}
+
+/// Blocks that may still come back to the site: pools that were found empty do not.
+std::uint64_t SiteLedger::outstanding_in_kernel(const SiteSample& sample) const {
+  SiteTotals totals = totals_of(sample);
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+    totals += back->second;
+  return totals.outstanding_count();
+}
+
+/// False where its place is not known yet.
+bool SiteLedger::forget_site(const SiteSample& sample) {
+  const KernelKey key = key_of(sample);
+  if (!stacks_.knows(key.stack))
+    return false;
+  const SiteKey place = targets_.by_place(key);
+  forget_stack(key.stack); // first: a site that is begun anew keeps its stack anew
+  if (const auto taken = table_.take_totals(sample.key))
+    retired_[place] += totals_of(*taken);
+  retire_given_back(key, place);
+  site_of_.erase(key);
+  return true;
+}
+
+void SiteLedger::forget_stack(std::uint64_t hash) {
+  table_.forget_stack(hash);
+  stacks_.forget(hash);
+}
+
+/// The places of stacks that no site was begun of since, once they are many.
+void SiteLedger::drop_forgotten(const Samples& samples) {
+  if (stacks_.forgotten() < std::max(few_sites, samples.size()))
+    return;
+  HashList in_use;
+  in_use.reserve(samples.size());
+  for (const SiteSample& sample : samples)
+    in_use.add(sample.key.stack_hash);
+  add_stacks_of_ranges(in_use);
+  stacks_.drop_forgotten(in_use);
+}
+
+void SiteLedger::add_stacks_of_ranges(HashList& stacks) const {
+  targets_.each_range(
+      [&](const KernelKey& key, const SiteTotals& /*totals*/) { stacks.add(key.stack); });
+}
+
+/// What was given back of a site that the kernel side forgets.
+void SiteLedger::retire_given_back(const KernelKey& key, const SiteKey& place) {
+  const auto back = given_back_.find(key);
+  if (back == given_back_.end())
+    return;
+  retired_[place] += back->second;
+  given_back_.erase(back);
+}
+
+void SiteLedger::give_back(const KernelKey& key, std::uint64_t bytes, std::uint64_t count) {
+  SiteTotals& totals = given_back_[key];
+  totals.freed_bytes += bytes;
+  totals.freed_count += count;
+}
+
+void SiteLedger::set_held(std::uint32_t target, const Totals& held) {
+  std::erase_if(held_, [&](const auto& known) { return known.first.target == target; });
+  for (const auto& [key, totals] : held)
+    held_[key] += totals;
+}
+
+void SiteLedger::drop(const std::set<std::uint32_t>& targets,
+                      std::span<const std::uint64_t> stacks) {
+  const auto is_settled = [&](const auto& known) { return targets.contains(known.first.target); };
+  std::erase_if(last_read_,
+                [&](const ReadSite& each) { return targets.contains(each.key.target); });
+  std::erase_if(site_of_, is_settled);
+  std::erase_if(sites_, is_settled);
+  std::erase_if(retired_, is_settled);
+  std::erase_if(given_back_, is_settled);
+  std::erase_if(held_, is_settled);
+  ended_stacks_.insert(ended_stacks_.end(), stacks.begin(), stacks.end());
+}
+
+} // namespace leakbpf
