@@ -244,7 +244,7 @@ TEST_CASE("a stripped static program is told what can be done", "[allocators]") 
       run_program({built("leakbpf"), "snapshot", "-p", std::to_string(program.pid())});
   CHECK(finished.status == 4);
   for (const std::string part :
-       {"no allocator found", "--object", "--symbol-prefix", "debug file", "--kinds pages"}) {
+       {"no allocator found", "--object", "--symbol-prefix", "debug symbols", "--kinds pages"}) {
     CAPTURE(part);
     CHECK(finished.output.find(part) != std::string::npos);
   }

@@ -129,8 +129,8 @@ private:
   /// Python's pools that were found empty, and blocks and pages that were found to be gone.
   std::unordered_map<KernelKey, SiteTotals, KernelKeyHash> given_back_;
   Totals held_;
-  std::unordered_set<std::uint32_t> awaited_;   ///< targets
-  std::vector<std::uint64_t> ended_stacks_;     ///< of ranges of settled targets
+  std::unordered_set<std::uint32_t> awaited_; ///< targets
+  std::vector<std::uint64_t> ended_stacks_;   ///< of ranges of settled targets
   std::size_t in_kernel_ = 0;
   std::size_t kept_ = 0; ///< sites that were left in the kernel when room was made
 };

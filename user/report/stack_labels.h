@@ -4,12 +4,12 @@
 #pragma once
 
 #include "core/common_paths.h"
+#include "core/frame_namer.h"
 #include "core/grouping.h"
 #include "core/pattern.h"
 #include "core/report.h"
 #include "core/stack_store.h"
 #include "core/suppressions.h"
-#include "symbol/namer.h"
 #include "symbol/source_lines.h"
 
 #include <cstdint>
@@ -38,7 +38,7 @@ public:
   };
 
   /// `stacks` and `namer` outlive the labels.
-  StackLabels(const StackStore& stacks, Namer& namer, const ProcFs& proc, Wishes wishes, Asks asks)
+  StackLabels(const StackStore& stacks, FrameNamer& namer, const ProcFs& proc, Wishes wishes, Asks asks)
       : stacks_(stacks), namer_(namer), sources_(proc), wishes_(wishes), asks_(std::move(asks)) {}
 
   /// Innermost first. A stack that was not recorded is a note that says so.
@@ -62,7 +62,7 @@ private:
   [[nodiscard]] const Suppression* suppressed_by(const SiteKey& site);
 
   const StackStore& stacks_;
-  Namer& namer_;
+  FrameNamer& namer_;
   SourceLines sources_;
   Wishes wishes_;
   Asks asks_;

@@ -2,6 +2,7 @@
 // Turns raw stacks into named frames.
 #pragma once
 
+#include "core/frame_namer.h"
 #include "core/located_stack.h"
 #include "core/report.h"
 #include "python/code_names.h"
@@ -21,7 +22,7 @@
 namespace leakbpf {
 
 /// Opens each mapped file once, whatever process it was found in, and names each place once.
-class Namer {
+class Namer : public FrameNamer {
 public:
   Namer(const ProcFs& proc, DeathCounter deaths) : proc_(proc), python_(std::move(deaths)) {}
 
@@ -31,10 +32,7 @@ public:
   [[nodiscard]] LocatedStack locate(pid_t pid, std::uint32_t target, const AddressSpace& space,
                                     const PythonProcess* python, const leakbpf_stack& stack);
 
-  /// Frames, innermost first, among them calls that were inlined, and functions that are not on the
-  /// stack any more since they ended in a call (tail calls), as far as who called them names them.
-  /// A stack that is not whole ends in a note that says why.
-  [[nodiscard]] Frames name(const LocatedStack& stack);
+  [[nodiscard]] Frames name(const LocatedStack& stack) override;
   /// The target has ended: no stack of it is to be located any more.
   void forget_target(std::uint32_t target) { python_.forget_target(target); }
   /// Names stay; what they were found in is let go of when nothing new was looked up for a while.
