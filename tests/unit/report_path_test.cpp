@@ -77,6 +77,7 @@ public:
   [[nodiscard]] const WindowState* window_of(std::uint32_t /*target*/) const override {
     return &window_;
   }
+  [[nodiscard]] bool any_unfinished() const override { return false; }
   [[nodiscard]] bool has_ended(std::uint32_t /*target*/) const override { return false; }
   [[nodiscard]] bool may_be_named_yet(std::uint32_t /*target*/) const override { return false; }
   void add_late(const SiteKey& /*site*/, const SiteTotals& /*totals*/) override {}

@@ -113,6 +113,7 @@ public:
   [[nodiscard]] const WindowState* window_of(std::uint32_t target) const override {
     return living.contains(target) || ended.contains(target) ? &window : nullptr;
   }
+  [[nodiscard]] bool any_unfinished() const override { return window.unfinished; }
   [[nodiscard]] bool has_ended(std::uint32_t target) const override {
     return !living.contains(target);
   }

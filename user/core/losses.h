@@ -10,7 +10,7 @@ namespace leakbpf {
 
 struct LossText {
   std::string_view key;     ///< in JSON
-  std::string_view meaning; ///< after a number: "12 blocks not followed: ..."
+  std::string_view meaning; ///< after a number: "12 blocks not tracked: ..."
   std::string_view remedy;  ///< what the user can do; empty: nothing
 };
 

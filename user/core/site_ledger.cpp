@@ -14,6 +14,7 @@ constexpr std::size_t few_sites = 1000;
 } // namespace
 
 void SiteLedger::read() {
+  any_unfinished_ = targets_.any_unfinished();
   clear();
   const Samples samples = table_.read_sites();
   in_kernel_ = samples.size();
@@ -21,8 +22,8 @@ void SiteLedger::read() {
   const std::vector<std::size_t> idle = add_all(samples);
   add_what_the_kernel_lacks();
   retire_ended(samples);
-  await_windows();
   make_room(samples, idle);
+  await_windows();
 }
 
 const SiteLedger::Site* SiteLedger::find(const SiteKey& key) const {
@@ -41,7 +42,7 @@ SiteLedger::Site& SiteLedger::site_of(const KernelKey& key) {
 
 /// Its sums mean something at the end of the window that is open, not yet now.
 bool SiteLedger::is_unfinished(std::uint32_t target, leakbpf_kind kind) const {
-  if (kind != LEAKBPF_KIND_HEAP)
+  if (!any_unfinished_ || kind != LEAKBPF_KIND_HEAP)
     return false;
   const WindowState* const window = targets_.window_of(target);
   return window && window->unfinished;
@@ -156,9 +157,11 @@ bool SiteLedger::stays_in_kernel(const SiteSample& sample) {
 
 /// What the kernel side forgot while the window was open is not in the sites yet.
 void SiteLedger::await_windows() {
-  for (const auto& [key, site] : sites_)
-    if (is_unfinished(key.target, key.kind) && targets_.has_ended(key.target))
-      awaited_.insert(key.target);
+  std::erase_if(forgotten_in_window_,
+                [this](std::uint32_t id) { return !is_unfinished(id, LEAKBPF_KIND_HEAP); });
+  for (const std::uint32_t id : forgotten_in_window_)
+    if (targets_.has_ended(id))
+      awaited_.insert(id);
 }
 
 void SiteLedger::retire(const SiteSample& sample) {
@@ -225,6 +228,8 @@ bool SiteLedger::forget_site(const SiteSample& sample) {
   if (!stacks_.knows(key.stack))
     return false;
   const SiteKey place = targets_.by_place(key);
+  if (is_unfinished(key.target, key.kind))
+    forgotten_in_window_.insert(key.target);
   forget_stack(key.stack); // first: a site that is begun anew keeps its stack anew
   if (const auto taken = table_.take_totals(sample.key))
     retired_[place] += totals_of(*taken);

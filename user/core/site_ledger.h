@@ -30,6 +30,8 @@ public:
   [[nodiscard]] virtual SiteKey by_place(const KernelKey& key) = 0;
   /// Null: it is not known yet, or settled.
   [[nodiscard]] virtual const WindowState* window_of(std::uint32_t target) const = 0;
+  /// The window of any target is unfinished.
+  [[nodiscard]] virtual bool any_unfinished() const = 0;
   /// It has ended, or is settled.
   [[nodiscard]] virtual bool has_ended(std::uint32_t target) const = 0;
   /// It has ended so short a time ago that a walk of its stacks may still be finished.
@@ -130,7 +132,10 @@ private:
   std::unordered_map<KernelKey, SiteTotals, KernelKeyHash> given_back_;
   Totals held_;
   std::unordered_set<std::uint32_t> awaited_; ///< targets
-  std::vector<std::uint64_t> ended_stacks_;   ///< of ranges of settled targets
+  /// Targets of which the kernel side forgot something in the window that is open.
+  std::unordered_set<std::uint32_t> forgotten_in_window_;
+  bool any_unfinished_ = false;             ///< as it was at the last reading
+  std::vector<std::uint64_t> ended_stacks_; ///< of ranges of settled targets
   std::size_t in_kernel_ = 0;
   std::size_t kept_ = 0; ///< sites that were left in the kernel when room was made
 };

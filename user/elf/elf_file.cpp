@@ -110,7 +110,7 @@ Result<ElfFile> ElfFile::open_image(const void* image, std::size_t size) {
 }
 
 std::vector<std::uint8_t> ElfFile::read(std::uint64_t offset, std::uint64_t most) const {
-  if (offset >= size())
+  if (offset >= size() || most == 0)
     return {};
   std::vector<std::uint8_t> bytes(std::min(most, size() - offset));
   if (image_ != nullptr) {

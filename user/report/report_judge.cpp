@@ -83,6 +83,9 @@ void ReportJudge::weigh(const std::vector<SiteReport>& rows, const RawSnapshot& 
   for (const SiteReport& row : rows)
     if (is_weighed(row.key, raw.by_pages) && !row.verdict.severity) // else it does not grow
       weigh(row, raw);
+}
+
+void ReportJudge::weigh_replaced(const RawSnapshot& raw) {
   for (auto& [id, evidence] : evidence_)
     if (const auto target = raw.targets.find(id); target != raw.targets.end())
       weigh_replaced(evidence, target->second, raw);
@@ -210,9 +213,10 @@ void ReportJudge::drop_explained_pages(std::vector<SiteReport>& rows,
   if (raw.by_pages)
     return;
   std::erase_if(rows, [this](const SiteReport& row) {
+    if (row.key.kind != LEAKBPF_KIND_PAGES)
+      return false;
     const auto evidence = evidence_.find(row.key.target);
-    return row.key.kind == LEAKBPF_KIND_PAGES &&
-           (evidence == evidence_.end() || !needs_pages(evidence->second));
+    return evidence == evidence_.end() || !needs_pages(evidence->second);
   });
 }
 

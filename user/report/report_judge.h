@@ -29,6 +29,8 @@ public:
   void suppress_at_least(std::uint32_t target, double rate);
   /// Forgets what was weighed, and weighs these rows.
   void weigh(const std::vector<SiteReport>& rows, const RawSnapshot& raw);
+  /// How much of what grows replaces other blocks: once all was weighed.
+  void weigh_replaced(const RawSnapshot& raw);
   /// What the target's containers say.
   void weigh_held(std::uint32_t target, const SureGrowth& held);
   /// Why nothing is known of its containers.

@@ -139,6 +139,7 @@ std::vector<SiteReport> ReportMaker::living_rows(const RawSnapshot& raw, bool wh
   holders_.find(report.suppressed);
   judge_.weigh(sites, raw);
   holders_.weigh();
+  judge_.weigh_replaced(raw);
   const Losses losses = losses_for_verdict(raw.counted, raw.allocated_count);
   for (const auto& [id, target] : raw.targets)
     judge_.judge(target, raw, losses, report.targets[index[id]]);

@@ -2,7 +2,6 @@
 #include "report/site_rows.h"
 
 #include "core/sampling.h"
-#include "report/target_memory.h"
 
 #include <algorithm>
 #include <cmath>
@@ -172,7 +171,8 @@ MeasuredMemory SiteRows::measured(const RawTarget& target) const {
   if (!target.has_rows_of_pages)
     return memory;
   TargetEvidence evidence;
-  read_memory_trends(growth_, target.id, target.since, evidence);
+  evidence.memory = growth_.target_trend(target.id, TargetSeries::memory, target.since);
+  evidence.anonymous = growth_.target_trend(target.id, TargetSeries::anonymous, target.since);
   if (const auto& trend = judged_memory(evidence); trend && trend->sustained())
     memory.growth = trend->rate * 60;
   return memory;

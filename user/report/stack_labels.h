@@ -38,7 +38,8 @@ public:
   };
 
   /// `stacks` and `namer` outlive the labels.
-  StackLabels(const StackStore& stacks, FrameNamer& namer, const ProcFs& proc, Wishes wishes, Asks asks)
+  StackLabels(const StackStore& stacks, FrameNamer& namer, const ProcFs& proc, Wishes wishes,
+              Asks asks)
       : stacks_(stacks), namer_(namer), sources_(proc), wishes_(wishes), asks_(std::move(asks)) {}
 
   /// Innermost first. A stack that was not recorded is a note that says so.

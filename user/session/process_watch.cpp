@@ -143,6 +143,8 @@ TargetState& ProcessWatch::add_target(std::uint32_t id, pid_t pid, std::uint32_t
   TargetState& target = of_.targets.add(id);
   target.since = clock_();
   target.before = of_.counts.activity(id);
+  target.process.pid = pid;
+  of_.probes.add_to_group(target, group);
   if (auto process = insist_on_inspecting(of_.proc, pid))
     target.process = std::move(*process);
   else if (const auto stat = of_.proc.stat(pid)) { // it has ended, and was not collected yet
@@ -151,7 +153,6 @@ TargetState& ProcessWatch::add_target(std::uint32_t id, pid_t pid, std::uint32_t
     target.process.start_ticks = stat->start_ticks;
   }
   target.process.pid = pid;
-  of_.probes.add_to_group(target, group);
   target.process.start_stack = start_stack.value_or(target.process.start_stack);
   if (auto resident = of_.proc.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;

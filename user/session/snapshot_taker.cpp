@@ -63,7 +63,7 @@ RawTarget SnapshotTaker::raw_target(const TargetState& target) const {
   raw.maps_blocks = of_.probes.maps_blocks(target);
   raw.has_rows_of_pages = of_.scanner.has_rows_of_pages(target);
   raw.pages_since = target.pages_since;
-  if (!target.window.limited) { // of a part of the time no sum can be made
+  if (!target.window.limited && !of_.options.kernel.pages) { // else no sum can be made
     const leakbpf_activity now = of_.counts.activity(target.id);
     raw.net_blocks = static_cast<double>(now.allocations - target.before.allocations) -
                      static_cast<double>(now.frees - target.before.frees);

@@ -238,10 +238,10 @@ void TargetProbes::take_out(TargetState& target) {
 
 /// Between windows the large blocks of the target are known by their mappings.
 bool TargetProbes::maps_blocks(const TargetState& target) const {
-  const bool only_glibc = target.had_only_glibc
-                              ? *target.had_only_glibc
-                              : of_.attachments.uses_only_glibc(target.process.pid);
-  return target.window.limited && !target.window.mappings_unseen && only_glibc;
+  if (!target.window.limited || target.window.mappings_unseen)
+    return false;
+  return target.had_only_glibc ? *target.had_only_glibc
+                               : of_.attachments.uses_only_glibc(target.process.pid);
 }
 
 } // namespace leakbpf

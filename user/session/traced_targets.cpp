@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/traced_targets.h"
 
+#include <algorithm>
+
 namespace leakbpf {
 
 namespace {
@@ -34,6 +36,11 @@ std::optional<SiteKey> TracedTargets::site_of_range(const KernelKey& key) {
 const WindowState* TracedTargets::window_of(std::uint32_t target) const {
   const TargetState* const known = targets_.find(target);
   return known ? &known->window : nullptr;
+}
+
+bool TracedTargets::any_unfinished() const {
+  return std::any_of(targets_.begin(), targets_.end(),
+                     [](const auto& each) { return each.second.window.unfinished; });
 }
 
 void TracedTargets::each_range(

@@ -25,6 +25,7 @@ public:
 
   [[nodiscard]] SiteKey by_place(const KernelKey& key) override { return locator_.by_place(key); }
   [[nodiscard]] const WindowState* window_of(std::uint32_t target) const override;
+  [[nodiscard]] bool any_unfinished() const override;
   [[nodiscard]] bool has_ended(std::uint32_t target) const override;
   [[nodiscard]] bool may_be_named_yet(std::uint32_t target) const override;
   void add_late(const SiteKey& site, const SiteTotals& totals) override;

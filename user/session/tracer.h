@@ -100,6 +100,7 @@ private:
   std::unique_ptr<UnwindService> unwind_;
   Attachments attachments_;
   SeccompGuard seccomp_;
+  Clock::time_point started_;         ///< before those whose threads ask for the time
   StackLocator::Losses own_losses_{}; ///< found in user space
   LeftOut left_out_;
   HeapWindows windows_;
@@ -126,7 +127,6 @@ private:
   SnapshotTaker taker_;
   Settlement settlement_;
   ReportMaker maker_;
-  Clock::time_point started_;
   std::vector<leakbpf_event> new_stacks_; ///< to be looked at
   bool frozen_ = false;
   std::set<std::string> changed_files_; ///< that were told of
