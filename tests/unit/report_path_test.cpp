@@ -2,6 +2,7 @@
 // A report that is shown at once and one that is read from its own file are the same, to the byte.
 #include "core/culprit_rows.h"
 #include "core/ended_targets.h"
+#include "made_ledger.h"
 #include "render/format.h"
 #include "render/json.h"
 #include "render/table.h"
@@ -22,24 +23,6 @@ namespace {
 
 constexpr std::uint32_t most_targets = 5;
 constexpr int seconds = 90;
-
-class MadeTable : public SiteTable {
-public:
-  [[nodiscard]] std::vector<SiteSample> read_sites() const override {
-    std::vector<SiteSample> samples;
-    for (const auto& [key, totals] : sites)
-      samples.push_back(
-          {{.stack_hash = key.stack, .target = key.target, .kind = key.kind}, totals});
-    return samples;
-  }
-  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& /*key*/) override {
-    return std::nullopt;
-  }
-  void forget_stack(std::uint64_t /*hash*/) override {}
-  [[nodiscard]] std::uint32_t max_stacks() const override { return 100'000; }
-
-  std::map<KernelKey, leakbpf_site_totals> sites;
-};
 
 /// The hash of a stack says in which functions it is.
 LocatedStack stack_of(std::uint64_t hash) {
@@ -64,32 +47,6 @@ public:
     }
     return frames;
   }
-};
-
-class MadeTargets : public LedgerTargets {
-public:
-  explicit MadeTargets(StackStore& stacks) : stacks_(stacks) {}
-  [[nodiscard]] SiteKey by_place(const KernelKey& key) override {
-    if (!stacks_.knows(key.stack))
-      stacks_.add(key.stack, stack_of(key.stack));
-    return {key.target, key.kind, *stacks_.place_of(key.stack)};
-  }
-  [[nodiscard]] const WindowState* window_of(std::uint32_t /*target*/) const override {
-    return &window_;
-  }
-  [[nodiscard]] bool any_unfinished() const override { return false; }
-  [[nodiscard]] bool has_ended(std::uint32_t /*target*/) const override { return false; }
-  [[nodiscard]] bool may_be_named_yet(std::uint32_t /*target*/) const override { return false; }
-  void add_late(const SiteKey& /*site*/, const SiteTotals& /*totals*/) override {}
-  void each_range(
-      const std::function<void(const KernelKey&, const SiteTotals&)>& /*visit*/) const override {}
-  [[nodiscard]] std::optional<SiteKey> site_of_range(const KernelKey& /*key*/) override {
-    return std::nullopt;
-  }
-
-private:
-  StackStore& stacks_;
-  WindowState window_;
 };
 
 class NoHolders : public HolderSource {
@@ -192,9 +149,9 @@ private:
   std::minstd_rand random_;
   std::uint64_t targets_ = 0;
   std::map<KernelKey, std::pair<Shape, std::uint64_t>> shapes_;
-  MadeTable table_;
+  MadeSiteTable table_;
   StackStore stacks_;
-  MadeTargets made_targets_{stacks_};
+  MadeLedgerTargets made_targets_{stacks_, stack_of};
   SiteLedger ledger_{table_, stacks_, made_targets_};
   GrowthRecord growth_;
   MadeNames names_;

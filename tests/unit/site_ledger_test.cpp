@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ledger against a naive one, in every order of what can happen to a program and its blocks.
 #include "core/site_ledger.h"
+#include "made_ledger.h"
 
 #include <array>
 #include <cstdlib>
@@ -40,24 +41,13 @@ struct Block {
 };
 
 /// As bpf/site.bpf.h counts.
-class FakeTable : public SiteTable {
+class FakeTable : public MadeSiteTable {
 public:
-  [[nodiscard]] std::vector<SiteSample> read_sites() const override {
-    std::vector<SiteSample> samples;
-    for (const auto& [key, totals] : sites_)
-      samples.push_back(
-          {{.stack_hash = key.stack, .target = key.target, .kind = key.kind}, totals});
-    return samples;
-  }
-  [[nodiscard]] std::optional<SiteSample> take_totals(const leakbpf_site_key& key) override {
-    const auto taken = sites_.extract(key_of({key, {}}));
-    return taken ? std::optional(SiteSample{key, taken.mapped()}) : std::nullopt;
-  }
   void forget_stack(std::uint64_t hash) override { forgotten_.push_back(hash); }
   [[nodiscard]] std::uint32_t max_stacks() const override { return is_full ? 0 : 1000; }
 
   void allocate(const Block& block) {
-    leakbpf_site_totals& totals = sites_[block.site];
+    leakbpf_site_totals& totals = sites[block.site];
     const std::uint64_t weight = std::uint64_t{block.weight} << LEAKBPF_WEIGHT_BITS;
     totals.allocated_bytes += block.bytes * weight;
     totals.allocated_count += weight;
@@ -65,7 +55,7 @@ public:
               static_cast<std::int64_t>(weight));
   }
   void release(const Block& block, std::uint32_t window) {
-    leakbpf_site_totals& totals = sites_[block.site];
+    leakbpf_site_totals& totals = sites[block.site];
     const std::uint64_t weight = std::uint64_t{block.weight} << LEAKBPF_WEIGHT_BITS;
     totals.freed_bytes += block.bytes * weight;
     totals.freed_count += weight;
@@ -73,11 +63,11 @@ public:
       add_young(totals, window, -static_cast<std::int64_t>(block.bytes * weight),
                 -static_cast<std::int64_t>(weight));
   }
-  [[nodiscard]] std::size_t size() const { return sites_.size(); }
+  [[nodiscard]] std::size_t size() const { return sites.size(); }
   /// A stack that a site has, but that was forgotten.
   [[nodiscard]] bool has_lost_a_stack() {
     for (const std::uint64_t hash : std::exchange(forgotten_, {}))
-      for (const auto& [key, totals] : sites_)
+      for (const auto& [key, totals] : sites)
         if (key.stack == hash)
           return true;
     return false;
@@ -97,40 +87,21 @@ private:
     totals.young_count += count;
   }
 
-  std::map<KernelKey, leakbpf_site_totals> sites_;
   std::vector<std::uint64_t> forgotten_;
 };
 
-/// All share their windows.
-class FakeTargets : public LedgerTargets {
+class FakeTargets : public MadeLedgerTargets {
 public:
-  explicit FakeTargets(StackStore& stacks) : stacks_(stacks) {}
-  [[nodiscard]] SiteKey by_place(const KernelKey& key) override {
-    if (!stacks_.knows(key.stack))
-      stacks_.add(key.stack, stack_of(key.stack));
-    return {key.target, key.kind, *stacks_.place_of(key.stack)};
-  }
+  explicit FakeTargets(StackStore& stacks) : MadeLedgerTargets(stacks, stack_of) {}
   [[nodiscard]] const WindowState* window_of(std::uint32_t target) const override {
     return living.contains(target) || ended.contains(target) ? &window : nullptr;
   }
-  [[nodiscard]] bool any_unfinished() const override { return window.unfinished; }
   [[nodiscard]] bool has_ended(std::uint32_t target) const override {
     return !living.contains(target);
-  }
-  [[nodiscard]] bool may_be_named_yet(std::uint32_t /*target*/) const override { return false; }
-  void add_late(const SiteKey& /*site*/, const SiteTotals& /*totals*/) override {}
-  void each_range(
-      const std::function<void(const KernelKey&, const SiteTotals&)>& /*visit*/) const override {}
-  [[nodiscard]] std::optional<SiteKey> site_of_range(const KernelKey& /*key*/) override {
-    return std::nullopt;
   }
 
   std::set<std::uint32_t> living{1};
   std::set<std::uint32_t> ended; ///< and not settled
-  WindowState window;
-
-private:
-  StackStore& stacks_;
 };
 
 /// Bytes and blocks by target and place.

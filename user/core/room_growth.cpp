@@ -37,12 +37,16 @@ struct Rise {
   double noise = 0; ///< what a step differs by from it, likewise the median
 };
 
+double whole_rise(const std::vector<HeapLook>& looks, double HeapLook::*what) {
+  return looks.back().*what - looks.front().*what;
+}
+
 Rise rise_of(const std::vector<HeapLook>& looks, double HeapLook::*what) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < looks.size(); i++)
     steps.push_back(looks[i].*what - looks[i - 1].*what);
   const double usual = median(steps);
-  Rise rise{looks.back().*what - looks.front().*what, usual * static_cast<double>(steps.size()), 0};
+  Rise rise{whole_rise(looks, what), usual * static_cast<double>(steps.size()), 0};
   for (double& step : steps)
     step = std::abs(step - usual);
   rise.noise = median(steps);
@@ -67,9 +71,9 @@ std::optional<RoomGrowth> RoomHistory::growth() const {
   const double seconds = looks_.back().seconds - looks_.front().seconds;
   const Rise room = rise_of(looks_, &HeapLook::room);
   const Rise used = rise_of(looks_, &HeapLook::used);
-  const double memory = rise_of(looks_, &HeapLook::memory).whole;
-  const double outstanding = rise_of(looks_, &HeapLook::outstanding).whole;
-  const double of_all_kinds = rise_of(looks_, &HeapLook::of_all_kinds).whole;
+  const double memory = whole_rise(looks_, &HeapLook::memory);
+  const double outstanding = whole_rise(looks_, &HeapLook::outstanding);
+  const double of_all_kinds = whole_rise(looks_, &HeapLook::of_all_kinds);
   if (seconds < least_seconds ||
       std::max(room.noise, used.noise) > most_noise * std::max(memory, outstanding))
     return std::nullopt;

@@ -35,10 +35,10 @@ double allocated_rate(const TargetEvidence& evidence) {
   return std::max(sustained_rate(evidence.outstanding), evidence.sites.rate);
 }
 
-/// Bytes a second by which room between the blocks of its heap grows for sure.
-double room_rate(const TargetEvidence& evidence) {
+/// Bytes a second by which room between the blocks of its heap grows: for sure, or at most.
+double room_rate(const TargetEvidence& evidence, double RoomGrowth::*share = &RoomGrowth::share) {
   const auto& memory = judged_memory(evidence);
-  return evidence.room && memory ? evidence.room->share * std::max(memory->rate, 0.0) : 0;
+  return evidence.room && memory ? (*evidence.room).*share * std::max(memory->rate, 0.0) : 0;
 }
 
 /// Bytes a second that others than pages show: allocations and containers, two views of one memory.
@@ -106,8 +106,7 @@ private:
   /// the RSS is taken from them, the rest from the RSS, and no more than it may grow.
   [[nodiscard]] double lasting_rate() const {
     const double rest = std::max(memory().rate - known().rate, 0.0) / std::max(memory().rate, 1e-9);
-    const double room =
-        evidence_.room ? evidence_.room->most_share * std::max(memory().rate, 0.0) : 0;
+    const double room = room_rate(evidence_, &RoomGrowth::most_share);
     const double unexplained =
         std::max(rest * memory().projected - evidence_.suppressed_rate - room, 0.0);
     return std::min(known().projected + (is_within_harmless() ? 0 : unexplained),

@@ -107,9 +107,9 @@ void BlockScanner::take(const OutstandingBlock& each, std::uint64_t now_ns, Foun
     of->second.push_back(each);
     return;
   }
-  if (has_ended(place.target))
+  if (of_.traced.has_ended(place.target))
     found.ended.push_back(place);
-  if (of_.is_settled(place.target))
+  if (of_.ended.contains(place.target))
     return; // all is known of it
   add_age_of(each, now_ns);
   if (found.old.empty() && found.pythons.empty())
@@ -197,12 +197,6 @@ void BlockScanner::give_back(const OutstandingBlock& each) {
 bool BlockScanner::is_limited(std::uint32_t target) const {
   const TargetState* const known = of_.targets.find(target);
   return known && known->window.limited;
-}
-
-/// One that is not known may be a child whose event is still to come.
-bool BlockScanner::has_ended(std::uint32_t target) const {
-  const TargetState* const known = of_.targets.find(target);
-  return known ? !known->alive() : of_.is_settled(target);
 }
 
 bool BlockScanner::has_last_ages(std::uint32_t target) const {

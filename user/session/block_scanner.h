@@ -3,6 +3,7 @@
 // of it has gone without a sign. The more blocks there are, the rarer that is done.
 #pragma once
 
+#include "core/ended_targets.h"
 #include "core/growth_record.h"
 #include "core/site_ledger.h"
 #include "python/pools.h"
@@ -38,13 +39,13 @@ public:
     StackLocator& locator;
     TargetTable& targets;
     const TargetProbes& probes;
-    bool follows_pages;                            ///< of all targets
-    std::function<bool(std::uint32_t)> is_settled; ///< a target
+    bool follows_pages; ///< of all targets
+    const LedgerTargets& traced;
+    const EndedTargets& ended;
   };
 
   /// `clock` tells seconds since tracing began.
-  BlockScanner(Parts parts, std::function<double()> clock)
-      : of_(std::move(parts)), clock_(std::move(clock)) {}
+  BlockScanner(Parts parts, std::function<double()> clock) : of_(parts), clock_(std::move(clock)) {}
 
   /// Scans when it is time to.
   void read();
@@ -82,7 +83,6 @@ private:
   void find_survivors(const SurvivalMark& mark);
   [[nodiscard]] bool is_old(const leakbpf_block_key& place, const leakbpf_block& block) const;
   [[nodiscard]] bool is_limited(std::uint32_t target) const;
-  [[nodiscard]] bool has_ended(std::uint32_t target) const;
   [[nodiscard]] bool has_last_ages(std::uint32_t target) const;
   void forget_blocks_of_ended(const std::vector<leakbpf_block_key>& blocks);
   void forget_given_back(const TargetState& target, const Blocks& blocks);

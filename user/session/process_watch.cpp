@@ -152,7 +152,7 @@ TargetState& ProcessWatch::add_target(std::uint32_t id, pid_t pid, std::uint32_t
     target.process.ppid = stat->ppid;
     target.process.start_ticks = stat->start_ticks;
   }
-  target.process.pid = pid;
+  target.process.pid = pid; // again: all of it may have been read anew
   target.process.start_stack = start_stack.value_or(target.process.start_stack);
   if (auto resident = of_.proc.resident_bytes(pid))
     target.rss_start = target.rss_now = *resident;

@@ -167,13 +167,11 @@ void StackLocator::take_finished(const std::function<bool(std::uint32_t)>& is_se
 SiteKey StackLocator::by_place(const KernelKey& key) {
   if (const auto place = of_.stacks.place_of(key.stack))
     return {key.target, key.kind, *place};
-  if (!of_.stacks.knows(key.stack)) { // its event is still to come, or was dropped
-    TargetState* target = of_.targets.find(key.target);
-    const auto stack = key.stack == 0 ? std::nullopt : of_.table.read_stack(key.stack);
-    if (target && stack && stack->end != LEAKBPF_STACK_NO_TABLE &&
-        stack->end != LEAKBPF_STACK_MAPPINGS_BUSY && stack->end != LEAKBPF_STACK_UNREAD)
-      remember(*target, key.stack, *stack); // else the walk may be finished yet
-  }
+  TargetState* const target = of_.targets.find(key.target); // its event is to come, or was dropped
+  const auto stack = key.stack == 0 ? std::nullopt : of_.table.read_stack(key.stack);
+  if (target && stack && stack->end != LEAKBPF_STACK_NO_TABLE &&
+      stack->end != LEAKBPF_STACK_MAPPINGS_BUSY && stack->end != LEAKBPF_STACK_UNREAD)
+    remember(*target, key.stack, *stack); // else the walk may be finished yet
   return {key.target, key.kind, of_.stacks.place_of(key.stack).value_or(key.stack)};
 }
 
