@@ -50,6 +50,7 @@ protected:
   LedgerTargets& operator=(const LedgerTargets&) = default;
 };
 
+/// Its private methods are the steps of one reading.
 class SiteLedger {
 public:
   /// A key that nothing counts for any more has totals of 0.

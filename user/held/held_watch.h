@@ -49,6 +49,8 @@ struct HeldSource {
   pid_t pid = 0;
 };
 
+/// It has many members, as all that is asked of a heap is asked of one scan of it: what is found in
+/// one place is looked up in another.
 class HeldWatch {
 public:
   /// Fails for a process whose objects are not understood. `proc` must outlive it.

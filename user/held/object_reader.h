@@ -35,6 +35,7 @@ struct Reference {
   std::uint64_t label = 0; ///< address of a str; of an item its index; of a field its offset
 };
 
+/// One method for each kind of object that is read.
 class ObjectReader {
 public:
   ObjectReader(const ProcessMemory& memory, const ObjectLayout& layout, ObjectTypes& types)

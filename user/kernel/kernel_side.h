@@ -43,6 +43,7 @@ struct KernelConfig {
   bool windows = false;           ///< windows may open and close (leakbpf_window)
 };
 
+/// One BPF object, behind as many interfaces as there are uses of it: nobody but Tracer sees all.
 class KernelSide : public SiteTable,
                    public BlockTable,
                    public StackTable,

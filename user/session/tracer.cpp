@@ -22,10 +22,10 @@ Tracer::Tracer(const ProcFs& proc, TraceOptions options, BackendCheck backend, K
       attachments_(proc_, kernel_, options_.hints),
       seccomp_(proc_, backend_.backend, options_.check_seccomp),
       left_out_(options_.warn, own_losses_[LEAKBPF_LOSS_TARGETS_NOT_ATTACHED]),
-      windows_(
-          proc_, kernel_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
-          [this] { return elapsed(); },
-          [this](pid_t pid, const Error& error) { left_out_.tell(pid, error); }, options_.warn),
+      windows_({proc_, kernel_, kernel_, attachments_, options_.limits, backend_.hit_ns / 2 / 1e9,
+                [this] { return elapsed(); },
+                [this](pid_t pid, const Error& error) { left_out_.tell(pid, error); },
+                options_.warn}),
       targets_(proc_, kernel_),
       probes_(
           {proc_, options_, backend_.backend, kernel_, *unwind_, attachments_, seccomp_, windows_,

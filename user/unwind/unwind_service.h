@@ -26,6 +26,7 @@ struct FinishedStack {
   leakbpf_stack stack{};
 };
 
+/// What two threads share has a lock each, which makes its members many.
 class UnwindService {
 public:
   /// Fails when the kernel gives no memory or descriptors for the buffer of requests.
