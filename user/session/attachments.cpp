@@ -123,6 +123,9 @@ Result<AttachSummary> Attachments::attach(pid_t pid, const Allocator& allocator)
   if (auto attached = attach_probes(pid, probes, plan); !attached)
     return attached.error();
   const std::size_t wanted = control_.wanted_probes(plan);
+  for (const AllocatorFunction& pools : allocator.functions)
+    pool_functions_[{allocator.file.device, allocator.file.inode}] = {
+        pools.file_offset, pools.file_offset + pools.code.size()};
   probes.extra = std::move(plan);
   return AttachSummary{1, wanted};
 }
@@ -276,6 +279,12 @@ bool Attachments::is_heap_function(const FileId& file, std::uint64_t offset) con
   return std::any_of(
       plan->second.heap_functions.begin(), plan->second.heap_functions.end(),
       [offset](const CodeRange& range) { return range.begin <= offset && offset < range.end; });
+}
+
+bool Attachments::is_pool_function(const FileId& file, std::uint64_t offset) const {
+  const auto found = pool_functions_.find(file);
+  return found != pool_functions_.end() && found->second.begin <= offset &&
+         offset < found->second.end;
 }
 
 /// Without it the walker asks the kernel for what is new, and stacks through a library that took

@@ -19,6 +19,8 @@ struct AttachSummary {
   std::size_t probes = 0;
 };
 
+/// One table of what is probed where. It has many methods, as probes of each kind (heap, pools,
+/// mapping calls, hooks) are attached, opened and closed on their own.
 class Attachments {
 public:
   using FileId = std::pair<std::uint64_t, std::uint64_t>; ///< device, inode
@@ -62,6 +64,8 @@ public:
   /// Is there a heap function at this offset of a file that was searched? In a library that is
   /// nothing but an allocator every function is.
   [[nodiscard]] bool is_heap_function(const FileId& file, std::uint64_t offset) const;
+  /// The same of the function that begins Python's pools.
+  [[nodiscard]] bool is_pool_function(const FileId& file, std::uint64_t offset) const;
   /// Of a file that was searched, as the process had it that mapped it first; else empty.
   [[nodiscard]] std::string path_of(const FileId& file) const;
   /// Takes the probes out of `pid`, in the background: the kernel needs up to 0.1 s for it.
@@ -119,6 +123,7 @@ private:
   ProbeControl& control_;
   AllocatorHints hints_;
   std::map<FileId, ProbePlan> plans_; ///< by file, empty ones too: each file is searched once
+  std::map<FileId, CodeRange> pool_functions_;
   std::map<pid_t, Owner> owners_;
   std::map<pid_t, std::set<FileId>> sharing_; ///< processes that share everyone's, and their files
   LinkReaper reaper_;

@@ -188,7 +188,8 @@ void StackLocator::look_at(const leakbpf_event& event) {
   remember(*target, event.stack_hash, *stack);
 }
 
-/// Does the memory that is mapped or broken off here serve blocks that a heap function hands out?
+/// Does the memory that is mapped or broken off here serve blocks that a heap function hands out,
+/// or Python's pools?
 StackLocator::HeapBacking StackLocator::backing_of(const SiteKey& place) {
   if (const auto known = backings_.find(place.stack_hash); known != backings_.end())
     return known->second;
@@ -202,6 +203,10 @@ StackLocator::HeapBacking StackLocator::backing_of(const SiteKey& place) {
         return file && of_.attachments.is_heap_function(*file, code.offset);
       });
   HeapBacking backing;
+  backing.serves_pools = std::any_of(places.begin(), places.end(), [this](const CodePlace& code) {
+    const auto file = of_.namer.file_id(code);
+    return file && of_.attachments.is_pool_function(*file, code.offset);
+  });
   backing.serves_heap = outermost != places.rend();
   if (backing.serves_heap) {
     LocatedStack caller{{outermost.base(), places.end()}, stack->end};
@@ -228,13 +233,15 @@ std::optional<LocatedStack> StackLocator::locate_unknown(const SiteKey& site) {
 }
 
 /// The site that a range counts for: where heap blocks are followed, what serves them would be
-/// counted twice.
+/// counted twice. So would what Python's pools lie in, whose objects rows of their own tell of.
 std::optional<SiteKey> StackLocator::site_of_range(const TargetState& target,
                                                    const KernelKey& key) {
   if (target.window.mappings_unseen) // what was mapped may be gone by now
     return std::nullopt;
   const SiteKey place = by_place(key);
   const auto backing = of_.follows_heap ? backing_of(place) : HeapBacking{};
+  if (backing.serves_pools)
+    return std::nullopt;
   if (!backing.serves_heap)
     return place;
   if (place.kind != LEAKBPF_KIND_MMAP || of_.stacks.is_reserving(key.stack) ||

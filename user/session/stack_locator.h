@@ -63,6 +63,7 @@ private:
   /// What memory that is mapped or broken off serves.
   struct HeapBacking {
     bool serves_heap = false;     ///< blocks that a heap function hands out
+    bool serves_pools = false;    ///< Python's pools
     std::uint64_t heap_stack = 0; ///< place of the stack from the heap function's caller on
   };
   using FileId = Attachments::FileId;
