@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstdio>
 #include <ctime>
+#include <exception>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -95,14 +96,28 @@ bool MessageWriter::tell_losses() noexcept {
   return true;
 }
 
+/// Without memory a message is lost, and counted.
+bool MessageWriter::hand_over(std::string_view text) noexcept {
+  try {
+    sink_(text);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 void MessageWriter::write(std::string_view text) noexcept {
+  if (sink_) {
+    lost_ += hand_over(text) ? 0 : 1;
+    return;
+  }
   keeps_up_ = tell_losses() && push(text, keeps_up_ ? patience_ms : 0);
   if (!keeps_up_)
     lost_++;
 }
 
 void MessageWriter::write_if_ready(std::string_view text) noexcept {
-  if (lost_ == 0)
+  if (!sink_ && lost_ == 0)
     push(text, 0);
 }
 

@@ -323,7 +323,8 @@ void add_interval(CLI::App& app, Options& options) {
             "seconds between refreshes (1)")
       ->type_name("SEC")
       ->group("Display");
-  app.add_flag("--plain", options.plain, "no full-screen view (there is none yet)")
+  app.add_flag("--plain", options.plain,
+               "print tables one below the other instead of the full-screen view")
       ->group("Display");
 }
 
@@ -376,6 +377,7 @@ void add_detect_options(CLI::App& app, Options& options) {
 
 void add_report_options(CLI::App& app, Options& options) {
   app.add_option("FILE", options.files, "a snapshot; - is standard input")->required()->expected(1);
+  app.add_flag("--view", options.view, "browse it in a full-screen view")->group("Display");
   app.add_flag("--debuginfod", options.debuginfod,
                "fetch names that the snapshot lacks from the servers in DEBUGINFOD_URLS")
       ->group("Display");
@@ -385,6 +387,7 @@ void add_diff_options(CLI::App& app, Options& options) {
   add_value(app, "-n,--top", whole(options.top, 0, most_rows), "rows to show (20; 0: all)")
       ->type_name("N")
       ->group("Display");
+  app.add_flag("--view", options.view, "browse it in a full-screen view")->group("Display");
   app.add_option("FILES", options.files, "the earlier snapshot and the later one")
       ->required()
       ->expected(2)

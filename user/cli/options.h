@@ -61,7 +61,8 @@ struct Options {
   std::optional<double> duration_seconds;
   bool stacks = false;
   ColorMode color = ColorMode::automatic;
-  bool plain = false; ///< the view is plain anyway, for now
+  bool plain = false; ///< tables below each other, no full screen
+  bool view = false;  ///< `report`: in a full screen
   bool quiet = false;
   bool verbose = false;
   std::string output;

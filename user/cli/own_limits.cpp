@@ -3,6 +3,7 @@
 
 #include "base/own_memory.h"
 #include "base/own_rights.h"
+#include "cli/full_screen.h"
 #include "cli/trace_options.h"
 #include "target/memory_limit.h"
 
@@ -21,7 +22,8 @@ void limit_memory(const Options& options) {
 WantedRights tracing_rights(const Options& options) {
   WantedRights wanted;
   wanted.tracing = true;
-  wanted.output_file = !options.output.empty();
+  wanted.output_file =
+      !options.output.empty() || (options.command == Command::top && can_show_full_screen(options));
   wanted.signals = options.command == Command::run;
   return wanted;
 }

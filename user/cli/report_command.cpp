@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // report and diff: snapshots shown again, without privileges.
 #include "cli/commands.h"
+#include "cli/full_screen.h"
 #include "cli/own_limits.h"
 #include "cli/results.h"
 #include "cli/trace_options.h"
@@ -44,6 +45,8 @@ Result<ExitCode> run_report(const Options& options) {
   const auto filter = filter_of(options);
   if (!filter)
     return filter.error();
+  if (options.view)
+    return view_report(*report, options);
   Arrangement arrangement;
   arrangement.sort = options.sort;
   arrangement.group_by = options.group_by.value_or(GroupBy::stack);
@@ -70,6 +73,8 @@ Result<ExitCode> run_diff(const Options& options) {
   auto after = load_snapshot(options.files.at(1));
   if (!after)
     return after.error();
+  if (options.view)
+    return view_report(*after, options, &*before, options.files.at(0));
   put_pools_behind(*before);
   put_pools_behind(*after);
   const Diff diff = compare(*before, options.files.at(0), *after, options.files.at(1));

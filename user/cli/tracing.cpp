@@ -62,6 +62,12 @@ double sample_step(double duration, double interval) {
   return std::min(interval, std::max(duration / samples_in_run, shortest_step));
 }
 
+double pause_between_samples(double elapsed, double cost) {
+  constexpr double begin_seconds = 20;
+  constexpr double most_share = 0.005;
+  return elapsed < begin_seconds ? std::max(0.5, cost / most_share) : 1e9;
+}
+
 double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,
                  const std::function<void(double elapsed)>& sampled) {
   double next = 0;

@@ -22,6 +22,11 @@ namespace leakbpf {
 /// trend in a short run.
 [[nodiscard]] double sample_step(double duration, double interval);
 
+/// Seconds between samples of a view that is `elapsed` seconds old: at first a verdict wants points
+/// more often than a person wants tables. Where there are thousands of sites, so that a sample
+/// takes `cost` seconds, they are not worth half a percent of a core.
+[[nodiscard]] double pause_between_samples(double elapsed, double cost);
+
 /// Samples each `step` seconds until `end`, an interrupt or the last target's end, and calls
 /// `sampled` with the time after each. Returns how long was traced.
 double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,

@@ -15,17 +15,20 @@ namespace {
 
 constexpr off_t largest_file = 4 << 20;
 constexpr std::size_t longest_line = 200;
+constexpr std::size_t widest_indent = 200;
+constexpr const char* blanks = " \t\r\f";
 
-std::string trimmed(const std::string& line) {
-  constexpr const char* blanks = " \t\r\f";
-  const std::size_t begin = line.find_first_not_of(blanks);
-  if (begin == std::string::npos)
-    return "";
-  std::size_t end = line.find_last_not_of(blanks) + 1;
-  end = std::min(end, begin + longest_line);
-  while (end > begin && end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80)
-    end--; // not inside a UTF-8 character
-  return line.substr(begin, end - begin);
+/// Its first bytes, not ending inside a UTF-8 character.
+std::string cut(const std::string& line, std::size_t most) {
+  std::size_t end = std::min(line.size(), most);
+  while (end > 0 && end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80)
+    end--;
+  return line.substr(0, end);
+}
+
+/// Without the blanks behind it.
+std::string kept(const std::string& line) {
+  return cut(line.substr(0, line.find_last_not_of(blanks) + 1), widest_indent + longest_line);
 }
 
 } // namespace
@@ -46,11 +49,11 @@ SourceLines::Lines SourceLines::read(pid_t pid, const std::string& file) const {
   text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);)
-    lines.push_back(trimmed(line));
+    lines.push_back(kept(line));
   return lines;
 }
 
-std::string SourceLines::text(pid_t pid, const std::string& file, std::uint32_t line) {
+const std::string* SourceLines::find(pid_t pid, const std::string& file, std::uint32_t line) {
   constexpr std::size_t most_files = 256;
   auto known = files_.find({pid, file});
   if (known == files_.end() && files_.size() >= most_files)
@@ -58,7 +61,22 @@ std::string SourceLines::text(pid_t pid, const std::string& file, std::uint32_t 
   if (known == files_.end())
     known = files_.emplace(std::pair(pid, file), read(pid, file)).first;
   const Lines& lines = known->second;
-  return line == 0 || line > lines.size() ? "" : lines[line - 1];
+  return line == 0 || line > lines.size() ? nullptr : &lines[line - 1];
+}
+
+std::string SourceLines::text(pid_t pid, const std::string& file, std::uint32_t line) {
+  const std::string* const found = find(pid, file, line);
+  const std::size_t begin = found ? found->find_first_not_of(blanks) : std::string::npos;
+  return begin == std::string::npos ? "" : cut(found->substr(begin), longest_line);
+}
+
+std::string SourceLines::indented(pid_t pid, const std::string& file, std::uint32_t line) {
+  constexpr std::size_t tab_columns = 4;
+  const std::string* const found = find(pid, file, line);
+  std::string text;
+  for (const char letter : found ? *found : "")
+    text += letter == '\t' ? std::string(tab_columns, ' ') : std::string(1, letter);
+  return text;
 }
 
 } // namespace leakbpf

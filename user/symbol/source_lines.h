@@ -21,9 +21,12 @@ public:
   /// Line `line` (from 1) of `file` as process `pid` sees it, without the blanks around it, at most
   /// 200 bytes; empty when it cannot be read. A relative path counts from the process's directory.
   [[nodiscard]] std::string text(pid_t pid, const std::string& file, std::uint32_t line);
+  /// The same with the blanks before it, tabs as blanks.
+  [[nodiscard]] std::string indented(pid_t pid, const std::string& file, std::uint32_t line);
 
 private:
   using Lines = std::vector<std::string>;
+  [[nodiscard]] const std::string* find(pid_t pid, const std::string& file, std::uint32_t line);
   [[nodiscard]] Lines read(pid_t pid, const std::string& file) const;
 
   const ProcFs& proc_;
