@@ -165,27 +165,28 @@ std::string find_tool(const std::string& path) {
 
 } // namespace
 
-TEST_CASE("C libraries and languages have exact ledgers", "[allocators]") {
+TEST_CASE("C libraries and languages have exact ledgers", "[allocators][beside]") {
   check_cell(GENERATE(from_range(by_language)));
 }
 
-TEST_CASE("jemalloc has exact ledgers, however it is linked", "[allocators]") {
+TEST_CASE("jemalloc has exact ledgers, however it is linked", "[allocators][beside]") {
   check_cell(GENERATE(from_range(with_jemalloc)));
 }
 
-TEST_CASE("tcmalloc has exact ledgers, however it is linked", "[allocators]") {
+TEST_CASE("tcmalloc has exact ledgers, however it is linked", "[allocators][beside]") {
   check_cell(GENERATE(from_range(with_tcmalloc)));
 }
 
-TEST_CASE("mimalloc has exact ledgers, however it is linked", "[allocators]") {
+TEST_CASE("mimalloc has exact ledgers, however it is linked", "[allocators][beside]") {
   check_cell(GENERATE(from_range(with_mimalloc)));
 }
 
-TEST_CASE("stripped programs have exact ledgers by the symbols that are left", "[allocators]") {
+TEST_CASE("stripped programs have exact ledgers by the symbols that are left",
+          "[allocators][beside]") {
   check_cell(GENERATE(from_range(stripped)));
 }
 
-TEST_CASE("native memory of other languages' runtimes is counted", "[allocators]") {
+TEST_CASE("native memory of other languages' runtimes is counted", "[allocators][beside]") {
   const std::string sources = LEAKBPF_SOURCE_DIR "/tests/programs/";
   SECTION("Go with cgo") {
     check_runtime({find_file("allocator_go")});
@@ -198,7 +199,7 @@ TEST_CASE("native memory of other languages' runtimes is counted", "[allocators]
   }
 }
 
-TEST_CASE("processes of one tree may have an allocator each", "[allocators]") {
+TEST_CASE("processes of one tree may have an allocator each", "[allocators][beside]") {
   require_tracing();
   const std::vector<std::string> names{"allocator_family_musl",
                                        "allocator_family_tcmalloc_minimal_inside",
@@ -236,7 +237,7 @@ TEST_CASE("processes of one tree may have an allocator each", "[allocators]") {
   }
 }
 
-TEST_CASE("a stripped static program is told what can be done", "[allocators]") {
+TEST_CASE("a stripped static program is told what can be done", "[allocators][beside]") {
   require_tracing();
   Child program({find_file("ledger_glibc_static_stripped"), "family"});
   program.wait_for_prefix("ready");

@@ -76,7 +76,7 @@ void write_text(const std::string& path, const std::string& text) {
 
 } // namespace
 
-TEST_CASE("detect names the leaking line, its severity, and ends with 1", "[detect]") {
+TEST_CASE("detect names the leaking line, its severity, and ends with 1", "[detect][beside]") {
   require_tracing();
   Shape shape("leak", 20, "8");
   const Detected found = detect(shape, 20);
@@ -97,7 +97,7 @@ TEST_CASE("detect names the leaking line, its severity, and ends with 1", "[dete
   CHECK(target.at("explained_percent").get<double>() > 80);
 }
 
-TEST_CASE("detect finds no leak in a steady program, and ends with 0", "[detect]") {
+TEST_CASE("detect finds no leak in a steady program, and ends with 0", "[detect][beside]") {
   require_tracing();
   Shape shape("steady", 15);
   const Detected found = detect(shape, 15);
@@ -107,7 +107,7 @@ TEST_CASE("detect finds no leak in a steady program, and ends with 0", "[detect]
   CHECK_THAT(found.output, ContainsSubstring("none: no leak"));
 }
 
-TEST_CASE("a heap that gets fragmented is told from a leak", "[detect]") {
+TEST_CASE("a heap that gets fragmented is told from a leak", "[detect][beside]") {
   require_tracing();
   const TemporaryFile file;
   Child program({built("tests/programs/fragmented_heap")});
@@ -126,7 +126,7 @@ TEST_CASE("a heap that gets fragmented is told from a leak", "[detect]") {
   }
 }
 
-TEST_CASE("a suppressed leak is no leak, and is counted", "[detect]") {
+TEST_CASE("a suppressed leak is no leak, and is counted", "[detect][beside]") {
   require_tracing();
   const TemporaryFile rules;
   write_text(rules.path(), "# known\nleak:remember_order\n");
@@ -140,7 +140,7 @@ TEST_CASE("a suppressed leak is no leak, and is counted", "[detect]") {
   CHECK_THAT(found.output, !ContainsSubstring("remember_order"));
 }
 
-TEST_CASE("mappings are judged by what of them is resident", "[detect]") {
+TEST_CASE("mappings are judged by what of them is resident", "[detect][beside]") {
   require_tracing();
   Child program({"/usr/bin/python3", LEAKBPF_SOURCE_DIR "/tests/python/sparse_mappings.py", "9"});
   program.wait_for_prefix("ready");
@@ -167,7 +167,7 @@ TEST_CASE("mappings are judged by what of them is resident", "[detect]") {
   FAIL("the mappings have no row");
 }
 
-TEST_CASE("a target that ends early still gives a whole file", "[detect]") {
+TEST_CASE("a target that ends early still gives a whole file", "[detect][beside]") {
   require_tracing();
   const TemporaryFile file;
   Shape shape("leak", 60, "8");
@@ -180,7 +180,7 @@ TEST_CASE("a target that ends early still gives a whole file", "[detect]") {
   CHECK(snapshot.at("targets").at(0).at("ended").at("how") == "killed by signal 9 (Killed)");
 }
 
-TEST_CASE("Ctrl-C ends detect early with what there is", "[detect]") {
+TEST_CASE("Ctrl-C ends detect early with what there is", "[detect][beside]") {
   require_tracing();
   const TemporaryFile file;
   Shape shape("leak", 60, "80");
@@ -193,7 +193,7 @@ TEST_CASE("Ctrl-C ends detect early with what there is", "[detect]") {
   CHECK(Json::parse(file.text()).at("targets").at(0).at("verdict").at("severity") == "critical");
 }
 
-TEST_CASE("a stored snapshot is shown in every format, without privileges", "[detect]") {
+TEST_CASE("a stored snapshot is shown in every format, without privileges", "[detect][beside]") {
   require_tracing();
   Shape shape("leak", 10, "8");
   Detected found = detect(shape, 10);
@@ -236,7 +236,7 @@ TEST_CASE("a stored snapshot is shown in every format, without privileges", "[de
   std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("a snapshot that cannot be read is one error with status 6", "[detect]") {
+TEST_CASE("a snapshot that cannot be read is one error with status 6", "[detect][beside]") {
   const TemporaryFile file;
   write_text(file.path(), "{\"schema\": \"leakbpf.snapshot/2\"}");
   for (const std::string& name : {file.path(), std::string("/no/such/snapshot.json")}) {

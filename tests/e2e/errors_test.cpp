@@ -48,7 +48,7 @@ std::string own_pid() {
 
 } // namespace
 
-TEST_CASE("wrong command lines end with 2", "[errors]") {
+TEST_CASE("wrong command lines end with 2", "[errors][beside]") {
   check_error(leakbpf_with({}), 2, "no target", "-p PID");
   check_error(leakbpf_with({"-p", "seven"}), 2, "seven", "--help");
   check_error(leakbpf_with({"-p", "1", "--sample-bytes", "16Q"}), 2,
@@ -57,7 +57,7 @@ TEST_CASE("wrong command lines end with 2", "[errors]") {
   check_error(leakbpf_with({"-p", "1", "--no-such-option"}), 2, "--no-such-option", "");
 }
 
-TEST_CASE("targets that are none end with 4", "[errors]") {
+TEST_CASE("targets that are none end with 4", "[errors][beside]") {
   check_error(leakbpf_with({"-p", "4194000"}), 4, "no process with PID 4194000", "ps -p");
   if (geteuid() != 0)
     SKIP("reading another user's processes needs root");
@@ -69,7 +69,7 @@ TEST_CASE("targets that are none end with 4", "[errors]") {
               "--object");
 }
 
-TEST_CASE("of several targets, those that can be traced are", "[errors]") {
+TEST_CASE("of several targets, those that can be traced are", "[errors][beside]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
   const Finished finished = leakbpf_with({"snapshot", "-d", "0.2", "-o", "/dev/null", "-p",
@@ -79,13 +79,14 @@ TEST_CASE("of several targets, those that can be traced are", "[errors]") {
   CHECK_THAT(finished.output, ContainsSubstring("warning: no process with PID 4194000"));
 }
 
-TEST_CASE("output that cannot be written ends with 6, before anything is traced", "[errors]") {
+TEST_CASE("output that cannot be written ends with 6, before anything is traced",
+          "[errors][beside]") {
   check_error(leakbpf_with({"snapshot", "-p", own_pid(), "-o", "/no/such/folder/leak.json"}), 6,
               "/no/such/folder/leak.json", "");
   check_error(leakbpf_with({"snapshot", "-p", own_pid(), "-o", "/tmp"}), 6, "/tmp", "");
 }
 
-TEST_CASE("a full disk ends with 6 and leaves no half file", "[errors]") {
+TEST_CASE("a full disk ends with 6 and leaves no half file", "[errors][beside]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
   usleep(300'000);
@@ -103,7 +104,7 @@ TEST_CASE("a full disk ends with 6 and leaves no half file", "[errors]") {
   CHECK_THAT(finished.output, EndsWith("left:\n"));
 }
 
-TEST_CASE("missing rights end with 3 and are named", "[errors]") {
+TEST_CASE("missing rights end with 3 and are named", "[errors][beside]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
   const std::string pid = std::to_string(program.pid());
@@ -115,7 +116,7 @@ TEST_CASE("missing rights end with 3 and are named", "[errors]") {
       "CAP_BPF is missing", "root");
 }
 
-TEST_CASE("a kernel that cannot be traced ends with 3 and says why", "[errors]") {
+TEST_CASE("a kernel that cannot be traced ends with 3 and says why", "[errors][beside]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
   const std::vector<std::string> target{"-p", std::to_string(program.pid())};
@@ -130,7 +131,7 @@ TEST_CASE("a kernel that cannot be traced ends with 3 and says why", "[errors]")
               "PID namespace", "hostPID");
 }
 
-TEST_CASE("doctor shows the plan of a process", "[errors]") {
+TEST_CASE("doctor shows the plan of a process", "[errors][beside]") {
   require_tracing();
   Child program({built("leakbpf-demo")});
   usleep(50'000);
@@ -141,7 +142,7 @@ TEST_CASE("doctor shows the plan of a process", "[errors]") {
   CHECK_THAT(finished.output, ContainsSubstring("posix_memalign"));
 }
 
-TEST_CASE("demo shows its leak with function and line", "[errors]") {
+TEST_CASE("demo shows its leak with function and line", "[errors][beside]") {
   require_tracing();
   const Finished finished = leakbpf_with({"demo", "-d", "2", "-i", "1"});
   INFO(finished.output);

@@ -14,8 +14,8 @@ using namespace leakbpf::e2e;
 
 namespace {
 
-constexpr std::size_t blocks = 7; // tests/programs/storms.c
-constexpr std::size_t block_bytes = 1001;
+constexpr std::size_t flat_blocks = 7; // tests/programs/storms.c
+constexpr std::size_t flat_block_bytes = 1001;
 constexpr std::uint64_t plugin_bytes = 321; // tests/programs/plugin.c
 
 /// A program that waits for a line, and a tracer of it in this process.
@@ -138,15 +138,15 @@ TEST_CASE("what is no longer walked over is in the report to the byte", "[flat]"
     CHECK(site.oldest_age_seconds);
     kept += site.totals;
   }
-  CHECK(kept.outstanding_bytes() == children * blocks * block_bytes);
-  CHECK(kept.outstanding_count() == children * blocks);
+  CHECK(kept.outstanding_bytes() == children * flat_blocks * flat_block_bytes);
+  CHECK(kept.outstanding_count() == children * flat_blocks);
   // A table has its rows, names the targets of those, and counts the others.
   constexpr std::size_t rows = 4;
   const Report table = storm.tracer->report(rows, site_order(SortOrder::bytes));
   REQUIRE(table.sites.size() == rows);
   CHECK(table.site_count >= children);
   for (const SiteReport& site : table.sites) {
-    CHECK(site.totals.outstanding_bytes() >= blocks * block_bytes);
+    CHECK(site.totals.outstanding_bytes() >= flat_blocks * flat_block_bytes);
     CHECK(table.targets.at(site.target).pid == site.pid);
   }
   CHECK(table.targets.size() + table.targets_left_out == children + 1);

@@ -157,12 +157,12 @@ void check_holders(const std::vector<std::string>& all) {
 
 } // namespace
 
-TEST_CASE("what grows is named by its holder and the line that fills it", "[held]") {
+TEST_CASE("what grows is named by its holder and the line that fills it", "[held][beside]") {
   require_tracing();
   check_holders(pythons());
 }
 
-TEST_CASE("what grows is named whatever allocator Python uses", "[held]") {
+TEST_CASE("what grows is named whatever allocator Python uses", "[held][beside]") {
   require_tracing();
   std::vector<std::string> all;
   for (const std::string allocator : {"debug", "malloc", "malloc_debug"})
@@ -170,7 +170,7 @@ TEST_CASE("what grows is named whatever allocator Python uses", "[held]") {
   check_holders(all);
 }
 
-TEST_CASE("what grows in no container is named by the chain or the cycle", "[held]") {
+TEST_CASE("what grows in no container is named by the chain or the cycle", "[held][beside]") {
   require_tracing();
   const std::string program = LEAKBPF_SOURCE_DIR "/tests/python/loose.py";
   const std::map<std::string, std::pair<std::string, std::string>> expected{
@@ -200,7 +200,7 @@ TEST_CASE("what grows in no container is named by the chain or the cycle", "[hel
   }
 }
 
-TEST_CASE("containers are read without a probe, and without BPF", "[held]") {
+TEST_CASE("containers are read without a probe, and without BPF", "[held][beside]") {
   require_tracing();
   Holders programs({"/usr/bin/python3"});
   const Json snapshot = detect_while(programs, 12, {"--kinds", "held", "--show-keys"});
@@ -222,7 +222,7 @@ TEST_CASE("containers are read without a probe, and without BPF", "[held]") {
   CHECK_THAT(refused.output, ContainsSubstring("does not run Python"));
 }
 
-TEST_CASE("what is bounded is not said to grow", "[held]") {
+TEST_CASE("what is bounded is not said to grow", "[held][beside]") {
   require_tracing();
   const char* asked = std::getenv("LEAKBPF_STEADY_SECONDS"); // 300: the whole form
   const int seconds = asked ? std::atoi(asked) : 20;

@@ -29,7 +29,7 @@ Session trace_ledger(const std::string& backend, const std::string& which) {
 
 } // namespace
 
-TEST_CASE("outstanding equals the program's own ledger", "[ledger]") {
+TEST_CASE("outstanding equals the program's own ledger", "[ledger][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   const std::string which =
@@ -51,7 +51,7 @@ TEST_CASE("outstanding equals the program's own ledger", "[ledger]") {
         ledger.at("heap").bytes + ledger.at("mmap").bytes + ledger.at("brk").bytes);
 }
 
-TEST_CASE("a thread that dies inside a call harms nothing", "[ledger]") {
+TEST_CASE("a thread that dies inside a call harms nothing", "[ledger][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
@@ -62,7 +62,7 @@ TEST_CASE("a thread that dies inside a call harms nothing", "[ledger]") {
   CHECK(sum_sites(snapshot, session.program.pid()) == ledger);
 }
 
-TEST_CASE("a forked child is a target of its own", "[ledger]") {
+TEST_CASE("a forked child is a target of its own", "[ledger][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
@@ -92,7 +92,7 @@ TEST_CASE("a forked child is a target of its own", "[ledger]") {
   CHECK(target_of(snapshot, child).at("ppid") == session.program.pid());
 }
 
-TEST_CASE("exec begins with nothing outstanding", "[ledger]") {
+TEST_CASE("exec begins with nothing outstanding", "[ledger][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);

@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-struct Traced {
+struct PagesTraced {
   pid_t pid = 0;
   double kept = 0; ///< bytes, as the program says
   std::string said;
@@ -27,13 +27,13 @@ struct Traced {
 
 /// A program that says "ready", waits for a line, says "kept BYTES" and "done" and waits, under
 /// leakbpf meanwhile.
-Traced trace_pages(const std::vector<std::string>& command, const std::string& kinds) {
+PagesTraced trace_pages(const std::vector<std::string>& command, const std::string& kinds) {
   const TemporaryFile output;
   Child program(command);
   program.wait_for_prefix("ready");
   Child tracer({built("leakbpf"), "snapshot", "-v", "--kinds", kinds, "-o", output.path(), "-p",
                 std::to_string(program.pid())});
-  Traced traced;
+  PagesTraced traced;
   traced.pid = program.pid();
   traced.said = tracer.wait_for_prefix("leakbpf: tracing");
   program.write_line("go");
@@ -46,7 +46,7 @@ Traced trace_pages(const std::vector<std::string>& command, const std::string& k
 }
 
 /// Rows of kind pages of one process, in which a frame has this function; empty: all.
-std::vector<Json> page_rows(const Traced& traced, const std::string& function) {
+std::vector<Json> page_rows(const PagesTraced& traced, const std::string& function) {
   std::vector<Json> rows;
   for (const Json& site : traced.snapshot.at("sites")) {
     if (site.at("kind") != "pages" || site.at("pid") != traced.pid)
@@ -64,7 +64,7 @@ struct Estimate {
 };
 
 /// Whose pages may be in the row of who had the address before, at most: bytes.
-double bytes_of_missed_faults(const Traced& traced) {
+double bytes_of_missed_faults(const PagesTraced& traced) {
   constexpr double page_bytes = 4096;
   constexpr double pages_per_sample = LEAKBPF_PAGES_PER_SAMPLE;
   const double missed = traced.snapshot.at("losses").at("missed_faults");
@@ -88,11 +88,11 @@ bool has_transparent_huge_pages() {
 
 } // namespace
 
-TEST_CASE("resident memory by page faults is what the program keeps", "[pages]") {
+TEST_CASE("resident memory by page faults is what the program keeps", "[pages][beside]") {
   require_tracing();
   const std::string kinds = GENERATE("mmap,brk,pages", "pages");
   CAPTURE(kinds);
-  const Traced traced = trace_pages({built("tests/programs/touches_pages"), "200"}, kinds);
+  const PagesTraced traced = trace_pages({built("tests/programs/touches_pages"), "200"}, kinds);
   CAPTURE(traced.snapshot.at("losses"));
   const std::vector<Json> kept = page_rows(traced, "keep_pages");
   REQUIRE_FALSE(kept.empty());
@@ -115,9 +115,9 @@ TEST_CASE("resident memory by page faults is what the program keeps", "[pages]")
   CHECK(first.at("frames").dump().find("keep_pages") != std::string::npos);
 }
 
-TEST_CASE("sums are of pages alone", "[pages]") {
+TEST_CASE("sums are of pages alone", "[pages][beside]") {
   require_tracing();
-  const Traced traced =
+  const PagesTraced traced =
       trace_pages({built("tests/programs/touches_pages"), "100"}, "mmap,brk,pages");
   for (const Json& target : traced.snapshot.at("targets"))
     if (target.at("pid") == traced.pid)
@@ -128,19 +128,19 @@ TEST_CASE("sums are of pages alone", "[pages]") {
   CHECK(maps);
 }
 
-TEST_CASE("pages alone need no probe on the heap", "[pages]") {
+TEST_CASE("pages alone need no probe on the heap", "[pages][beside]") {
   require_tracing();
-  const Traced traced = trace_pages({built("tests/programs/touches_pages"), "20"}, "pages");
+  const PagesTraced traced = trace_pages({built("tests/programs/touches_pages"), "20"}, "pages");
   // Hits are the faults that were looked at.
   const double faults = 20 * 3 * 256 + 40 * 256;
   CHECK(traced.snapshot.at("overhead").at("probe_hits") < 2 * faults / LEAKBPF_PAGES_PER_SAMPLE);
 }
 
-TEST_CASE("pages that Python code touches have its lines", "[pages]") {
+TEST_CASE("pages that Python code touches have its lines", "[pages][beside]") {
   require_tracing();
   if (!std::filesystem::exists("/usr/bin/python3"))
     SKIP("no Python");
-  const Traced traced = trace_pages(
+  const PagesTraced traced = trace_pages(
       {"/usr/bin/python3", LEAKBPF_SOURCE_DIR "/tests/python/touches_pages.py"}, "pages");
   const std::vector<Json> rows = page_rows(traced, "keep_pages");
   REQUIRE_FALSE(rows.empty());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes that come, change and go: none is lost, nothing of them is left behind.
 #include "child.h"
+#include "ledger.h"
 #include "privileges.h"
 
 #include <csignal>
@@ -70,13 +71,6 @@ std::map<std::size_t, std::uint64_t> kept_by_target(const Json& snapshot,
       kept[site.at("target").get<std::size_t>()] +=
           site.at("outstanding_bytes").get<std::uint64_t>();
   return kept;
-}
-
-void check_no_losses(const Json& snapshot) {
-  for (const auto& [name, value] : snapshot.at("losses").items()) {
-    INFO(name);
-    CHECK(value == 0);
-  }
 }
 
 /// But for files: each that names are read from is open once.
@@ -150,7 +144,7 @@ bool live_blocks_return_to(pid_t pid, std::size_t expected) {
 
 } // namespace
 
-TEST_CASE("a storm of forks loses no target and leaves nothing behind", "[processes]") {
+TEST_CASE("a storm of forks loses no target and leaves nothing behind", "[processes][beside]") {
   require_tracing();
   constexpr std::size_t children = 5000; // in less than a minute
   Storm storm({"forks", std::to_string(children), "50000"});
@@ -186,7 +180,7 @@ TEST_CASE("a storm of forks loses no target and leaves nothing behind", "[proces
   storm.end_program();
 }
 
-TEST_CASE("a storm of threads is followed to the byte", "[processes]") {
+TEST_CASE("a storm of threads is followed to the byte", "[processes][beside]") {
   require_tracing();
   constexpr std::size_t threads = 4000;
   Storm storm({"threads", std::to_string(threads)});
@@ -203,7 +197,7 @@ TEST_CASE("a storm of threads is followed to the byte", "[processes]") {
   storm.end_program();
 }
 
-TEST_CASE("blocks of processes that have ended stay in their rows alone", "[processes]") {
+TEST_CASE("blocks of processes that have ended stay in their rows alone", "[processes][beside]") {
   require_tracing();
   constexpr std::size_t workers = 4;
   Storm storm({"workers", std::to_string(workers)});
@@ -233,7 +227,7 @@ TEST_CASE("blocks of processes that have ended stay in their rows alone", "[proc
   storm.end_program();
 }
 
-TEST_CASE("each program of a chain of execs begins anew", "[processes]") {
+TEST_CASE("each program of a chain of execs begins anew", "[processes][beside]") {
   require_tracing();
   constexpr std::size_t times = 5;
   Storm storm({"chain", std::to_string(times)});
@@ -261,7 +255,7 @@ TEST_CASE("each program of a chain of execs begins anew", "[processes]") {
   storm.end_program();
 }
 
-TEST_CASE("children of posix_spawn and vfork are targets", "[processes]") {
+TEST_CASE("children of posix_spawn and vfork are targets", "[processes][beside]") {
   require_tracing();
   constexpr std::size_t children = 20;
   Storm storm({"spawns", std::to_string(children)});
@@ -282,7 +276,7 @@ TEST_CASE("children of posix_spawn and vfork are targets", "[processes]") {
   storm.end_program();
 }
 
-TEST_CASE("a process whose main thread has ended is traced on", "[processes]") {
+TEST_CASE("a process whose main thread has ended is traced on", "[processes][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
@@ -306,7 +300,8 @@ TEST_CASE("a process whose main thread has ended is traced on", "[processes]") {
   storm.end_program();
 }
 
-TEST_CASE("where the probes end with the main thread, the target ends, too", "[processes]") {
+TEST_CASE("where the probes end with the main thread, the target ends, too",
+          "[processes][beside]") {
   require_tracing();
   if (!check_backend(Backend::perf).works)
     SKIP("this kernel has no perf event uprobes");
@@ -323,7 +318,7 @@ TEST_CASE("where the probes end with the main thread, the target ends, too", "[p
 }
 
 TEST_CASE("a process whose main thread has ended before is no target, and says why",
-          "[processes]") {
+          "[processes][beside]") {
   require_tracing();
   Child program({built("tests/programs/storms"), "main-ends"});
   program.write_line("go");

@@ -58,15 +58,15 @@ Counts counts_by_truth(const Json& truth) {
   return counts;
 }
 
-struct Traced {
+struct ScriptTraced {
   std::string said; ///< what the program printed from "go" to "done"
   Json snapshot;
 };
 
 /// A program that says "ready", waits for a line, does something, says "done" and waits, under
 /// leakbpf meanwhile.
-Traced trace_script(const std::vector<std::string>& command,
-                    const std::vector<std::string>& options) {
+ScriptTraced trace_script(const std::vector<std::string>& command,
+                          const std::vector<std::string>& options) {
   const TemporaryFile output;
   Child program(command);
   program.wait_for_prefix("ready");
@@ -81,7 +81,7 @@ Traced trace_script(const std::vector<std::string>& command,
   Child tracer(snapshot);
   tracer.wait_for_prefix("leakbpf: tracing");
   program.write_line("go");
-  Traced traced;
+  ScriptTraced traced;
   program.wait_for([&traced](const std::string& line) {
     traced.said += line + "\n";
     return line.starts_with("done");
@@ -109,13 +109,13 @@ struct Compared {
 Compared trace_truth(const std::string& python, std::vector<std::string> options) {
   const TemporaryFile truth;
   options.insert(options.end(), {"--exact", "--min-size", "5000"});
-  Traced traced = trace_script({python, scripts + "truth.py", truth.path()}, options);
+  ScriptTraced traced = trace_script({python, scripts + "truth.py", truth.path()}, options);
   return {counts_by_truth(Json::parse(truth.text())), std::move(traced.snapshot)};
 }
 
 } // namespace
 
-TEST_CASE("Python frames are those of Python's own traceback", "[python]") {
+TEST_CASE("Python frames are those of Python's own traceback", "[python][beside]") {
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python, version_of(python));
@@ -138,7 +138,7 @@ TEST_CASE("Python frames are those of Python's own traceback", "[python]") {
       FAIL_CHECK(count << " blocks at a stack that never was:\n" << stack);
 }
 
-TEST_CASE("Python frames by each back-end", "[python]") {
+TEST_CASE("Python frames by each back-end", "[python][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   CAPTURE(backend);
@@ -148,14 +148,14 @@ TEST_CASE("Python frames by each back-end", "[python]") {
   CHECK(counts_by_python_stack(compared.snapshot) == compared.truth);
 }
 
-TEST_CASE("there are native frames only with --no-python", "[python]") {
+TEST_CASE("there are native frames only with --no-python", "[python][beside]") {
   require_tracing();
   const Compared compared = trace_truth("/usr/bin/python3", {"--no-python"});
   CHECK(counts_by_python_stack(compared.snapshot).empty());
   CHECK(compared.snapshot.at("sites").size() > 3);
 }
 
-TEST_CASE("a Python that is not understood has native stacks and one note", "[python]") {
+TEST_CASE("a Python that is not understood has native stacks and one note", "[python][beside]") {
   require_tracing();
   std::string old;
   for (const std::string version : {"3.7.16", "3.6.15", "2.7.18"})
@@ -178,14 +178,15 @@ TEST_CASE("a Python that is not understood has native stacks and one note", "[py
   CHECK(traced.output.find("\"kind\":\"python\"") == std::string::npos);
 }
 
-TEST_CASE("Python frames in stacks through a library that was opened this moment", "[python]") {
+TEST_CASE("Python frames in stacks through a library that was opened this moment",
+          "[python][beside]") {
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python);
   const std::string folder =
       std::filesystem::temp_directory_path() / ("leakbpf-fresh-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
-  const Traced traced = trace_script(
+  const ScriptTraced traced = trace_script(
       {python, scripts + "fresh_library.py", built("tests/programs/unwind_plugin_a.so"), folder},
       {"--exact", "--min-size", "30000"});
   std::filesystem::remove_all(folder);
@@ -207,8 +208,8 @@ namespace {
 
 /// The Python functions of the one large block that a script takes between "go" and "done".
 std::string functions_at_the_block(const std::string& python, const std::string& script) {
-  const Traced traced = trace_script({python, scripts + script},
-                                     {"--exact", "--min-size", "20000", "--kinds", "heap"});
+  const ScriptTraced traced = trace_script({python, scripts + script},
+                                           {"--exact", "--min-size", "20000", "--kinds", "heap"});
   for (const Json& site : traced.snapshot.at("sites"))
     if (site.at("outstanding_bytes") == 20001)
       return python_functions(site);
@@ -217,7 +218,7 @@ std::string functions_at_the_block(const std::string& python, const std::string&
 
 } // namespace
 
-TEST_CASE("code in another interpreter of a thread has its own frames", "[python]") {
+TEST_CASE("code in another interpreter of a thread has its own frames", "[python][beside]") {
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python);
@@ -228,7 +229,7 @@ TEST_CASE("code in another interpreter of a thread has its own frames", "[python
   CHECK((rest.empty() || rest == "outer <module> ")); // up to 3.11 the thread's own come behind
 }
 
-TEST_CASE("a forked child has Python frames", "[python]") {
+TEST_CASE("a forked child has Python frames", "[python][beside]") {
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   CAPTURE(python);
@@ -237,7 +238,7 @@ TEST_CASE("a forked child has Python frames", "[python]") {
 
 TEST_CASE("stacks that come and go leave room for others", "[python]") {
   require_tracing();
-  const Traced traced =
+  const ScriptTraced traced =
       trace_script({"/usr/bin/python3", scripts + "made_code.py"},
                    {"--exact", "--min-size", "6000", "--max-stacks", "256", "-i", "0.05"});
   const Json& snapshot = traced.snapshot;
@@ -271,12 +272,12 @@ std::uint64_t told(const std::string& text, const std::string& what) {
 
 } // namespace
 
-TEST_CASE("Python's heap and collections are what Python says", "[python]") {
+TEST_CASE("Python's heap and collections are what Python says", "[python][beside]") {
   require_tracing();
   const std::string python = GENERATE(from_range(pythons()));
   const std::string version = version_of(python);
   CAPTURE(python, version);
-  const Traced traced = trace_script({python, scripts + "own_heap.py"}, {});
+  const ScriptTraced traced = trace_script({python, scripts + "own_heap.py"}, {});
   const std::string& said = traced.said;
   const Json& snapshot = traced.snapshot;
   const Json& found = snapshot.at("targets").at(0).at("python");
@@ -293,34 +294,18 @@ TEST_CASE("Python's heap and collections are what Python says", "[python]") {
     CHECK(found.at("gc").at("pause_max_s") > 0);
 }
 
-namespace {
-
-/// A service of tests/python under load, in a folder that need not be writable.
-struct Service {
-  Service()
-      : server({"uvicorn", "--app-dir", scripts, "leaky_service:app", "--port", "18233",
-                "--log-level", "warning"}) {
-    wait_until("python3 -c \"import urllib.request; urllib.request.urlopen('" + address +
-               "steady')\"");
-  }
-  const std::string address = "http://127.0.0.1:18233/";
-  Child server;
-};
-
-} // namespace
-
-TEST_CASE("the leaking lines of a live web service come first", "[python][servers]") {
+TEST_CASE("the leaking lines of a live web service come first", "[python][servers][beside]") {
   require_tracing();
   require_program("uvicorn");
   require_program("wrk");
-  Service service;
+  const LeakyService service;
   const TemporaryFile output;
-  const std::string pid = std::to_string(service.server.pid());
+  const std::string pid = service.pid();
   Child tracer(
       {built("leakbpf"), "snapshot", "--exact", "-o", output.path(), "-d", "40", "-p", pid});
   tracer.wait_for_prefix("leakbpf: tracing");
   const Finished load = run_program(
-      {"wrk", "-t1", "-c8", "-d38", "-s", scripts + "mixed_load.lua", service.address}, 120);
+      {"wrk", "-t1", "-c8", "-d38", "-s", scripts + "mixed_load.lua", service.address()}, 120);
   INFO(load.output);
   CHECK(load.output.find("Socket errors") == std::string::npos);
   CHECK(load.output.find("Non-2xx") == std::string::npos);
@@ -345,16 +330,16 @@ TEST_CASE("the leaking lines of a live web service come first", "[python][server
   }
 }
 
-TEST_CASE("the leaking endpoint of a live web service is named", "[python][servers]") {
+TEST_CASE("the leaking endpoint of a live web service is named", "[python][servers][beside]") {
   require_tracing();
   require_program("uvicorn");
   require_program("wrk");
-  Service service;
+  const LeakyService service;
   Child tracer({built("leakbpf"), "--exact", "--by", "handler", "-i", "4", "-d", "16", "-n", "3",
-                "-p", std::to_string(service.server.pid())});
+                "-p", service.pid()});
   tracer.wait_for_prefix("leakbpf: tracing");
   const Finished load = run_program(
-      {"wrk", "-t1", "-c8", "-d14", "-s", scripts + "mixed_load.lua", service.address}, 60);
+      {"wrk", "-t1", "-c8", "-d14", "-s", scripts + "mixed_load.lua", service.address()}, 60);
   REQUIRE(tracer.wait_end() == 0);
   const std::string tables = tracer.rest();
   const std::string last = tables.substr(tables.rfind("severity"));

@@ -54,7 +54,7 @@ std::pair<std::uint64_t, std::uint64_t> outstanding_at(const Json& snapshot,
 
 } // namespace
 
-TEST_CASE("run sees a command's every allocation", "[run]") {
+TEST_CASE("run sees a command's every allocation", "[run][beside]") {
   require_tracing();
   const std::string kind = GENERATE("", "_static", "_musl", "_musl_static");
   const std::string program = built("tests/programs/leaks_at_once" + kind);
@@ -69,7 +69,8 @@ TEST_CASE("run sees a command's every allocation", "[run]") {
 
 // The program has ended before anybody could look at it, and the end of its stack's memory is
 // nearer the smaller its environment.
-TEST_CASE("run sees a short program's every allocation, whatever its environment", "[run]") {
+TEST_CASE("run sees a short program's every allocation, whatever its environment",
+          "[run][beside]") {
   require_tracing();
   const std::string kind = GENERATE("_static", "_musl_static");
   const std::string program = built("tests/programs/leaks_at_once" + kind);
@@ -90,7 +91,7 @@ TEST_CASE("run sees a short program's every allocation, whatever its environment
     }
 }
 
-TEST_CASE("what musl's malloc maps for itself is no second leak", "[run]") {
+TEST_CASE("what musl's malloc maps for itself is no second leak", "[run][beside]") {
   require_tracing();
   const std::string kind = GENERATE("_musl", "_musl_static");
   const std::string program = built("tests/programs/forgets_messages" + kind);
@@ -108,7 +109,7 @@ TEST_CASE("what musl's malloc maps for itself is no second leak", "[run]") {
   CHECK(all < 4208400); // 5% more
 }
 
-TEST_CASE("run hands on the command's output and status", "[run]") {
+TEST_CASE("run hands on the command's output and status", "[run][beside]") {
   require_tracing();
   CHECK(run({}, {"sh", "-c", "echo said; exit 42"}).finished.output.find("said") == 0);
   CHECK(run({}, {"sh", "-c", "exit 42"}).finished.status == 42);
@@ -119,7 +120,7 @@ TEST_CASE("run hands on the command's output and status", "[run]") {
   CHECK(run_program({built("leakbpf"), "run"}).status == 2);
 }
 
-TEST_CASE("run passes signals on, and reports then", "[run]") {
+TEST_CASE("run passes signals on, and reports then", "[run][beside]") {
   require_tracing();
   const TemporaryFile output;
   Child tracer({built("leakbpf"), "run", "-q", "-o", output.path(), "--", "sh", "-c",
@@ -130,7 +131,7 @@ TEST_CASE("run passes signals on, and reports then", "[run]") {
   CHECK_FALSE(Json::parse(output.text(), nullptr, false).is_discarded());
 }
 
-TEST_CASE("run follows a script through exec to the program", "[run]") {
+TEST_CASE("run follows a script through exec to the program", "[run][beside]") {
   require_tracing();
   const TemporaryFile script;
   std::ofstream(script.path()) << "#!/bin/sh\nset -e\n: some work of its own\nexec " +
@@ -146,7 +147,7 @@ TEST_CASE("run follows a script through exec to the program", "[run]") {
   CHECK(ends.at("leaks_at_once") == "exited with 3");
 }
 
-TEST_CASE("run sees a stripped program's every allocation", "[run]") {
+TEST_CASE("run sees a stripped program's every allocation", "[run][beside]") {
   require_tracing();
   const std::string kind = GENERATE("", "_musl");
   const std::string program = built("tests/programs/leaks_at_once" + kind);
@@ -165,7 +166,7 @@ TEST_CASE("run sees a stripped program's every allocation", "[run]") {
   CHECK(bytes == 100000);
 }
 
-TEST_CASE("run says so of a stripped static program, and how to help", "[run]") {
+TEST_CASE("run says so of a stripped static program, and how to help", "[run][beside]") {
   require_tracing();
   const TemporaryFile stripped;
   REQUIRE(
@@ -179,7 +180,7 @@ TEST_CASE("run says so of a stripped static program, and how to help", "[run]") 
   CHECK(finished.output.find("--symbol-prefix") != std::string::npos);
 }
 
-TEST_CASE("run follows a prefork program's workers, each with what is its own", "[run]") {
+TEST_CASE("run follows a prefork program's workers, each with what is its own", "[run][beside]") {
   require_tracing();
   const TemporaryFile output;
   Child tracer({built("leakbpf"), "run", "-o", output.path(), "--", built("tests/programs/storms"),
@@ -211,7 +212,7 @@ TEST_CASE("run follows a prefork program's workers, each with what is its own", 
     CHECK(bytes == 7 * 1001);
 }
 
-TEST_CASE("run reports on a command that a signal ends", "[run]") {
+TEST_CASE("run reports on a command that a signal ends", "[run][beside]") {
   require_tracing();
   const auto [name, number] =
       GENERATE(std::pair{"KILL", SIGKILL}, std::pair{"SEGV", SIGSEGV}, std::pair{"TERM", SIGTERM});
@@ -226,14 +227,14 @@ TEST_CASE("run reports on a command that a signal ends", "[run]") {
         }) == 1);
 }
 
-TEST_CASE("run ends with the command, whoever it leaves behind", "[run]") {
+TEST_CASE("run ends with the command, whoever it leaves behind", "[run][beside]") {
   require_tracing();
   const Ran ran = run({}, {"sh", "-c", "sleep 30 >/dev/null 2>&1 & exit 4"});
   CHECK(ran.finished.status == 4);
   CHECK_FALSE(ran.snapshot.is_discarded());
 }
 
-TEST_CASE("run hands the command its input", "[run]") {
+TEST_CASE("run hands the command its input", "[run][beside]") {
   require_tracing();
   Child tracer({built("leakbpf"), "run", "-q", "-o", "/dev/null", "--", "sh", "-c",
                 "read word; echo got $word"});
@@ -242,7 +243,7 @@ TEST_CASE("run hands the command its input", "[run]") {
   CHECK(tracer.wait_end() == 0);
 }
 
-TEST_CASE("what cannot be run ends with 4", "[run]") {
+TEST_CASE("what cannot be run ends with 4", "[run][beside]") {
   require_tracing();
   for (const char* command : {"/etc/passwd", "/tmp", "no-such-command-anywhere"}) {
     const Finished finished = run_program({built("leakbpf"), "run", "--", command});
@@ -252,7 +253,7 @@ TEST_CASE("what cannot be run ends with 4", "[run]") {
   }
 }
 
-TEST_CASE("run --python-malloc traces every Python object", "[run][python]") {
+TEST_CASE("run --python-malloc traces every Python object", "[run][python][beside]") {
   require_tracing();
   const Ran ran = run({"--python-malloc"}, {"/usr/bin/python3", "-c", R"(
 import os

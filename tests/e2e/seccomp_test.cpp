@@ -55,7 +55,8 @@ TraceOptions options_for(pid_t pid) {
 
 } // namespace
 
-TEST_CASE("a program under a strict filter lives through tracing, to the byte", "[seccomp]") {
+TEST_CASE("a program under a strict filter lives through tracing, to the byte",
+          "[seccomp][beside]") {
   require_tracing();
   const std::string backend = GENERATE(from_range(backends_to_test()));
   const std::string otherwise = GENERATE("kill", "refuse");
@@ -81,7 +82,7 @@ TEST_CASE("a program under a strict filter lives through tracing, to the byte", 
   CHECK(program.wait_end() == 3);
 }
 
-TEST_CASE("return probes do no harm to filtered processes here", "[seccomp]") {
+TEST_CASE("return probes do no harm to filtered processes here", "[seccomp][beside]") {
   require_tracing();
   for (const Backend backend : {Backend::session, Backend::multi, Backend::perf}) {
     if (!check_backend(backend).works)
@@ -93,7 +94,7 @@ TEST_CASE("return probes do no harm to filtered processes here", "[seccomp]") {
   }
 }
 
-TEST_CASE("where they would, a filtered process is refused and left alone", "[seccomp]") {
+TEST_CASE("where they would, a filtered process is refused and left alone", "[seccomp][beside]") {
   require_tracing();
   Child program({built("tests/programs/seccomp_filtered"), "100"});
   program.wait_for_prefix("ready");
@@ -108,7 +109,7 @@ TEST_CASE("where they would, a filtered process is refused and left alone", "[se
   CHECK(program.wait_end() == 3);
 }
 
-TEST_CASE("its pages can be followed all the same", "[seccomp]") {
+TEST_CASE("its pages can be followed all the same", "[seccomp][beside]") {
   require_tracing();
   Child program({built("tests/programs/seccomp_filtered"), "100"});
   program.wait_for_prefix("ready");
@@ -124,7 +125,8 @@ TEST_CASE("its pages can be followed all the same", "[seccomp]") {
   CHECK(program.wait_end() == 3);
 }
 
-TEST_CASE("a filtered child is warned of and left alone, its parent traced", "[seccomp][shell]") {
+TEST_CASE("a filtered child is warned of and left alone, its parent traced",
+          "[seccomp][shell][beside]") {
   require_tracing();
   Child program(
       {"sh", "-c",

@@ -82,7 +82,7 @@ Json rows_by(const std::string& file, const std::string& what) {
 
 } // namespace
 
-TEST_CASE("workers are found by name; their leaks add up by line", "[selection]") {
+TEST_CASE("workers are found by name; their leaks add up by line", "[selection][beside]") {
   require_tracing();
   const std::string name = "selection-" + std::to_string(getpid());
   const auto workers = start_workers(4, name);
@@ -119,7 +119,7 @@ TEST_CASE("workers are found by name; their leaks add up by line", "[selection]"
   CHECK(by_process.at("sites").size() == 4);
 }
 
-TEST_CASE("a container's processes have both of their PIDs", "[selection]") {
+TEST_CASE("a container's processes have both of their PIDs", "[selection][beside]") {
   require_tracing();
   std::string whole = std::to_string(getpid());
   whole.resize(64, 'c');
@@ -155,7 +155,7 @@ TEST_CASE("a container's processes have both of their PIDs", "[selection]") {
              ContainsSubstring(" (1 in container " + whole.substr(0, 12) + ") ledger"));
 }
 
-TEST_CASE("where nothing matches leakbpf ends with 4", "[selection]") {
+TEST_CASE("where nothing matches leakbpf ends with 4", "[selection][beside]") {
   const auto error_of = [](const std::vector<std::string>& selector) {
     std::vector<std::string> command{built("leakbpf"), "snapshot", "-d", "1"};
     command.insert(command.end(), selector.begin(), selector.end());

@@ -99,7 +99,7 @@ Traced trace_and_check(const std::vector<std::string>& arguments, const std::str
 
 } // namespace
 
-TEST_CASE("a chain stands for the stacks it should", "[unwind]") {
+TEST_CASE("a chain stands for the stacks it should", "[unwind][beside]") {
   const auto matches = [](const std::string& chain, const std::string& names, bool whole = true) {
     Stack stack;
     std::istringstream words(names);
@@ -141,7 +141,7 @@ TEST_CASE("a chain stands for the stacks it should", "[unwind]") {
   CHECK_FALSE(matches(partly, "f main", false));
 }
 
-TEST_CASE("stacks are whole and right", "[unwind]") {
+TEST_CASE("stacks are whole and right", "[unwind][beside]") {
   const std::string name =
       GENERATE("unwind_frames", "unwind_threads", "unwind_signals", "unwind_asm", "unwind_lazy",
                "unwind_exceptions", "unwind_processes", "unwind_fibers", "unwind_coroutines",
@@ -151,7 +151,7 @@ TEST_CASE("stacks are whole and right", "[unwind]") {
   trace_and_check({program(name)});
 }
 
-TEST_CASE("a function that ended in a call is named where it was", "[unwind]") {
+TEST_CASE("a function that ended in a call is named where it was", "[unwind][beside]") {
   require_built("unwind_frames", "GCC on x86-64");
   require_tracing();
   const Traced traced = trace({program("unwind_frames")}, "");
@@ -174,7 +174,7 @@ TEST_CASE("a function that ended in a call is named where it was", "[unwind]") {
   CHECK(seen > 0);
 }
 
-TEST_CASE("stacks are whole and right by each back-end", "[unwind]") {
+TEST_CASE("stacks are whole and right by each back-end", "[unwind][beside]") {
   const std::string backend = GENERATE(from_range(backends_to_test()));
   const std::string name = GENERATE("unwind_frames", "unwind_signals");
   CAPTURE(backend, name);
@@ -182,7 +182,7 @@ TEST_CASE("stacks are whole and right by each back-end", "[unwind]") {
   trace_and_check({program(name)}, backend);
 }
 
-TEST_CASE("stacks are whole and right however a program is linked", "[unwind]") {
+TEST_CASE("stacks are whole and right however a program is linked", "[unwind][beside]") {
   const std::string kind =
       GENERATE("", "_no_pie", "_static", "_static_pie", "_frame_pointer", "_no_tables");
   CAPTURE(kind);
@@ -190,13 +190,13 @@ TEST_CASE("stacks are whole and right however a program is linked", "[unwind]") 
   trace_and_check({program("unwind_basic" + kind)});
 }
 
-TEST_CASE("stacks are whole and right in libraries that come and go", "[unwind]") {
+TEST_CASE("stacks are whole and right in libraries that come and go", "[unwind][beside]") {
   require_built("unwind_dlopen", "GCC on x86-64");
   trace_and_check(
       {program("unwind_dlopen"), program("unwind_plugin_a.so"), program("unwind_plugin_b.so")});
 }
 
-TEST_CASE("stacks are whole and right with musl", "[unwind]") {
+TEST_CASE("stacks are whole and right with musl", "[unwind][beside]") {
   const std::string name = GENERATE("unwind_basic", "unwind_threads");
   const std::string kind = GENERATE("_musl", "_musl_static", "_musl_stripped");
   CAPTURE(name, kind);
@@ -204,17 +204,17 @@ TEST_CASE("stacks are whole and right with musl", "[unwind]") {
   trace_and_check({program(name + kind)});
 }
 
-TEST_CASE("stacks are whole and right in Rust", "[unwind]") {
+TEST_CASE("stacks are whole and right in Rust", "[unwind][beside]") {
   require_built("unwind_rust", "rustc");
   trace_and_check({program("unwind_rust")});
 }
 
-TEST_CASE("stacks are right in C that Go calls", "[unwind]") {
+TEST_CASE("stacks are right in C that Go calls", "[unwind][beside]") {
   require_built("unwind_go", "the package golang-go");
   trace_and_check({program("unwind_go")});
 }
 
-TEST_CASE("two threads on one CPU do not get into each other's stacks", "[unwind]") {
+TEST_CASE("two threads on one CPU do not get into each other's stacks", "[unwind][beside]") {
   require_built("unwind_threads", "GCC on x86-64");
   const Traced traced = trace_and_check({program("unwind_threads")});
   int of_one = 0;

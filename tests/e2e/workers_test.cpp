@@ -18,11 +18,8 @@ using Json = nlohmann::json;
 
 namespace {
 
-const std::string scripts = std::string(LEAKBPF_SOURCE_DIR) + "/tests/python/";
-const std::string address = "http://127.0.0.1:18234/";
-
 /// The heap's rows, by `grouping`, of a snapshot of the workers under load.
-std::vector<Json> heap_rows_by(const std::string& grouping,
+std::vector<Json> heap_rows_by(const std::string& grouping, const LeakyService& server,
                                const std::vector<std::string>& targets) {
   const TemporaryFile output;
   std::vector<std::string> command{
@@ -31,8 +28,8 @@ std::vector<Json> heap_rows_by(const std::string& grouping,
   Child tracer(command);
   tracer.wait_for_prefix("leakbpf: tracing");
   // Each request in a connection of its own, else one worker may take them all.
-  const Finished load =
-      run_program({"wrk", "-t1", "-c16", "-d10", "-H", "Connection: close", address + "large"}, 60);
+  const Finished load = run_program(
+      {"wrk", "-t1", "-c16", "-d10", "-H", "Connection: close", server.address() + "large"}, 60);
   INFO(load.output);
   CHECK(load.output.find("Socket errors") == std::string::npos);
   REQUIRE(tracer.wait_end() == 0);
@@ -44,50 +41,27 @@ std::vector<Json> heap_rows_by(const std::string& grouping,
   return rows;
 }
 
-/// Its workers end with it, however the test ends.
-class Server {
-public:
-  Server()
-      : server_({"uvicorn", "--app-dir", scripts, "leaky_service:app", "--port", "18234",
-                 "--workers", "4", "--log-level", "warning"}) {
-    wait_until("python3 -c \"import urllib.request; urllib.request.urlopen('" + address +
-               "steady')\"");
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-  ~Server() {
-    server_.signal(SIGINT);
-    try {
-      server_.wait_end(20);
-    } catch (const std::exception& problem) {
-      WARN("the server does not end: " << problem.what());
-    }
-  }
-  [[nodiscard]] std::string pid() const { return std::to_string(server_.pid()); }
-
-private:
-  Child server_;
-};
-
 } // namespace
 
-TEST_CASE("one leak in four workers is one row by line, four by process", "[servers][many]") {
+TEST_CASE("one leak in four workers is one row by line, four by process",
+          "[servers][many][beside]") {
   require_tracing();
   require_program("uvicorn");
   require_program("wrk");
-  const Server server;
+  const LeakyService server({"--workers", "4"});
   const std::string pid = server.pid();
-  const auto targets = GENERATE_COPY(std::vector<std::string>{"-p", pid},
-                                     std::vector<std::string>{"--name", "leaky_service:app"});
+  const std::string name = server.name();
+  const auto targets =
+      GENERATE_COPY(std::vector<std::string>{"-p", pid}, std::vector<std::string>{"--name", name});
   CAPTURE(targets);
-  const std::vector<Json> lines = heap_rows_by("line", targets);
+  const std::vector<Json> lines = heap_rows_by("line", server, targets);
   std::size_t leaks = 0;
   for (const Json& row : lines)
     leaks += culprit_of(row) == "remember_session" ? 1 : 0;
   CHECK(leaks == 1);
   CHECK(culprit_of(lines.at(0)) == "remember_session");
   std::set<int> workers;
-  const std::vector<Json> processes = heap_rows_by("process", targets);
+  const std::vector<Json> processes = heap_rows_by("process", server, targets);
   for (std::size_t i = 0; i < 4; i++) {
     CHECK(processes.at(i).at("outstanding_bytes") > 20000);
     workers.insert(processes.at(i).at("pid").get<int>());

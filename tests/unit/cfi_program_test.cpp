@@ -29,7 +29,7 @@ struct Row {
   std::optional<Unsupported> unsupported;
 };
 
-struct Outcome {
+struct CfiOutcome {
   std::vector<Row> rows;
   bool damaged = false;
 };
@@ -38,7 +38,7 @@ constexpr std::uint64_t start = 0x1000;
 constexpr std::uint64_t section_address = 0x8000;
 
 /// Runs `instructions` after those that every CIE has.
-Outcome run(const Bytes& instructions, std::uint64_t code_alignment = 1) {
+CfiOutcome run(const Bytes& instructions, std::uint64_t code_alignment = 1) {
   CfiSection section;
   section.bytes = instructions;
   section.address = section_address;
@@ -52,7 +52,7 @@ Outcome run(const Bytes& instructions, std::uint64_t code_alignment = 1) {
   REQUIRE(program.next() == CfiProgram::Step::row);
   cie.initial = program.state();
 
-  Outcome outcome;
+  CfiOutcome outcome;
   program.start(cie, {instructions.data(), instructions.data() + instructions.size()}, start);
   CfiProgram::Step step{};
   while ((step = program.next()) == CfiProgram::Step::row) {
@@ -66,7 +66,7 @@ Outcome run(const Bytes& instructions, std::uint64_t code_alignment = 1) {
 
 /// The one row that instructions without an advance give.
 Row state_after(const Bytes& instructions) {
-  const Outcome outcome = run(instructions);
+  const CfiOutcome outcome = run(instructions);
   REQUIRE_FALSE(outcome.damaged);
   REQUIRE(outcome.rows.size() == 1);
   return outcome.rows[0];
@@ -86,7 +86,7 @@ Unsupported reason_after(const Bytes& instructions) {
 }
 
 std::vector<std::uint64_t> addresses(const Bytes& instructions, std::uint64_t code_alignment = 1) {
-  const Outcome outcome = run(instructions, code_alignment);
+  const CfiOutcome outcome = run(instructions, code_alignment);
   REQUIRE_FALSE(outcome.damaged);
   std::vector<std::uint64_t> found;
   for (const Row& row : outcome.rows)
@@ -107,7 +107,7 @@ const auto usual = at(7, 8);
 } // namespace
 
 TEST_CASE("cfi: a function without instructions is as its CIE says", "[unwind]") {
-  const Outcome outcome = run({});
+  const CfiOutcome outcome = run({});
   REQUIRE(outcome.rows.size() == 1);
   CHECK(outcome.rows[0].address == start);
   CHECK(outcome.rows[0].rule == usual);
@@ -273,8 +273,8 @@ TEST_CASE("cfi: rows begin where the address moves on", "[unwind]") {
   CHECK(addresses({DW_CFA_advance_loc | 0, DW_CFA_advance_loc | 4}) == expected);
   const auto back = static_cast<std::int32_t>(start + 4 - (section_address + 1));
   CHECK(addresses(Bytes{DW_CFA_set_loc}.fixed(back)) == expected);
-  const Outcome outcome = run({DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 16,
-                               DW_CFA_advance_loc | 3, DW_CFA_def_cfa_register, 6});
+  const CfiOutcome outcome = run({DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 16,
+                                  DW_CFA_advance_loc | 3, DW_CFA_def_cfa_register, 6});
   REQUIRE(outcome.rows.size() == 3);
   CHECK(outcome.rows[0].rule == usual);
   CHECK(outcome.rows[1].rule == at(7, 16));
@@ -283,10 +283,11 @@ TEST_CASE("cfi: rows begin where the address moves on", "[unwind]") {
 }
 
 TEST_CASE("cfi: states are remembered with their CFA", "[unwind]") {
-  const Outcome outcome = run({DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 6, 2,
-                               DW_CFA_remember_state, DW_CFA_advance_loc | 1, DW_CFA_def_cfa, 6, 32,
-                               DW_CFA_restore | 6, DW_CFA_remember_state, DW_CFA_def_cfa_offset, 48,
-                               DW_CFA_restore_state, DW_CFA_advance_loc | 1, DW_CFA_restore_state});
+  const CfiOutcome outcome =
+      run({DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 6, 2, DW_CFA_remember_state,
+           DW_CFA_advance_loc | 1, DW_CFA_def_cfa, 6, 32, DW_CFA_restore | 6, DW_CFA_remember_state,
+           DW_CFA_def_cfa_offset, 48, DW_CFA_restore_state, DW_CFA_advance_loc | 1,
+           DW_CFA_restore_state});
   REQUIRE(outcome.rows.size() == 3);
   CHECK(outcome.rows[0].rule == with_fp(at(7, 16), LEAKBPF_SAVED_FP_CFA, -16));
   CHECK(outcome.rows[1].rule == at(6, 32));

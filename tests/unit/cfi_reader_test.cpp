@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint64_t address = 0x8000;
 constexpr std::uint64_t data_base = 0x7000;
-constexpr std::uint64_t code = 0x1000;
+constexpr std::uint64_t code_start = 0x1000;
 
 struct Read {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> functions; ///< address, size
@@ -42,7 +42,7 @@ Read read(const Bytes& bytes, Format format = Format::eh_frame, bool ends_at_ter
 }
 
 Read one_function() {
-  return {{{code, 0x20}}, 0, 0};
+  return {{{code_start, 0x20}}, 0, 0};
 }
 
 /// One function, with its address under `encoding`.
@@ -51,7 +51,7 @@ Read read_encoded(unsigned encoding, std::uint64_t base) {
   fields.augmentation = {static_cast<std::uint8_t>(encoding)};
   Section section(address);
   const std::size_t cie = section.cie(fields);
-  const std::uint64_t value = code - base;
+  const std::uint64_t value = code_start - base;
   const auto put = [&](Bytes& body, std::uint64_t number) {
     switch (encoding & 0x0f) {
     case 0x01:
@@ -128,7 +128,7 @@ TEST_CASE("cfi: what CIEs may say", "[unwind]") {
     fields.augmentation = each.data;
     Section section(address);
     const std::size_t cie = section.cie(fields);
-    section.fde(cie, code, 0x20);
+    section.fde(cie, code_start, 0x20);
     CHECK(read(section.bytes) == (each.good ? one_function() : Read{{}, 1, 0}));
   }
 }
@@ -139,14 +139,14 @@ TEST_CASE("cfi: a CIE of GCC 2, and FDEs with an LSDA but no length", "[unwind]"
   fields.letters = "RL";
   fields.augmentation = {0x00, 0x00};
   const std::size_t with_lsda = section.cie(fields);
-  section.raw_fde(with_lsda, Bytes().u64(code).u64(0x20).u64(0xdead).add({0x0e, 16}));
+  section.raw_fde(with_lsda, Bytes().u64(code_start).u64(0x20).u64(0xdead).add({0x0e, 16}));
   CHECK(read(section.bytes) == one_function());
 
   Section old(address);
   Bytes body;
   body.u32(0).u8(1).text("eh").u64(0).u8(1).sleb(-8).u8(16).add(leakbpf::cfi::usual_start());
   old.bytes.u32(body.size()).add(body);
-  old.raw_fde(0, Bytes().u64(code).u64(0x20));
+  old.raw_fde(0, Bytes().u64(code_start).u64(0x20));
   CHECK(read(old.bytes) == one_function());
 }
 
@@ -161,7 +161,7 @@ TEST_CASE("cfi: versions of CIEs", "[unwind]") {
         version == 1 || version == 3 || version == 4 ? one_function() : Read{{}, 1, 0};
     for (const bool is_64_bit : {false, true}) {
       Section section(0, Format::debug_frame, is_64_bit);
-      section.fde(section.cie(fields), code, 0x20);
+      section.fde(section.cie(fields), code_start, 0x20);
       CHECK(read(section.bytes, Format::debug_frame) == expected);
     }
   }
@@ -170,7 +170,7 @@ TEST_CASE("cfi: versions of CIEs", "[unwind]") {
 TEST_CASE("cfi: 64-bit lengths", "[unwind]") {
   Section section(address, Format::eh_frame, true);
   const std::size_t cie = section.cie();
-  section.fde(cie, code, 0x20);
+  section.fde(cie, code_start, 0x20);
   section.bytes.u32(0);
   CHECK(read(section.bytes) == one_function());
 }
@@ -178,9 +178,9 @@ TEST_CASE("cfi: 64-bit lengths", "[unwind]") {
 TEST_CASE("cfi: a terminator ends a section only where nothing else does", "[unwind]") {
   Section section(address);
   const std::size_t cie = section.cie();
-  section.fde(cie, code, 0x20);
+  section.fde(cie, code_start, 0x20);
   section.bytes.u32(0);
-  section.fde(cie, code + 0x20, 0x20);
+  section.fde(cie, code_start + 0x20, 0x20);
   CHECK(read(section.bytes, Format::eh_frame, true) == one_function());
   CHECK(read(section.bytes).functions.size() == 2);
 }
@@ -197,10 +197,10 @@ TEST_CASE("cfi: damage stays where it is", "[unwind]") {
   section.raw_fde(cie, Bytes().u32(0x1000).u32(8).uleb(1 << 20));     // augmentation too long
   section.raw_fde(section.bytes.size() + 400, Bytes().u32(8).u32(8)); // before the section
   section.bytes.u32(2).u16(0);                                        // no room for an id
-  section.fde(cie, code, 0x20);
-  CHECK(read(section.bytes) == Read{{{code, 0x20}}, 6, 0});
+  section.fde(cie, code_start, 0x20);
+  CHECK(read(section.bytes) == Read{{{code_start, 0x20}}, 6, 0});
   section.bytes.u32(100).u32(7);
-  CHECK(read(section.bytes) == Read{{{code, 0x20}}, 6, 8});
+  CHECK(read(section.bytes) == Read{{{code_start, 0x20}}, 6, 8});
 }
 
 TEST_CASE("cfi: bytes cut off anywhere", "[unwind]") {
@@ -209,7 +209,7 @@ TEST_CASE("cfi: bytes cut off anywhere", "[unwind]") {
   fields.letters = "zPLR";
   fields.augmentation = Bytes{0x9b, 1, 2, 3, 4, 0x1b, 0x1b};
   const std::size_t cie = section.cie(fields);
-  section.fde(cie, code, 0x20, {0x41, 0x0e, 16});
+  section.fde(cie, code_start, 0x20, {0x41, 0x0e, 16});
   for (std::size_t size = 0; size < section.bytes.size(); ++size) {
     // A copy of its own size: the address sanitizer sees a read past its end.
     const Bytes cut(section.bytes.begin(),
@@ -224,6 +224,6 @@ TEST_CASE("cfi: ranges past the end of the address space", "[unwind]") {
   fields.augmentation = {0x00};
   Section section(address);
   const std::size_t cie = section.cie(fields);
-  section.raw_fde(cie, Bytes().u64(code).u64(~0ULL).u8(0));
+  section.raw_fde(cie, Bytes().u64(code_start).u64(~0ULL).u8(0));
   CHECK(read(section.bytes) == Read{{}, 1, 0});
 }

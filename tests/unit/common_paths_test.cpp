@@ -8,7 +8,7 @@ using namespace leakbpf;
 
 namespace {
 
-Frame frame(const std::string& function, std::uint32_t line = 0) {
+Frame line_frame(const std::string& function, std::uint32_t line = 0) {
   Frame made;
   made.function = function;
   made.module = "/srv/shop";
@@ -52,53 +52,55 @@ std::vector<std::string> culprits(std::vector<SiteReport> sites) {
 } // namespace
 
 TEST_CASE("what leaks and what comes and goes have in common is a wrapper", "[common_paths]") {
-  const Frames leaking{frame("take"), frame("copy_text"), frame("parse_config"), frame("main", 7)};
-  const Frames ring{frame("take"), frame("copy_text"), frame("remember"), frame("main", 8)};
+  const Frames leaking{line_frame("take"), line_frame("copy_text"), line_frame("parse_config"),
+                       line_frame("main", 7)};
+  const Frames ring{line_frame("take"), line_frame("copy_text"), line_frame("remember"),
+                    line_frame("main", 8)};
   CHECK(culprits({leak(leaking)}) == std::vector<std::string>{"take"});
   CHECK(culprits({leak(leaking), steady(ring)}) ==
         std::vector<std::string>{"parse_config", "remember"});
 }
 
 TEST_CASE("a few blocks, or such as stay, say nothing against a function", "[common_paths]") {
-  const Frames leaking{frame("cache_put"), frame("handle"), frame("main", 7)};
-  const Frames at_start{frame("cache_put"), frame("preload"), frame("main", 3)};
+  const Frames leaking{line_frame("cache_put"), line_frame("handle"), line_frame("main", 7)};
+  const Frames at_start{line_frame("cache_put"), line_frame("preload"), line_frame("main", 3)};
   CHECK(culprits({leak(leaking), site(at_start, Severity::none, 5000, 5000)}).front() ==
         "cache_put");
   CHECK(culprits({leak(leaking), site(at_start, Severity::none, 10, 0)}).front() == "cache_put");
 }
 
 TEST_CASE("lines of one function are told apart", "[common_paths]") {
-  CHECK(culprits({leak({frame("take"), frame("handle", 10), frame("main", 7)}),
-                  steady({frame("take"), frame("handle", 11), frame("main", 7)})}) ==
+  CHECK(culprits({leak({line_frame("take"), line_frame("handle", 10), line_frame("main", 7)}),
+                  steady({line_frame("take"), line_frame("handle", 11), line_frame("main", 7)})}) ==
         std::vector<std::string>{"handle", "handle"});
   // Where all is in main, that is the line.
-  CHECK(culprits(
-            {leak({frame("take"), frame("main", 7)}), steady({frame("take"), frame("main", 8)})}) ==
+  CHECK(culprits({leak({line_frame("take"), line_frame("main", 7)}),
+                  steady({line_frame("take"), line_frame("main", 8)})}) ==
         std::vector<std::string>{"main", "main"});
 }
 
 TEST_CASE("an inlined wrapper is the same in all that call it", "[common_paths]") {
   const auto inlined = [](std::uint64_t offset) {
-    Frame made = frame("take", 3);
+    Frame made = line_frame("take", 3);
     made.offset = offset;
     made.inlined = true;
     return made;
   };
-  CHECK(culprits({leak({inlined(10), frame("parse_config", 20), frame("main", 7)}),
-                  steady({inlined(99), frame("remember", 30), frame("main", 8)})})
+  CHECK(culprits({leak({inlined(10), line_frame("parse_config", 20), line_frame("main", 7)}),
+                  steady({inlined(99), line_frame("remember", 30), line_frame("main", 8)})})
             .front() == "parse_config");
 }
 
 TEST_CASE("of two calls in one line the one that is given back does not clear the other",
           "[common_paths]") {
-  const Frames config{frame("take", 1), frame("copy_text", 2), frame("parse_config", 3),
-                      frame("main", 7)};
-  const Frames ring{frame("take", 1), frame("copy_text", 2), frame("main", 8)};
+  const Frames config{line_frame("take", 1), line_frame("copy_text", 2),
+                      line_frame("parse_config", 3), line_frame("main", 7)};
+  const Frames ring{line_frame("take", 1), line_frame("copy_text", 2), line_frame("main", 8)};
   CHECK(culprits({leak(config), steady(config), steady(ring)}).front() == "parse_config");
 }
 
 TEST_CASE("the same way for both is no reason to name nothing", "[common_paths]") {
-  const Frames both{frame("take"), frame("main", 7)};
+  const Frames both{line_frame("take"), line_frame("main", 7)};
   CHECK(culprits({leak(both), steady(both)}) == std::vector<std::string>{"take", "take"});
 }
 

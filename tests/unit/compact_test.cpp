@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json render(const Report& report) {
+Json rendered_compact(const Report& report) {
   return Json::parse(render_compact(report));
 }
 
@@ -40,7 +40,7 @@ std::vector<std::string> functions(const Json& json, const Json& site) {
 TEST_CASE("a compact snapshot is a snapshot but for the stacks", "[compact]") {
   const Report report = full_report();
   const Json plain = Json::parse(render_json(report));
-  const Json compact = render(report);
+  const Json compact = rendered_compact(report);
   CHECK(compact["schema"] == "leakbpf.snapshot-compact/1");
   for (const auto& [key, value] : plain.items())
     if (key != "schema" && key != "sites")
@@ -62,7 +62,7 @@ TEST_CASE("a frame is written once, whether handles share it or not", "[compact]
   Report report = sample_report();
   report.sites = {site_of({native_frame("f", "a.cpp", 2), shared}),
                   site_of({native_frame("f", "a.cpp", 2), native_frame("f", "a.cpp", 3), shared})};
-  const Json json = render(report);
+  const Json json = rendered_compact(report);
   REQUIRE(json["frame_table"].size() == 3);
   CHECK(json["frame_table"][0] == Json::parse(render_json(report))["sites"][0]["frames"][1]);
   CHECK(functions(json, json["sites"][0]) == std::vector<std::string>{"f", "shared"});
@@ -75,7 +75,7 @@ TEST_CASE("stacks share their outer frames", "[compact]") {
   Report report = sample_report();
   report.sites = {site_of({work, main}), site_of({work, work, main}), site_of({main}),
                   site_of({work, main}), site_of({work})};
-  const Json json = render(report);
+  const Json json = rendered_compact(report);
   CHECK(json["stack_table"]["outer"] == Json({0, 1, 1, 0}));
   CHECK(json["stack_table"]["frame"] == Json({0, 1, 1, 1}));
   std::vector<int> rows;
@@ -88,7 +88,7 @@ TEST_CASE("a site without frames has no stack", "[compact]") {
   Report report = sample_report();
   report.sites.resize(1);
   report.sites[0].frames.clear();
-  const Json json = render(report);
+  const Json json = rendered_compact(report);
   CHECK(json["sites"][0]["stack_id"].is_null());
   CHECK(json["sites"][0]["culprit"].is_null());
   CHECK(json["frame_table"] == Json::array());
@@ -117,7 +117,7 @@ TEST_CASE("bytes that are no UTF-8 do not break a compact snapshot", "[compact]"
   report.sites[0].source = "\xff";
   report.sites[0].frames = {native_frame("f\x80\x1b[2J", "", 0)};
   report.sites[0].culprit = 0;
-  const Json json = render(report);
+  const Json json = rendered_compact(report);
   CHECK(json["sites"][0]["source"] == "\uFFFD");
   CHECK(json["frame_table"][0]["function"] == "f\uFFFD\x1b[2J");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/culprit_rows.h"
+#include "megabyte.h"
 #include "render/json.h"
 #include "render/table.h"
 #include "render/verdict_text.h"
@@ -16,8 +17,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 /// A stack that reaches `function` at `line` through a caller of its own.
 SiteReport stack_of(const std::string& function, std::uint32_t line, std::uint64_t hash,

@@ -13,7 +13,7 @@ const std::string kApp = "/srv/app/shop";
 const std::string kLibc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 const std::string kLibstdcxx = "/usr/lib/x86_64-linux-gnu/libstdc++.so.6";
 
-Frame frame(const std::string& function, const std::string& module = kApp) {
+Frame frame_in(const std::string& function, const std::string& module = kApp) {
   Frame made;
   made.function = function;
   made.module = module;
@@ -28,24 +28,27 @@ Frame note(const std::string& text) {
 }
 
 TEST_CASE("in C the culprit is the caller of the allocator", "[culprit]") {
-  CHECK(find_culprit({frame("cache_put"), frame("main"), frame("__libc_start_main", kLibc)}) == 0);
-  CHECK(find_culprit({frame("strdup", kLibc), frame("cache_put"), frame("main")}) == 1);
-  CHECK(find_culprit({frame("", kLibc), frame("fopen", kLibc), frame("read_config")}) == 2);
+  CHECK(find_culprit(
+            {frame_in("cache_put"), frame_in("main"), frame_in("__libc_start_main", kLibc)}) == 0);
+  CHECK(find_culprit({frame_in("strdup", kLibc), frame_in("cache_put"), frame_in("main")}) == 1);
+  CHECK(find_culprit({frame_in("", kLibc), frame_in("fopen", kLibc), frame_in("read_config")}) ==
+        2);
 }
 
 TEST_CASE("well-known wrappers of malloc are passed over", "[culprit]") {
-  CHECK(find_culprit({frame("zmalloc"), frame("dictAddRaw"), frame("hsetCommand")}) == 1);
-  CHECK(find_culprit({frame("palloc0"), frame("makeNode"), frame("exec_simple_query")}) == 1);
-  CHECK(find_culprit({frame("zmap_insert"), frame("main")}) == 0);
+  CHECK(find_culprit({frame_in("zmalloc"), frame_in("dictAddRaw"), frame_in("hsetCommand")}) == 1);
+  CHECK(find_culprit({frame_in("palloc0"), frame_in("makeNode"), frame_in("exec_simple_query")}) ==
+        1);
+  CHECK(find_culprit({frame_in("zmap_insert"), frame_in("main")}) == 0);
 }
 
 TEST_CASE("in C++ operator new and the standard library are passed over", "[culprit]") {
-  CHECK(find_culprit({frame("operator new(unsigned long)", kLibstdcxx),
-                      frame("std::__new_allocator<Item>::allocate(unsigned long, void const*)"),
-                      frame("std::vector<Item>::push_back(Item const&)"),
-                      frame("Cart::add(Item const&)"), frame("main")}) == 3);
-  CHECK(find_culprit({frame("operator new[](unsigned long)"), frame("__gnu_cxx::f()"),
-                      frame("app::(anonymous namespace)::load(int)")}) == 2);
+  CHECK(find_culprit({frame_in("operator new(unsigned long)", kLibstdcxx),
+                      frame_in("std::__new_allocator<Item>::allocate(unsigned long, void const*)"),
+                      frame_in("std::vector<Item>::push_back(Item const&)"),
+                      frame_in("Cart::add(Item const&)"), frame_in("main")}) == 3);
+  CHECK(find_culprit({frame_in("operator new[](unsigned long)"), frame_in("__gnu_cxx::f()"),
+                      frame_in("app::(anonymous namespace)::load(int)")}) == 2);
 }
 
 TEST_CASE("a template's return type is not its name", "[culprit]") {
@@ -56,7 +59,7 @@ TEST_CASE("a template's return type is not its name", "[culprit]") {
           "std::pair<app::A, bool> std::map<int, app::A>::emplace<int>(int&&)",
           "std::ostream& std::operator<< <std::char_traits<char> >(std::ostream&, char const*)"}) {
       CAPTURE(function);
-      CHECK(find_culprit({frame(function), frame("Cart::add")}) == 1);
+      CHECK(find_culprit({frame_in(function), frame_in("Cart::add")}) == 1);
     }
   }
   SECTION("one of the application") {
@@ -66,34 +69,38 @@ TEST_CASE("a template's return type is not its name", "[culprit]") {
           "app::X::operator std::string<char>() const", "app::f(std::vector<int>) [clone .cold]",
           "decltype (std::declval<int>()) app::g<int>()"}) {
       CAPTURE(function);
-      CHECK(find_culprit({frame(function), frame("Cart::add")}) == 0);
+      CHECK(find_culprit({frame_in(function), frame_in("Cart::add")}) == 0);
     }
   }
 }
 
 TEST_CASE("in Rust the runtime's crates are passed over", "[culprit]") {
-  CHECK(find_culprit({frame("<tikv_jemallocator::Jemalloc as core::alloc::GlobalAlloc>::alloc"),
-                      frame("__rg_alloc"), frame("alloc::alloc::alloc"), frame("load")}) == 3);
-  CHECK(find_culprit({frame("__rust_alloc"), frame("alloc::alloc::alloc"),
-                      frame("<alloc::vec::Vec<T> as core::clone::Clone>::clone"),
-                      frame("core::ops::function::FnOnce::call_once"), frame("std::thread::spawn"),
-                      frame("hashbrown::raw::RawTable<T>::reserve"),
-                      frame("<shop::Cart as shop::Store>::add"), frame("shop::main")}) == 6);
+  CHECK(find_culprit({frame_in("<tikv_jemallocator::Jemalloc as core::alloc::GlobalAlloc>::alloc"),
+                      frame_in("__rg_alloc"), frame_in("alloc::alloc::alloc"), frame_in("load")}) ==
+        3);
+  CHECK(find_culprit({frame_in("__rust_alloc"), frame_in("alloc::alloc::alloc"),
+                      frame_in("<alloc::vec::Vec<T> as core::clone::Clone>::clone"),
+                      frame_in("core::ops::function::FnOnce::call_once"),
+                      frame_in("std::thread::spawn"),
+                      frame_in("hashbrown::raw::RawTable<T>::reserve"),
+                      frame_in("<shop::Cart as shop::Store>::add"), frame_in("shop::main")}) == 6);
 }
 
 TEST_CASE("when all is runtime, the innermost named frame is the culprit", "[culprit]") {
-  CHECK(find_culprit({frame("", kLibc), frame("qsort", kLibc), frame("fopen", kLibc)}) == 1);
-  CHECK(find_culprit({frame("", kLibc), frame("", kLibc)}) == 0);
+  CHECK(find_culprit({frame_in("", kLibc), frame_in("qsort", kLibc), frame_in("fopen", kLibc)}) ==
+        1);
+  CHECK(find_culprit({frame_in("", kLibc), frame_in("", kLibc)}) == 0);
 }
 
 TEST_CASE("a nameless frame of the application comes before a named one of the runtime",
           "[culprit]") {
-  CHECK(find_culprit({frame("strdup", kLibc), frame("", kApp), frame("start", kLibc)}) == 1);
+  CHECK(find_culprit({frame_in("strdup", kLibc), frame_in("", kApp), frame_in("start", kLibc)}) ==
+        1);
 }
 
 TEST_CASE("notes are never the culprit", "[culprit]") {
   CHECK(find_culprit({note("stack not recorded")}) == 0);
-  CHECK(find_culprit({note("cut off"), frame("strdup", kLibc), frame("load")}) == 2);
+  CHECK(find_culprit({note("cut off"), frame_in("strdup", kLibc), frame_in("load")}) == 2);
   CHECK(find_culprit({}) == 0);
 }
 
@@ -103,12 +110,12 @@ TEST_CASE("a runtime's file is known by its whole name", "[culprit]") {
         "/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1", "/lib/libjemalloc.so.2",
         "/lib/libtcmalloc_minimal.so.4", "[vdso]"}) {
     CAPTURE(module);
-    CHECK(find_culprit({frame("f", module), frame("load")}) == 1);
+    CHECK(find_culprit({frame_in("f", module), frame_in("load")}) == 1);
   }
   for (const std::string module : {"/opt/libcrypto.so.3", "/opt/libcurl.so.4", "/opt/libmagic.so.1",
                                    "/srv/libc/tool", "/opt/libstdc++helper.so"}) {
     CAPTURE(module);
-    CHECK(find_culprit({frame("f", module), frame("load")}) == 0);
+    CHECK(find_culprit({frame_in("f", module), frame_in("load")}) == 0);
   }
 }
 
@@ -117,50 +124,52 @@ TEST_CASE("an application's own code is no runtime, however it is called", "[cul
        {"core::SessionStore::remember(int)", "reallocate_rows", "malloc_stats_page", "callocator",
         "alloc::Pool::take(unsigned long) const", "strdup_all"}) {
     CAPTURE(function);
-    CHECK(find_culprit({frame(function), frame("serve"), frame("main")}) == 0);
+    CHECK(find_culprit({frame_in(function), frame_in("serve"), frame_in("main")}) == 0);
   }
-  Frame in_rust = frame("core::ops::function::FnOnce::call_once");
+  Frame in_rust = frame_in("core::ops::function::FnOnce::call_once");
   in_rust.file = "/rustc/9fc6b43126469e3858e2fe86cafb4f0fd5068869/library/core/src/ops/function.rs";
-  CHECK(find_culprit({in_rust, frame("shop::serve")}) == 1);
-  Frame in_shop = frame("core::remember");
+  CHECK(find_culprit({in_rust, frame_in("shop::serve")}) == 1);
+  Frame in_shop = frame_in("core::remember");
   in_shop.file = "/src/shop/core/session.c";
-  CHECK(find_culprit({in_shop, frame("serve")}) == 0);
+  CHECK(find_culprit({in_shop, frame_in("serve")}) == 0);
 }
 
 TEST_CASE("the application's own files come before the system's libraries", "[culprit]") {
   const std::string glib = "/usr/lib/x86_64-linux-gnu/libglib-2.0.so.0";
   const std::string curl = "/usr/lib64/libcurl.so.4";
-  CHECK(find_culprit({frame("g_slice_alloc", glib), frame("g_variant_new", glib),
-                      frame("make_reply"), frame("main")}) == 2);
-  CHECK(find_culprit({frame("g_slice_alloc", glib), frame("", kApp), frame("main", kApp)}) == 1);
-  CHECK(find_culprit({frame("ngx_http_cache", "/usr/lib/nginx/modules/ngx_cache.so"),
-                      frame("ngx_http_handler", "/usr/sbin/nginx")}) == 0);
+  CHECK(find_culprit({frame_in("g_slice_alloc", glib), frame_in("g_variant_new", glib),
+                      frame_in("make_reply"), frame_in("main")}) == 2);
+  CHECK(find_culprit(
+            {frame_in("g_slice_alloc", glib), frame_in("", kApp), frame_in("main", kApp)}) == 1);
+  CHECK(find_culprit({frame_in("ngx_http_cache", "/usr/lib/nginx/modules/ngx_cache.so"),
+                      frame_in("ngx_http_handler", "/usr/sbin/nginx")}) == 0);
   // Of a library alone that which was called, never the program's start.
-  CHECK(find_culprit({frame("open_buffer", curl), frame("curl_easy_perform", curl),
-                      frame("g_main_loop_run", glib), frame("main")}) == 1);
-  CHECK(find_culprit({frame("strdup", kLibc), frame("main")}) == 1);
-  CHECK(find_culprit({frame("malloc"), frame("main"), frame("libc_start_main_stage2")}) == 1);
+  CHECK(find_culprit({frame_in("open_buffer", curl), frame_in("curl_easy_perform", curl),
+                      frame_in("g_main_loop_run", glib), frame_in("main")}) == 1);
+  CHECK(find_culprit({frame_in("strdup", kLibc), frame_in("main")}) == 1);
+  CHECK(find_culprit({frame_in("malloc"), frame_in("main"), frame_in("libc_start_main_stage2")}) ==
+        1);
 }
 
 TEST_CASE("callers are the application's, each once, three at most", "[culprit]") {
-  const Frames frames{frame("malloc", kLibc), frame("add"),          frame("walk"),
-                      frame("walk"),          frame("qsort", kLibc), frame("sort_all"),
-                      frame("", kApp),        frame("serve"),        frame("main")};
+  const Frames frames{frame_in("malloc", kLibc), frame_in("add"),          frame_in("walk"),
+                      frame_in("walk"),          frame_in("qsort", kLibc), frame_in("sort_all"),
+                      frame_in("", kApp),        frame_in("serve"),        frame_in("main")};
   CHECK(find_callers(frames, 1) == std::vector<std::size_t>{2, 5, 7});
   CHECK(find_callers(frames, 7) == std::vector<std::size_t>{8});
-  CHECK(find_callers({frame("add"), frame("main"), frame("libc_start_main_stage2")}, 0) ==
+  CHECK(find_callers({frame_in("add"), frame_in("main"), frame_in("libc_start_main_stage2")}, 0) ==
         std::vector<std::size_t>{1});
   CHECK(find_callers(frames, 8).empty());
   CHECK(find_callers({}, 0).empty());
 }
 
 TEST_CASE("a frame is described as far as it is known", "[culprit]") {
-  Frame known = frame("Cart::add");
+  Frame known = frame_in("Cart::add");
   CHECK(describe_frame(known) == "Cart::add (shop)");
   known.offset = 0x1234;
   CHECK(describe_frame(known) == "Cart::add (shop)");
   CHECK(describe_place(known) == "Cart::add (shop)");
-  Frame start = frame("main");
+  Frame start = frame_in("main");
   start.offset = 0x1234;
   CHECK(describe_place(start) == "main (shop+0x1234)");
   known.file = "/src/shop/cart.cpp";
@@ -169,7 +178,7 @@ TEST_CASE("a frame is described as far as it is known", "[culprit]") {
   CHECK(describe_frame(known) == "Cart::add at cart.cpp:42");
   known.function.clear();
   CHECK(describe_frame(known) == "shop+0x1234");
-  CHECK(describe_frame(frame("", "[heap]")) == "[heap]");
+  CHECK(describe_frame(frame_in("", "[heap]")) == "[heap]");
   CHECK(describe_frame(Frame{}) == "[unknown]");
   CHECK(describe_frame(note("stack not recorded")) == "[stack not recorded]");
 }

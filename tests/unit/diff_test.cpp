@@ -27,7 +27,7 @@ SiteReport site(const std::string& function, std::uint64_t bytes, double growth,
   return made;
 }
 
-Report report_of(std::vector<SiteReport> sites) {
+Report report_with(std::vector<SiteReport> sites) {
   Report report = sample_report();
   report.sites = std::move(sites);
   return report;
@@ -42,12 +42,12 @@ const DiffRow& row_named(const Diff& diff, const std::string& function) {
 }
 
 TEST_CASE("stacks are matched by names, whatever lines and builds are", "[diff]") {
-  Report after = report_of({site("add", 900, 50, 12, "/opt/new/shop")});
+  Report after = report_with({site("add", 900, 50, 12, "/opt/new/shop")});
   Frame rebuilt = *after.sites[0].frames[0];
   rebuilt.build_id = "ffff";
   rebuilt.offset = 0x9999;
   after.sites[0].frames[0] = rebuilt;
-  const Diff diff = compare(report_of({site("add", 500, 20)}), "a", after, "b");
+  const Diff diff = compare(report_with({site("add", 500, 20)}), "a", after, "b");
   REQUIRE(diff.rows.size() == 1);
   CHECK(diff.rows[0].before->totals.outstanding_bytes() == 500);
   CHECK(diff.rows[0].after->totals.outstanding_bytes() == 900);
@@ -57,11 +57,11 @@ TEST_CASE("stacks are matched by names, whatever lines and builds are", "[diff]"
 }
 
 TEST_CASE("rows are new, gone, grown, shrunk or the same", "[diff]") {
-  const Diff diff = compare(report_of({site("gone", 1 << 20, 0), site("same", 1 << 20, 0),
-                                       site("grew", 1 << 20, 0), site("shrank", 1 << 20, 0)}),
+  const Diff diff = compare(report_with({site("gone", 1 << 20, 0), site("same", 1 << 20, 0),
+                                         site("grew", 1 << 20, 0), site("shrank", 1 << 20, 0)}),
                             "a",
-                            report_of({site("new", 1 << 20, 7), site("same", (1 << 20) + 100, 0),
-                                       site("grew", 2 << 20, 3), site("shrank", 1 << 10, 0)}),
+                            report_with({site("new", 1 << 20, 7), site("same", (1 << 20) + 100, 0),
+                                         site("grew", 2 << 20, 3), site("shrank", 1 << 10, 0)}),
                             "b");
   CHECK(row_named(diff, "gone").change == Change::gone);
   CHECK(row_named(diff, "same").change == Change::same);
@@ -76,12 +76,12 @@ TEST_CASE("rows are new, gone, grown, shrunk or the same", "[diff]") {
 
 TEST_CASE("runs of different lengths are compared by growth per minute", "[diff]") {
   const double rate = 1 << 20;
-  Report before = report_of({site("steady leak", 2 << 20, rate), site("faster", 2 << 20, rate),
-                             site("slower", 2 << 20, rate), site("gone", 1 << 20, rate)});
+  Report before = report_with({site("steady leak", 2 << 20, rate), site("faster", 2 << 20, rate),
+                               site("slower", 2 << 20, rate), site("gone", 1 << 20, rate)});
   before.duration_seconds = 120;
   Report after =
-      report_of({site("steady leak", 1 << 20, rate * 1.1), site("faster", 1 << 20, 2 * rate),
-                 site("slower", 1 << 20, rate / 2), site("new", 1 << 20, rate)});
+      report_with({site("steady leak", 1 << 20, rate * 1.1), site("faster", 1 << 20, 2 * rate),
+                   site("slower", 1 << 20, rate / 2), site("new", 1 << 20, rate)});
   after.duration_seconds = 60;
   const Diff diff = compare(before, "a", after, "b");
   CHECK(diff.by_rate);
@@ -104,7 +104,7 @@ TEST_CASE("workers with one stack are one row, kinds are not", "[diff]") {
   SiteReport mapped = site("add", 4096, 0);
   mapped.key.kind = LEAKBPF_KIND_MMAP;
   const Diff diff =
-      compare(report_of({site("add", 200, 4), other, mapped}), "a", report_of({}), "b");
+      compare(report_with({site("add", 200, 4), other, mapped}), "a", report_with({}), "b");
   REQUIRE(diff.rows.size() == 2);
   const auto& heap = diff.rows[diff.rows[0].kind == LEAKBPF_KIND_HEAP ? 0 : 1];
   CHECK(heap.before->totals.outstanding_bytes() == 500);
@@ -117,7 +117,7 @@ TEST_CASE("where containers explain the growth pools are not compared", "[diff]"
     SiteReport pool = site("ingest", 1 << 20, 5);
     pool.key.kind = LEAKBPF_KIND_PYTHON;
     pool.behind = behind;
-    return report_of({pool, site("render", 1 << 20, 5)});
+    return report_with({pool, site("render", 1 << 20, 5)});
   };
   CHECK(compare(with_pools(true), "a", with_pools(false), "b").rows.size() == 1);
   CHECK(compare(with_pools(false), "a", with_pools(false), "b").rows.size() == 2);
@@ -126,7 +126,7 @@ TEST_CASE("where containers explain the growth pools are not compared", "[diff]"
 TEST_CASE("what leaks as before is told", "[diff]") {
   SiteReport leak = site("ingest", 1 << 20, 5);
   leak.verdict.severity = Severity::medium;
-  const Report report = report_of({leak, site("steady", 1 << 20, 0)});
+  const Report report = report_with({leak, site("steady", 1 << 20, 0)});
   const std::string table = render_table(compare(report, "a", report, "b"), {}, 10);
   CHECK_THAT(table, ContainsSubstring("same"));
   CHECK_THAT(table, ContainsSubstring("ingest"));
@@ -141,11 +141,11 @@ TEST_CASE("a snapshot does not differ from itself", "[diff]") {
 }
 
 TEST_CASE("the table of a diff names both sides and each change", "[diff]") {
-  Report before = report_of({site("grew", 1 << 20, 0)});
+  Report before = report_with({site("grew", 1 << 20, 0)});
   before.losses[LEAKBPF_LOSS_LIVE_TABLE_FULL] = 12;
   const Diff diff =
       compare(before, "old.json",
-              report_of({site("grew", 3 << 20, 1 << 20), site("fresh", 1 << 20, 0)}), "new.json");
+              report_with({site("grew", 3 << 20, 1 << 20), site("fresh", 1 << 20, 0)}), "new.json");
   const std::string table = render_table(diff, {}, 20);
   CHECK_THAT(table, ContainsSubstring("before old.json"));
   CHECK_THAT(table, ContainsSubstring("after  new.json"));

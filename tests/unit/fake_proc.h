@@ -10,6 +10,8 @@
 
 namespace leakbpf {
 
+inline constexpr pid_t fake_pid = 4242;
+
 class FakeProc {
 public:
   /// Adds a process that can be traced: a 64-bit program, its own thread group.

@@ -23,6 +23,9 @@ inline FrameRef application_frame(const std::string& function, std::uint32_t lin
                false};
 }
 
+inline const FrameRef main_frame = application_frame("main", 7);
+inline const FrameRef serve_frame = application_frame("serve", 20);
+
 /// A target with a verdict.
 inline TargetReport flame_target(std::int32_t pid, const std::string& comm) {
   TargetReport target;

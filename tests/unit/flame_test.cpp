@@ -41,8 +41,6 @@ FrameRef frame_of(FrameKind kind, const std::string& function, const std::string
   return Frame{kind, function, module, "", std::nullopt, file, 3, false};
 }
 
-const FrameRef main_frame = application_frame("main", 7);
-const FrameRef serve_frame = application_frame("serve", 20);
 const FrameRef render_frame = application_frame("render", 30);
 
 TEST_CASE("stacks that begin alike share their boxes, the widest first", "[flame]") {

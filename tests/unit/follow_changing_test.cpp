@@ -11,7 +11,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-constexpr pid_t kPid = 4242;
 const std::string first = "1000-2000 r-xp 0 08:02 99 /a\n";
 const std::string second = "5000-6000 r-xp 0 08:02 99 /b\n";
 
@@ -19,12 +18,12 @@ struct Followed {
   FakeProc proc;
   int calls = 0;
   Followed() {
-    proc.add_process(kPid);
-    proc.write(kPid, "maps", first);
+    proc.add_process(fake_pid);
+    proc.write(fake_pid, "maps", first);
   }
   /// `meanwhile` is what happens to the process in each try, of which the last `fails`.
   Result<void> follow(const std::function<void()>& meanwhile, int succeeds_at = 0) {
-    return follow_changing(proc.fs(), kPid, [&]() -> Result<void> {
+    return follow_changing(proc.fs(), fake_pid, [&]() -> Result<void> {
       calls++;
       meanwhile();
       if (calls == succeeds_at)
@@ -45,14 +44,14 @@ TEST_CASE("what fails for a process that holds still fails for good", "[follow_c
 
 TEST_CASE("a process that ran another program is tried again", "[follow_changing]") {
   Followed process;
-  CHECK(process.follow([&] { process.proc.write(kPid, "maps", second); }, 2));
+  CHECK(process.follow([&] { process.proc.write(fake_pid, "maps", second); }, 2));
   CHECK(process.calls == 2);
 }
 
 TEST_CASE("one that changes without an end is given up", "[follow_changing]") {
   Followed process;
-  const auto followed =
-      process.follow([&] { process.proc.write(kPid, "maps", process.calls % 2 ? second : first); });
+  const auto followed = process.follow(
+      [&] { process.proc.write(fake_pid, "maps", process.calls % 2 ? second : first); });
   REQUIRE_FALSE(followed);
   CHECK(followed.error().message == "cannot open /a");
   CHECK(process.calls == 5);
@@ -72,18 +71,20 @@ TEST_CASE("a process that ended meanwhile is no target", "[follow_changing]") {
   }
   SECTION("it is a zombie") {
     ended([&] {
-      process.proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 1));
+      process.proc.write(fake_pid, "stat",
+                         FakeProc::stat_line(fake_pid, "worker", 'Z', "4194560", 1));
     });
   }
   SECTION("it has lost its memory") {
-    ended([&] { process.proc.write(kPid, "maps", ""); });
+    ended([&] { process.proc.write(fake_pid, "maps", ""); });
   }
 }
 
 TEST_CASE("a process that cannot be looked at has not ended for that", "[follow_changing]") {
   Followed process;
-  std::filesystem::remove(process.proc.path(kPid, "stat"));
-  std::filesystem::create_directories(process.proc.path(kPid, "stat")); // reading a folder fails
+  std::filesystem::remove(process.proc.path(fake_pid, "stat"));
+  std::filesystem::create_directories(
+      process.proc.path(fake_pid, "stat")); // reading a folder fails
   const auto followed = process.follow([] {});
   REQUIRE_FALSE(followed);
   CHECK(followed.error().message == "cannot open /a");
@@ -91,7 +92,7 @@ TEST_CASE("a process that cannot be looked at has not ended for that", "[follow_
 
 TEST_CASE("a process whose main thread has ended is none that has", "[follow_changing]") {
   Followed process;
-  process.proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 3));
+  process.proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "worker", 'Z', "4194560", 3));
   const auto followed = process.follow([] {});
   REQUIRE_FALSE(followed);
   CHECK(followed.error().message == "cannot open /a");

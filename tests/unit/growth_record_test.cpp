@@ -67,7 +67,7 @@ TEST_CASE("a series for a plot has a value for each time", "[growth]") {
   CHECK(record.site_series({2, LEAKBPF_KIND_HEAP, 7}).empty());
 }
 
-const SiteKey held{1, LEAKBPF_KIND_PYTHON, 7};
+const SiteKey held_site{1, LEAKBPF_KIND_PYTHON, 7};
 
 /// 3,000 bytes a second that Python's objects take, looked at each `every` seconds of 60.
 GrowthRecord record_of_python(int every) {
@@ -77,7 +77,7 @@ GrowthRecord record_of_python(int every) {
     record.begin_sample(t);
     if (t % every == 0) {
       const auto n = static_cast<std::uint64_t>(t);
-      record.put_site_after_gap(held, {3000 * n, n, 0, 0});
+      record.put_site_after_gap(held_site, {3000 * n, n, 0, 0});
       looks++;
     }
     record.put_target(1, TargetSeries::looks, static_cast<double>(looks));
@@ -86,16 +86,16 @@ GrowthRecord record_of_python(int every) {
 }
 
 Trend trend_of_python(int every) {
-  return record_of_python(every).site_trend(held, 0).value();
+  return record_of_python(every).site_trend(held_site, 0).value();
 }
 
 TEST_CASE("sites of a target that has ended keep their growth until it is forgotten", "[growth]") {
   GrowthRecord record = record_of_python(3);
   record.forget_memory(1);
-  REQUIRE(record.site_trend(held, 0));
-  CHECK(record.site_trend(held, 0)->shape == TrendShape::growing);
-  record.forget(1, std::array{held});
-  CHECK_FALSE(record.site_trend(held, 0));
+  REQUIRE(record.site_trend(held_site, 0));
+  CHECK(record.site_trend(held_site, 0)->shape == TrendShape::growing);
+  record.forget(1, std::array{held_site});
+  CHECK_FALSE(record.site_trend(held_site, 0));
 }
 
 TEST_CASE("what is looked at now and then grows evenly, if there were looks enough to tell",

@@ -3,6 +3,7 @@
 #include "base/gzip.h"
 #include "core/diff.h"
 #include "full_report.h"
+#include "megabyte.h"
 #include "pprof_profile.h"
 #include "render/diff_json.h"
 #include "render/diff_table.h"
@@ -21,8 +22,6 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 using Json = nlohmann::json;
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 HeldReport held(const std::string& path, std::uint64_t bytes, double megabytes_per_minute) {
   HeldReport row;

@@ -4,6 +4,7 @@
 #include "core/ranking.h"
 #include "core/suppress.h"
 #include "full_report.h"
+#include "megabyte.h"
 #include "render/held_text.h"
 #include "render/html.h"
 #include "render/table.h"
@@ -19,8 +20,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 HeldReport seen() {
   HeldReport row;

@@ -15,9 +15,6 @@
 namespace leakbpf {
 namespace {
 
-const FrameRef main_frame = application_frame("main", 7);
-const FrameRef serve_frame = application_frame("serve", 20);
-
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -142,7 +139,7 @@ TEST_CASE("a row of several processes says of how many", "[html]") {
 }
 
 /// A report that says `text` wherever text can be said.
-Report report_of(const std::string& text) {
+Report page_report(const std::string& text) {
   const Frame frame{FrameKind::native, text, text, "", std::nullopt, text, 3, false};
   Report report = flame_report(
       {flame_site(64, {frame, Frame{FrameKind::note, text, "", "", std::nullopt, "", 0, false}})});
@@ -164,7 +161,7 @@ Report report_of(const std::string& text) {
 
 /// The same for a diff.
 Diff diff_of(const std::string& text) {
-  const Report report = report_of(text);
+  const Report report = page_report(text);
   Diff diff = flame_diff({diff_row(16, 64, {report.sites[0].frames[0]})});
   diff.rows[0].source = diff.version = text;
   for (DiffSide* side : {&diff.before, &diff.after}) {
@@ -184,11 +181,11 @@ void check_harmless(const std::string& page, const std::string& plain) {
 }
 
 TEST_CASE("hostile text cannot leave its place in the page", "[html]") {
-  const std::string plain = render_html(report_of("x"));
+  const std::string plain = render_html(page_report("x"));
   const std::string plain_diff = render_html(diff_of("x"));
   for (const std::string& text : hostile_texts()) {
     CAPTURE(text);
-    const std::string page = render_html(report_of(text));
+    const std::string page = render_html(page_report(text));
     check_harmless(page, plain);
     CHECK(data_of(page)["rows"][0]["source"] == clean_text(text));
     const std::string diff = render_html(diff_of(text));
@@ -198,7 +195,7 @@ TEST_CASE("hostile text cannot leave its place in the page", "[html]") {
 }
 
 TEST_CASE("the page loads nothing", "[html]") {
-  for (const std::string& page : {render_html(report_of("x")), render_html(diff_of("x"))}) {
+  for (const std::string& page : {render_html(page_report("x")), render_html(diff_of("x"))}) {
     CHECK(count_of(page, " src=") == 0);
     CHECK(count_of(page, " href=") == 1);
     CHECK(contains(page, "<link rel=\"icon\" href=\"data:,\">"));

@@ -12,7 +12,6 @@
 namespace leakbpf {
 namespace {
 
-constexpr pid_t kPid = 4242;
 constexpr std::uint64_t MiB = 1024 * 1024;
 
 /// A machine with 16000 MiB of RAM of which 9000 MiB are available, one process and its cgroups.
@@ -22,12 +21,12 @@ struct FakeMachine {
                                    "MemAvailable:    9216000 kB\n");
     write_text(folder / "mountinfo", "");
     set_address_space("unlimited");
-    proc.write(kPid, "status", "VmSize:\t  307200 kB\nVmRSS:\t    1024 kB\nThreads:\t1\n");
-    proc.write(kPid, "cgroup", "0::/\n");
+    proc.write(fake_pid, "status", "VmSize:\t  307200 kB\nVmRSS:\t    1024 kB\nThreads:\t1\n");
+    proc.write(fake_pid, "cgroup", "0::/\n");
   }
 
   void set_address_space(const std::string& soft) const {
-    proc.write(kPid, "limits",
+    proc.write(fake_pid, "limits",
                "Limit                     Soft Limit           Hard Limit           Units     \n"
                "Max data size             1000                 unlimited            bytes     \n"
                "Max address space         " +
@@ -68,11 +67,11 @@ struct FakeMachine {
   }
   [[nodiscard]] std::optional<LimitState> read() const {
     const ProcFs fs = proc.fs();
-    return MemoryLimits(fs, {folder / "mountinfo", folder / "meminfo"}).read(kPid);
+    return MemoryLimits(fs, {folder / "mountinfo", folder / "meminfo"}).read(fake_pid);
   }
   [[nodiscard]] std::optional<std::uint64_t> usage() const {
     const ProcFs fs = proc.fs();
-    return MemoryLimits(fs, {folder / "mountinfo", folder / "meminfo"}).cgroup_usage(kPid);
+    return MemoryLimits(fs, {folder / "mountinfo", folder / "meminfo"}).cgroup_usage(fake_pid);
   }
 
   static constexpr std::uint64_t v1_none = 9223372036854771712U; ///< with pages of 4 KiB
@@ -85,7 +84,7 @@ const LimitState ram{{16000 * MiB, "RAM"}, 7000 * MiB, 9000 * MiB};
 TEST_CASE("without any limit RAM is the limit", "[memory_limit]") {
   const FakeMachine machine;
   CHECK(machine.read() == ram);
-  std::filesystem::remove(machine.proc.path(kPid, "cgroup")); // a kernel without cgroups
+  std::filesystem::remove(machine.proc.path(fake_pid, "cgroup")); // a kernel without cgroups
   CHECK(machine.read() == ram);
   std::filesystem::remove(machine.folder / "mountinfo");
   CHECK(machine.read() == ram);
@@ -103,7 +102,7 @@ TEST_CASE("RLIMIT_AS above RAM binds only when less is left of it", "[memory_lim
   const FakeMachine machine;
   machine.set_address_space(std::to_string(20000 * MiB));
   CHECK(machine.read() == ram);
-  machine.proc.write(kPid, "status", "VmSize:\t  20479000 kB\nVmRSS:\t    1024 kB\n");
+  machine.proc.write(fake_pid, "status", "VmSize:\t  20479000 kB\nVmRSS:\t    1024 kB\n");
   const auto state = machine.read();
   REQUIRE(state);
   CHECK(state->limit.source == "RLIMIT_AS");
@@ -114,7 +113,7 @@ TEST_CASE("a cgroup limit goes before RLIMIT_AS", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
   machine.set_address_space(std::to_string(400 * MiB));
-  machine.proc.write(kPid, "cgroup", "0::/system.slice/shop.service\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/system.slice/shop.service\n");
   machine.add_v2("/system.slice/shop.service", std::to_string(600 * MiB), 500 * MiB, 60 * MiB);
   CHECK(machine.read() ==
         LimitState{{600 * MiB, "cgroup /system.slice/shop.service"}, 440 * MiB, 160 * MiB});
@@ -123,7 +122,7 @@ TEST_CASE("a cgroup limit goes before RLIMIT_AS", "[memory_limit]") {
 TEST_CASE("v2: the smallest limit on the way out binds", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
-  machine.proc.write(kPid, "cgroup", "0::/pods/one/app\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/pods/one/app\n");
   machine.add_v2("/pods", std::to_string(800 * MiB), 700 * MiB, 0);
   machine.add_v2("/pods/one", std::to_string(300 * MiB), 200 * MiB, 50 * MiB);
   machine.add_v2("/pods/one/app", "max", 100 * MiB, 0);
@@ -145,7 +144,7 @@ TEST_CASE("v2: the smallest limit on the way out binds", "[memory_limit]") {
   }
   SECTION("the group was removed") {
     std::filesystem::remove_all(machine.folder / "cgroup/pods/one");
-    machine.proc.write(kPid, "cgroup", "0::/pods/one/app (deleted)\n");
+    machine.proc.write(fake_pid, "cgroup", "0::/pods/one/app (deleted)\n");
     CHECK(machine.read() == LimitState{{800 * MiB, "cgroup /pods"}, 700 * MiB, 100 * MiB});
     CHECK_FALSE(machine.usage());
   }
@@ -158,7 +157,7 @@ TEST_CASE("v2: the smallest limit on the way out binds", "[memory_limit]") {
 TEST_CASE("a cgroup limit above RAM is none", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
-  machine.proc.write(kPid, "cgroup", "0::/big\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/big\n");
   machine.add_v2("/big", std::to_string(16000 * MiB + 4096), 5 * MiB, 0);
   CHECK(machine.read() == ram);
   machine.add_v2("/big", std::to_string(16000 * MiB), 5 * MiB, 0);
@@ -168,7 +167,7 @@ TEST_CASE("a cgroup limit above RAM is none", "[memory_limit]") {
 TEST_CASE("inactive file pages can be more than the charge read before", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
-  machine.proc.write(kPid, "cgroup", "0::/a\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/a\n");
   machine.add_v2("/a", std::to_string(10 * MiB), 5 * MiB, 6 * MiB);
   CHECK(machine.read() == LimitState{{10 * MiB, "cgroup /a"}, 0, 10 * MiB});
 }
@@ -176,7 +175,7 @@ TEST_CASE("inactive file pages can be more than the charge read before", "[memor
 TEST_CASE("v1: limits, usage and inactive pages have other names", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v1();
-  machine.proc.write(kPid, "cgroup", "5:cpu:/x\n4:memory:/docker/abc\n0::/elsewhere\n");
+  machine.proc.write(fake_pid, "cgroup", "5:cpu:/x\n4:memory:/docker/abc\n0::/elsewhere\n");
   machine.add_v1("", FakeMachine::v1_none, 6000 * MiB, 1000 * MiB);
   machine.add_v1("/docker", 500 * MiB, 450 * MiB, 10 * MiB);
   machine.add_v1("/docker/abc", 200 * MiB, 150 * MiB, 30 * MiB);
@@ -191,7 +190,7 @@ TEST_CASE("v1: limits, usage and inactive pages have other names", "[memory_limi
     machine.add_v1("/docker/abc", FakeMachine::v1_none, 150 * MiB, 30 * MiB);
     machine.write_group("/docker", "memory.use_hierarchy", "0");
     CHECK(machine.read() == ram);
-    machine.proc.write(kPid, "cgroup", "4:memory:/docker\n"); // but its own processes it does
+    machine.proc.write(fake_pid, "cgroup", "4:memory:/docker\n"); // but its own processes it does
     CHECK(machine.read()->limit.source == "cgroup /docker");
   }
 }
@@ -199,7 +198,7 @@ TEST_CASE("v1: limits, usage and inactive pages have other names", "[memory_limi
 TEST_CASE("v1: the largest number of pages is no limit", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v1();
-  machine.proc.write(kPid, "cgroup", "4:memory:/a\n");
+  machine.proc.write(fake_pid, "cgroup", "4:memory:/a\n");
   // Pages of 4 and 64 KiB, old kernels' counters.
   const std::uint64_t none = GENERATE(9223372036854771712U, 9223372036854710272U,
                                       9223372036854775807U, 18446744073709551615U);
@@ -213,7 +212,7 @@ TEST_CASE("v1: the largest number of pages is no limit", "[memory_limit]") {
 TEST_CASE("v1: a limit further out than what is mounted binds", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v1("/docker/abc");
-  machine.proc.write(kPid, "cgroup", "4:memory:/docker/abc/worker\n");
+  machine.proc.write(fake_pid, "cgroup", "4:memory:/docker/abc/worker\n");
   machine.add_v1("", FakeMachine::v1_none, 90 * MiB, 30 * MiB, 100 * MiB);
   machine.add_v1("/worker", FakeMachine::v1_none, 50 * MiB, 0, 100 * MiB);
   CHECK(machine.read() == LimitState{{100 * MiB, "cgroup /docker/abc"}, 60 * MiB, 40 * MiB});
@@ -222,11 +221,11 @@ TEST_CASE("v1: a limit further out than what is mounted binds", "[memory_limit]"
 TEST_CASE("v2: only a part of the hierarchy is mounted", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2("/docker/abc");
-  machine.proc.write(kPid, "cgroup", "0::/docker/abc\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/docker/abc\n");
   machine.add_v2("", std::to_string(100 * MiB), 90 * MiB, 30 * MiB);
   CHECK(machine.read() == LimitState{{100 * MiB, "cgroup /docker/abc"}, 60 * MiB, 40 * MiB});
   CHECK(machine.usage() == 90 * MiB);
-  machine.proc.write(kPid, "cgroup", "0::/docker/other\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/docker/other\n");
   CHECK(machine.read() == ram);
   CHECK_FALSE(machine.usage());
 }
@@ -235,7 +234,7 @@ TEST_CASE("a group of another namespace falls through to the next kind", "[memor
   const FakeMachine machine;
   machine.mount_v2();
   machine.add_v2("/a", std::to_string(100 * MiB), 90 * MiB, 30 * MiB);
-  machine.proc.write(kPid, "cgroup", "0::/../cgroup/a\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/../cgroup/a\n");
   CHECK(machine.read() == ram);
   CHECK_FALSE(machine.usage());
   machine.set_address_space(std::to_string(500 * MiB));
@@ -245,7 +244,7 @@ TEST_CASE("a group of another namespace falls through to the next kind", "[memor
 TEST_CASE("a group without the controller is charged to the next one out", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
-  machine.proc.write(kPid, "cgroup", "0::/session/app/tab\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/session/app/tab\n");
   machine.write_group("/session/app/tab", "cgroup.procs", "4242");
   machine.write_group("/session/app", "cgroup.procs", "");
   CHECK_FALSE(machine.usage()); // all the way to the root, which has no account
@@ -255,9 +254,9 @@ TEST_CASE("a group without the controller is charged to the next one out", "[mem
 
 TEST_CASE("a process that is gone has no limit", "[memory_limit]") {
   const FakeMachine machine;
-  machine.proc.write(kPid, "limits", ""); // ended while it was read
+  machine.proc.write(fake_pid, "limits", ""); // ended while it was read
   CHECK_FALSE(machine.read());
-  std::filesystem::remove_all(machine.proc.folder / std::to_string(kPid));
+  std::filesystem::remove_all(machine.proc.folder / std::to_string(fake_pid));
   CHECK_FALSE(machine.read());
   CHECK_FALSE(machine.usage());
 }
@@ -265,7 +264,7 @@ TEST_CASE("a process that is gone has no limit", "[memory_limit]") {
 TEST_CASE("a process that has no memory any more has no RLIMIT_AS", "[memory_limit]") {
   const FakeMachine machine;
   machine.set_address_space(std::to_string(500 * MiB));
-  machine.proc.write(kPid, "status", "State:\tZ (zombie)\n");
+  machine.proc.write(fake_pid, "status", "State:\tZ (zombie)\n");
   CHECK(machine.read() == ram);
 }
 
@@ -280,19 +279,19 @@ TEST_CASE("RAM that is not known is no limit", "[memory_limit]") {
 TEST_CASE("limits are read anew each time, within a sample once", "[memory_limit]") {
   const FakeMachine machine;
   machine.mount_v2();
-  machine.proc.write(kPid, "cgroup", "0::/a\n");
+  machine.proc.write(fake_pid, "cgroup", "0::/a\n");
   machine.add_v2("/a", std::to_string(100 * MiB), 40 * MiB, 0);
   const ProcFs fs = machine.proc.fs();
   const MemoryLimits limits(fs, {machine.folder / "mountinfo", machine.folder / "meminfo"});
   MemoryLimitSample sample(limits);
-  CHECK(sample.read(kPid)->limit.bytes == 100 * MiB);
-  CHECK(sample.cgroup_usage(kPid) == 40 * MiB);
+  CHECK(sample.read(fake_pid)->limit.bytes == 100 * MiB);
+  CHECK(sample.cgroup_usage(fake_pid) == 40 * MiB);
   machine.add_v2("/a", std::to_string(200 * MiB), 50 * MiB, 0);
-  CHECK(sample.read(kPid) == LimitState{{100 * MiB, "cgroup /a"}, 40 * MiB, 60 * MiB});
-  CHECK(sample.cgroup_usage(kPid) == 40 * MiB);
-  CHECK(limits.read(kPid) == LimitState{{200 * MiB, "cgroup /a"}, 50 * MiB, 150 * MiB});
-  CHECK(limits.cgroup_usage(kPid) == 50 * MiB);
-  CHECK(MemoryLimitSample(limits).read(kPid)->used == 50 * MiB);
+  CHECK(sample.read(fake_pid) == LimitState{{100 * MiB, "cgroup /a"}, 40 * MiB, 60 * MiB});
+  CHECK(sample.cgroup_usage(fake_pid) == 40 * MiB);
+  CHECK(limits.read(fake_pid) == LimitState{{200 * MiB, "cgroup /a"}, 50 * MiB, 150 * MiB});
+  CHECK(limits.cgroup_usage(fake_pid) == 50 * MiB);
+  CHECK(MemoryLimitSample(limits).read(fake_pid)->used == 50 * MiB);
 }
 
 TEST_CASE("this very process has a limit", "[memory_limit]") {

@@ -13,7 +13,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-constexpr pid_t kPid = 4242;
 
 const std::string living = "Name:\tworker\n"
                            "Groups:\t4 24 27 \n"
@@ -31,8 +30,8 @@ const std::string zombie = "Name:\tworker\nState:\tZ (zombie)\nThreads:\t1\n";
 
 TEST_CASE("memory is counted by kind, in bytes", "[memory_usage]") {
   FakeProc proc;
-  proc.write(kPid, "status", living);
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  proc.write(fake_pid, "status", living);
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE(usage);
   const MemoryUsage expected{.rss = 1624 * 1024,
                              .anonymous = 112 * 1024,
@@ -47,8 +46,9 @@ TEST_CASE("memory is counted by kind, in bytes", "[memory_usage]") {
 TEST_CASE("a process's name is not taken for a field", "[memory_usage]") {
   FakeProc proc;
   // The kernel writes the line end in a name as "\n", two characters.
-  proc.write(kPid, "status", "Name:\tx\\nVmRSS:\t7 kB\n" + living.substr(living.find("Groups")));
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  proc.write(fake_pid, "status",
+             "Name:\tx\\nVmRSS:\t7 kB\n" + living.substr(living.find("Groups")));
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE(usage);
   CHECK(usage->rss == 1624 * 1024);
 }
@@ -58,8 +58,8 @@ TEST_CASE("a machine without swap has none in use", "[memory_usage]") {
   std::string status = living;
   const std::size_t swap = status.find("VmSwap");
   status.erase(swap, status.find('\n', swap) + 1 - swap);
-  proc.write(kPid, "status", status);
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  proc.write(fake_pid, "status", status);
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE(usage);
   CHECK(usage->swap == 0);
   CHECK(usage->threads == 17);
@@ -67,8 +67,8 @@ TEST_CASE("a machine without swap has none in use", "[memory_usage]") {
 
 TEST_CASE("a process without memory is no target", "[memory_usage]") {
   FakeProc proc;
-  proc.write(kPid, "status", zombie);
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  proc.write(fake_pid, "status", zombie);
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE_FALSE(usage);
   CHECK(usage.error().code == ExitCode::no_target);
   CHECK_THAT(usage.error().message, ContainsSubstring("4242 has no memory"));
@@ -76,7 +76,7 @@ TEST_CASE("a process without memory is no target", "[memory_usage]") {
 
 TEST_CASE("a process that is gone is no target", "[memory_usage]") {
   const FakeProc proc;
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE_FALSE(usage);
   CHECK(usage.error().code == ExitCode::no_target);
   CHECK_THAT(usage.error().message, ContainsSubstring("no process with PID 4242"));
@@ -84,12 +84,12 @@ TEST_CASE("a process that is gone is no target", "[memory_usage]") {
 
 TEST_CASE("a process outlives its main thread", "[memory_usage]") {
   FakeProc proc;
-  proc.write(kPid, "status", zombie);
+  proc.write(fake_pid, "status", zombie);
   for (const std::string thread : {"4242", "4243", "4244"}) {
-    std::filesystem::create_directories(proc.path(kPid, "task/" + thread));
-    proc.write(kPid, "task/" + thread + "/status", thread == "4244" ? living : zombie);
+    std::filesystem::create_directories(proc.path(fake_pid, "task/" + thread));
+    proc.write(fake_pid, "task/" + thread + "/status", thread == "4244" ? living : zombie);
   }
-  const auto usage = read_memory_usage(proc.fs(), kPid);
+  const auto usage = read_memory_usage(proc.fs(), fake_pid);
   REQUIRE(usage);
   CHECK(usage->rss == 1624 * 1024);
   CHECK(usage->threads == 17);

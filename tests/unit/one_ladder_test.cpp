@@ -7,7 +7,7 @@ using namespace leakbpf;
 
 namespace {
 
-Report report_of(std::vector<std::optional<Severity>> targets) {
+Report ladder_report(std::vector<std::optional<Severity>> targets) {
   Report report;
   for (const auto& severity : targets)
     report.targets.emplace_back().verdict.severity = severity;
@@ -25,7 +25,7 @@ SiteReport row(std::size_t target, std::optional<Severity> severity, std::size_t
 } // namespace
 
 TEST_CASE("no row is worse than its process, and says so", "[ladder]") {
-  Report report = report_of({Severity::low, Severity::critical});
+  Report report = ladder_report({Severity::low, Severity::critical});
   report.sites = {row(0, Severity::critical), row(1, Severity::critical), row(0, Severity::low),
                   row(0, std::nullopt), row(0, Severity::critical, 2)};
   report.held.emplace_back().verdict.severity = Severity::high;
@@ -43,7 +43,7 @@ TEST_CASE("no row is worse than its process, and says so", "[ladder]") {
 }
 
 TEST_CASE("a process that is not judged grades nothing", "[ladder]") {
-  Report report = report_of({std::nullopt});
+  Report report = ladder_report({std::nullopt});
   report.sites = {row(0, Severity::high)};
   grade_by_targets(report);
   CHECK(report.sites[0].verdict == Verdict{Severity::high, {}});

@@ -15,7 +15,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-constexpr pid_t kPid = 4242;
 
 /// Acts as a user without rights for a while, where that is possible.
 class AsNobody {
@@ -88,9 +87,9 @@ TEST_CASE("damaged lines are left out", "[proc_fs]") {
 TEST_CASE("mappings come from the process's own file", "[proc_fs]") {
   FakeProc proc;
   proc.write(
-      kPid, "maps",
+      fake_pid, "maps",
       "1000-2000 r-xp 0 08:02 99 /a\n2000-3000 rw-p 0 08:02 99 /a\n4000-5000 rw-p 0 0:0 0\n");
-  const auto mappings = proc.fs().mappings(kPid);
+  const auto mappings = proc.fs().mappings(fake_pid);
   REQUIRE(mappings);
   CHECK(mappings->size() == 3);
 }
@@ -99,8 +98,8 @@ TEST_CASE("the fields of stat follow its last parenthesis", "[proc_fs]") {
   FakeProc proc;
   for (const std::string comm : {"worker", "comm (with) parens", ") R 1 2 (", "", "a\nb"}) {
     CAPTURE(comm);
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, comm));
-    const auto stat = proc.fs().stat(kPid);
+    proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, comm));
+    const auto stat = proc.fs().stat(fake_pid);
     REQUIRE(stat);
     CHECK(stat->comm == comm);
     CHECK(stat->state == 'S');
@@ -117,8 +116,8 @@ TEST_CASE("the fields of stat follow its last parenthesis", "[proc_fs]") {
 
 TEST_CASE("a kernel thread says so", "[proc_fs]") {
   FakeProc proc;
-  proc.write(kPid, "stat", FakeProc::stat_line(kPid, "kworker/0:1", 'I', "69238880"));
-  CHECK(proc.fs().stat(kPid)->kernel_thread);
+  proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "kworker/0:1", 'I', "69238880"));
+  CHECK(proc.fs().stat(fake_pid)->kernel_thread);
 }
 
 TEST_CASE("a damaged stat is an error", "[proc_fs]") {
@@ -126,8 +125,8 @@ TEST_CASE("a damaged stat is an error", "[proc_fs]") {
   for (const std::string text :
        {"", "4242", "4242 (worker", "4242 )worker(", "4242 (worker) S 1"}) {
     CAPTURE(text);
-    proc.write(kPid, "stat", text);
-    const auto stat = proc.fs().stat(kPid);
+    proc.write(fake_pid, "stat", text);
+    const auto stat = proc.fs().stat(fake_pid);
     REQUIRE_FALSE(stat);
     CHECK(stat.error().code == ExitCode::no_target);
   }
@@ -135,30 +134,30 @@ TEST_CASE("a damaged stat is an error", "[proc_fs]") {
 
 TEST_CASE("a missing process is no target", "[proc_fs]") {
   const FakeProc proc;
-  const auto stat = proc.fs().stat(kPid);
+  const auto stat = proc.fs().stat(fake_pid);
   REQUIRE_FALSE(stat);
   CHECK(stat.error().code == ExitCode::no_target);
   CHECK_THAT(stat.error().message, ContainsSubstring("no process with PID 4242"));
-  CHECK_FALSE(proc.fs().mappings(kPid));
-  CHECK_FALSE(proc.fs().resident_bytes(kPid));
+  CHECK_FALSE(proc.fs().mappings(fake_pid));
+  CHECK_FALSE(proc.fs().resident_bytes(fake_pid));
 }
 
 TEST_CASE("an empty file is no error", "[proc_fs]") {
   FakeProc proc;
-  proc.write(kPid, "maps", "");
-  const auto text = proc.fs().read(kPid, "maps");
+  proc.write(fake_pid, "maps", "");
+  const auto text = proc.fs().read(fake_pid, "maps");
   REQUIRE(text);
   CHECK(text->empty());
 }
 
 TEST_CASE("a file that may not be read is no missing process", "[proc_fs]") {
   FakeProc proc;
-  proc.write(kPid, "maps", "1000-2000 r-xp 0 08:02 99 /a\n");
-  REQUIRE(chmod(proc.path(kPid, "maps").c_str(), 0) == 0);
+  proc.write(fake_pid, "maps", "1000-2000 r-xp 0 08:02 99 /a\n");
+  REQUIRE(chmod(proc.path(fake_pid, "maps").c_str(), 0) == 0);
   const AsNobody nobody;
   if (!nobody)
     SKIP("cannot become a user without rights");
-  const auto text = proc.fs().read(kPid, "maps");
+  const auto text = proc.fs().read(fake_pid, "maps");
   REQUIRE_FALSE(text);
   CHECK(text.error().code == ExitCode::cannot_trace);
   CHECK_THAT(text.error().message, ContainsSubstring("Permission denied"));
@@ -167,8 +166,8 @@ TEST_CASE("a file that may not be read is no missing process", "[proc_fs]") {
 
 TEST_CASE("a file that cannot be read does not mean that its process has ended", "[proc_fs]") {
   const FakeProc proc;
-  std::filesystem::create_directories(proc.path(kPid, "stat")); // reading a folder fails
-  const auto stat = proc.fs().stat(kPid);
+  std::filesystem::create_directories(proc.path(fake_pid, "stat")); // reading a folder fails
+  const auto stat = proc.fs().stat(fake_pid);
   REQUIRE_FALSE(stat);
   CHECK(stat.error().code == ExitCode::cannot_trace);
   CHECK_THAT(stat.error().message, ContainsSubstring("stat: Is a directory"));
@@ -176,28 +175,28 @@ TEST_CASE("a file that cannot be read does not mean that its process has ended",
 
 TEST_CASE("resident memory is counted in pages", "[proc_fs]") {
   FakeProc proc;
-  proc.write(kPid, "statm", "5000 321 100 1 0 400 0\n");
-  const auto bytes = proc.fs().resident_bytes(kPid);
+  proc.write(fake_pid, "statm", "5000 321 100 1 0 400 0\n");
+  const auto bytes = proc.fs().resident_bytes(fake_pid);
   REQUIRE(bytes);
   CHECK(*bytes == 321 * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
 }
 
 TEST_CASE("a command line has its arguments joined by blanks", "[proc_fs]") {
   FakeProc proc;
-  CHECK(proc.fs().command_line(kPid).empty());
-  proc.add_process(kPid);
-  CHECK(proc.fs().command_line(kPid) == "/usr/bin/worker --jobs 4");
-  proc.write(kPid, "cmdline", "");
-  CHECK(proc.fs().command_line(kPid).empty());
-  proc.write(kPid, "cmdline", "worker: set its own title");
-  CHECK(proc.fs().command_line(kPid) == "worker: set its own title");
+  CHECK(proc.fs().command_line(fake_pid).empty());
+  proc.add_process(fake_pid);
+  CHECK(proc.fs().command_line(fake_pid) == "/usr/bin/worker --jobs 4");
+  proc.write(fake_pid, "cmdline", "");
+  CHECK(proc.fs().command_line(fake_pid).empty());
+  proc.write(fake_pid, "cmdline", "worker: set its own title");
+  CHECK(proc.fs().command_line(fake_pid) == "worker: set its own title");
 }
 
 TEST_CASE("arguments may hold blanks", "[proc_fs]") {
   FakeProc proc;
-  CHECK(proc.fs().arguments(kPid).empty());
-  proc.write(kPid, "cmdline", std::string("sh\0-c\0a b\0\0c\0", 13));
-  CHECK(proc.fs().arguments(kPid) == std::vector<std::string>{"sh", "-c", "a b", "", "c"});
+  CHECK(proc.fs().arguments(fake_pid).empty());
+  proc.write(fake_pid, "cmdline", std::string("sh\0-c\0a b\0\0c\0", 13));
+  CHECK(proc.fs().arguments(fake_pid) == std::vector<std::string>{"sh", "-c", "a b", "", "c"});
 }
 
 TEST_CASE("processes are the folders with a number", "[proc_fs]") {
@@ -221,17 +220,17 @@ TEST_CASE("this program knows itself in /proc", "[proc_fs]") {
 
 TEST_CASE("each hierarchy has a line of its own", "[proc_fs]") {
   FakeProc proc;
-  proc.write(kPid, "cgroup", "5:cpu,cpuacct:/a\ndamaged\n1:name=systemd:/b:c\n0::/\n");
-  CHECK(proc.fs().cgroups(kPid) ==
+  proc.write(fake_pid, "cgroup", "5:cpu,cpuacct:/a\ndamaged\n1:name=systemd:/b:c\n0::/\n");
+  CHECK(proc.fs().cgroups(fake_pid) ==
         std::vector<CgroupLine>{{"cpu,cpuacct", "/a"}, {"name=systemd", "/b:c"}, {"", "/"}});
 }
 
 TEST_CASE("the cgroup is the memory controller's, else the unified one", "[proc_fs]") {
   FakeProc proc;
-  CHECK(proc.fs().cgroup(kPid).empty());
+  CHECK(proc.fs().cgroup(fake_pid).empty());
   const auto cgroup = [&](const std::string& text) {
-    proc.write(kPid, "cgroup", text);
-    return proc.fs().cgroup(kPid);
+    proc.write(fake_pid, "cgroup", text);
+    return proc.fs().cgroup(fake_pid);
   };
   CHECK(cgroup("0::/system.slice/a.service\n") == "/system.slice/a.service");
   CHECK(cgroup("0::/odd:name/with:colons\n") == "/odd:name/with:colons");
@@ -244,10 +243,10 @@ TEST_CASE("the cgroup is the memory controller's, else the unified one", "[proc_
 
 TEST_CASE("a link that is not there is empty", "[proc_fs]") {
   FakeProc proc;
-  proc.add_process(kPid);
-  std::filesystem::create_symlink("/usr/bin/worker", proc.path(kPid, "cwd"));
-  CHECK(proc.fs().link(kPid, "cwd") == "/usr/bin/worker");
-  CHECK(proc.fs().link(kPid, "root").empty());
+  proc.add_process(fake_pid);
+  std::filesystem::create_symlink("/usr/bin/worker", proc.path(fake_pid, "cwd"));
+  CHECK(proc.fs().link(fake_pid, "cwd") == "/usr/bin/worker");
+  CHECK(proc.fs().link(fake_pid, "root").empty());
 }
 
 TEST_CASE("the time of boot is found among the other lines of stat", "[proc_fs]") {

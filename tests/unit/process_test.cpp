@@ -13,10 +13,9 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-constexpr pid_t kPid = 4242;
 
 void check_no_target(const FakeProc& proc, const std::string& message) {
-  const auto process = inspect_process(proc.fs(), kPid);
+  const auto process = inspect_process(proc.fs(), fake_pid);
   REQUIRE_FALSE(process);
   CHECK(process.error().code == ExitCode::no_target);
   CHECK_THAT(process.error().message, ContainsSubstring(message));
@@ -24,13 +23,13 @@ void check_no_target(const FakeProc& proc, const std::string& message) {
 
 TEST_CASE("a process is described from its files", "[process]") {
   FakeProc proc;
-  proc.add_process(kPid, "worker (1)");
-  std::filesystem::rename(proc.path(kPid, "exe"), proc.folder / "program");
-  std::filesystem::create_symlink(proc.folder / "program", proc.path(kPid, "exe"));
+  proc.add_process(fake_pid, "worker (1)");
+  std::filesystem::rename(proc.path(fake_pid, "exe"), proc.folder / "program");
+  std::filesystem::create_symlink(proc.folder / "program", proc.path(fake_pid, "exe"));
   write_text(proc.folder / "stat", "btime 1700000000\n");
-  const auto process = inspect_process(proc.fs(), kPid);
+  const auto process = inspect_process(proc.fs(), fake_pid);
   REQUIRE(process);
-  CHECK(process->pid == kPid);
+  CHECK(process->pid == fake_pid);
   CHECK(process->ppid == 17);
   CHECK(process->comm == "worker (1)");
   CHECK(process->command_line == "/usr/bin/worker --jobs 4");
@@ -43,8 +42,8 @@ TEST_CASE("a process is described from its files", "[process]") {
 
 TEST_CASE("an unknown time of boot leaves the start unknown", "[process]") {
   FakeProc proc;
-  proc.add_process(kPid);
-  const auto process = inspect_process(proc.fs(), kPid);
+  proc.add_process(fake_pid);
+  const auto process = inspect_process(proc.fs(), fake_pid);
   REQUIRE(process);
   CHECK(process->started_at.empty());
 }
@@ -62,50 +61,50 @@ TEST_CASE("what cannot be traced is no target, and says why", "[process]") {
   SECTION("missing") {
     check_no_target(proc, "no process with PID 4242");
   }
-  proc.add_process(kPid);
+  proc.add_process(fake_pid);
   SECTION("kernel thread") {
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "kthreadd", 'S', "2129984"));
+    proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "kthreadd", 'S', "2129984"));
     check_no_target(proc, "PID 4242 (kthreadd) is a kernel thread");
   }
   SECTION("zombie") {
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 1));
+    proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "worker", 'Z', "4194560", 1));
     check_no_target(proc, "PID 4242 (worker) has ended");
   }
   SECTION("main thread ended, others go on") {
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'Z', "4194560", 2));
+    proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "worker", 'Z', "4194560", 2));
     check_no_target(proc, "the main thread of PID 4242 (worker) has ended");
   }
   SECTION("dead") {
-    proc.write(kPid, "stat", FakeProc::stat_line(kPid, "worker", 'X'));
+    proc.write(fake_pid, "stat", FakeProc::stat_line(fake_pid, "worker", 'X'));
     check_no_target(proc, "has ended");
   }
   SECTION("ending: its memory is gone, its state not yet") {
-    std::filesystem::remove(proc.path(kPid, "exe"));
+    std::filesystem::remove(proc.path(fake_pid, "exe"));
     check_no_target(proc, "has ended");
   }
   SECTION("thread") {
-    proc.write(kPid, "status", "Name:\tworker\nUmask:\t0022\nTgid:\t4200\nPid:\t4242\n");
+    proc.write(fake_pid, "status", "Name:\tworker\nUmask:\t0022\nTgid:\t4200\nPid:\t4242\n");
     check_no_target(proc, "4242 is a thread of PID 4200");
-    CHECK(inspect_process(proc.fs(), kPid).error().hint == "use -p 4200");
+    CHECK(inspect_process(proc.fs(), fake_pid).error().hint == "use -p 4200");
   }
   SECTION("32 bits") {
-    proc.write(kPid, "exe", FakeProc::elf_header('\1'));
+    proc.write(fake_pid, "exe", FakeProc::elf_header('\1'));
     check_no_target(proc, "32-bit");
   }
 }
 
 TEST_CASE("a name that looks like another field is only a name", "[process]") {
   FakeProc proc;
-  proc.add_process(kPid, "Tgid: 99");
-  CHECK(inspect_process(proc.fs(), kPid));
+  proc.add_process(fake_pid, "Tgid: 99");
+  CHECK(inspect_process(proc.fs(), fake_pid));
 }
 
 TEST_CASE("a program that cannot be read cannot be traced", "[process]") {
   FakeProc proc;
-  proc.add_process(kPid);
-  std::filesystem::remove(proc.path(kPid, "exe"));
-  std::filesystem::create_directory(proc.path(kPid, "exe")); // can be opened, and not be read
-  const auto process = inspect_process(proc.fs(), kPid);
+  proc.add_process(fake_pid);
+  std::filesystem::remove(proc.path(fake_pid, "exe"));
+  std::filesystem::create_directory(proc.path(fake_pid, "exe")); // can be opened, and not be read
+  const auto process = inspect_process(proc.fs(), fake_pid);
   REQUIRE_FALSE(process);
   CHECK(process.error().code == ExitCode::cannot_trace);
   CHECK_FALSE(process.error().hint.empty());

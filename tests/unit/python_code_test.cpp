@@ -12,7 +12,7 @@
 namespace leakbpf {
 namespace {
 
-constexpr std::uint64_t code = 0x10000;
+constexpr std::uint64_t code_object_bytes = 0x10000;
 constexpr std::uint64_t file_name = 0x20000;
 constexpr std::uint64_t function_name = 0x30000;
 constexpr std::uint64_t table = 0x40000;
@@ -40,11 +40,11 @@ void put_ascii(FakeMemory& memory, const PythonLayout& layout, std::uint64_t add
 }
 
 void put_code(FakeMemory& memory, const PythonLayout& layout) {
-  memory.fill(code, 256);
-  memory.put<std::uint32_t>(code + layout.code_first_line, 40);
-  memory.put(code + layout.code_filename, file_name);
-  memory.put(code + layout.name_offset(), function_name);
-  memory.put(code + layout.code_line_table, table);
+  memory.fill(code_object_bytes, 256);
+  memory.put<std::uint32_t>(code_object_bytes + layout.code_first_line, 40);
+  memory.put(code_object_bytes + layout.code_filename, file_name);
+  memory.put(code_object_bytes + layout.name_offset(), function_name);
+  memory.put(code_object_bytes + layout.code_line_table, table);
   put_ascii(memory, layout, file_name, "/srv/shop/cart.py");
   put_ascii(memory, layout, function_name, "Cart.remember");
   const std::vector<std::uint8_t> lines{0x80 | 13 << 3 | 7, 4};
@@ -55,7 +55,7 @@ void put_code(FakeMemory& memory, const PythonLayout& layout) {
 
 std::uint32_t check_of(const FakeMemory& memory, const PythonLayout& layout,
                        std::uint32_t deaths = 0) {
-  return code_checksum(memory, layout, code, deaths).value();
+  return code_checksum(memory, layout, code_object_bytes, deaths).value();
 }
 
 } // namespace
@@ -131,7 +131,8 @@ TEST_CASE("a code object tells file, function and lines", "[python]") {
     FakeMemory memory;
     const PythonLayout layout = layout_of(minor);
     put_code(memory, layout);
-    const auto found = read_code_object(memory, layout, code, check_of(memory, layout), 0);
+    const auto found =
+        read_code_object(memory, layout, code_object_bytes, check_of(memory, layout), 0);
     REQUIRE(found);
     CHECK(found->file == "/srv/shop/cart.py");
     CHECK(found->function == "Cart.remember");
@@ -145,12 +146,13 @@ TEST_CASE("a code object that is another by now is not taken for the one that wa
   const PythonLayout layout = layout_of(11);
   put_code(memory, layout);
   const std::uint32_t check = check_of(memory, layout);
-  CHECK_FALSE(read_code_object(memory, layout, code, check + 1, 0));
-  CHECK_FALSE(read_code_object(memory, layout, code, check, 1)); // one died here meanwhile
-  memory.put<std::uint64_t>(code + layout.code_filename, file_name + 64);
-  CHECK_FALSE(read_code_object(memory, layout, code, check, 0));
-  memory.drop(code, 256);
-  CHECK_FALSE(read_code_object(memory, layout, code, check, 0));
+  CHECK_FALSE(read_code_object(memory, layout, code_object_bytes, check + 1, 0));
+  CHECK_FALSE(
+      read_code_object(memory, layout, code_object_bytes, check, 1)); // one died here meanwhile
+  memory.put<std::uint64_t>(code_object_bytes + layout.code_filename, file_name + 64);
+  CHECK_FALSE(read_code_object(memory, layout, code_object_bytes, check, 0));
+  memory.drop(code_object_bytes, 256);
+  CHECK_FALSE(read_code_object(memory, layout, code_object_bytes, check, 0));
 }
 
 TEST_CASE("names of code", "[python]") {
@@ -160,31 +162,31 @@ TEST_CASE("names of code", "[python]") {
   std::uint32_t deaths = 0;
   PythonNames names([&](std::uint32_t, std::uint64_t) { return deaths; });
   const std::uint32_t check = check_of(memory, layout);
-  const std::uint32_t number = names.code_of(1, memory, layout, code, check);
+  const std::uint32_t number = names.code_of(1, memory, layout, code_object_bytes, check);
   const Frame frame = names.name(number, layout.code_instructions + 4);
   CHECK(frame.kind == FrameKind::python);
   CHECK(frame.function == "Cart.remember");
   CHECK(frame.file == "/srv/shop/cart.py");
   CHECK(frame.line == 42);
-  CHECK(names.code_of(1, memory, layout, code, check) == number);
+  CHECK(names.code_of(1, memory, layout, code_object_bytes, check) == number);
 
   SECTION("the same code in another process is the same") {
-    CHECK(names.code_of(2, memory, layout, code, check) == number);
+    CHECK(names.code_of(2, memory, layout, code_object_bytes, check) == number);
   }
   SECTION("what is gone has no name, and is counted") {
-    memory.drop(code, 256);
-    const std::uint32_t gone = names.code_of(3, memory, layout, code, check);
+    memory.drop(code_object_bytes, 256);
+    const std::uint32_t gone = names.code_of(3, memory, layout, code_object_bytes, check);
     CHECK(gone != number);
     CHECK(names.name(gone, 0).function.empty());
     CHECK(names.unreadable() == 1);
   }
   SECTION("what died while it was read has no name") {
     PythonNames late([&](std::uint32_t, std::uint64_t) { return deaths++; });
-    CHECK(late.name(late.code_of(1, memory, layout, code, check), 0).function.empty());
+    CHECK(late.name(late.code_of(1, memory, layout, code_object_bytes, check), 0).function.empty());
   }
   SECTION("what died sends its record") {
     leakbpf_dead_code record{};
-    record.event.address = code;
+    record.event.address = code_object_bytes;
     record.event.argument = 77;
     record.filename = file_name;
     record.name = function_name;
@@ -194,17 +196,17 @@ TEST_CASE("names of code", "[python]") {
         if (const auto byte = memory.get<std::uint8_t>(from + i))
           to[i] = *byte;
     };
-    copy(code, record.code_bytes, sizeof(record.code_bytes));
+    copy(code_object_bytes, record.code_bytes, sizeof(record.code_bytes));
     copy(file_name, record.filename_bytes, sizeof(record.filename_bytes));
     copy(function_name, record.name_bytes, sizeof(record.name_bytes));
     copy(table, record.line_table_bytes, sizeof(record.line_table_bytes));
     const FakeMemory nothing;
     SECTION("before a stack comes") {
       names.code_died(4, layout, record);
-      CHECK(names.code_of(4, nothing, layout, code, 77) == number);
+      CHECK(names.code_of(4, nothing, layout, code_object_bytes, 77) == number);
     }
     SECTION("after a stack came") {
-      const std::uint32_t late = names.code_of(4, nothing, layout, code, 77);
+      const std::uint32_t late = names.code_of(4, nothing, layout, code_object_bytes, 77);
       CHECK(names.unreadable() == 1);
       names.code_died(4, layout, record);
       CHECK(names.unreadable() == 0);
@@ -213,7 +215,8 @@ TEST_CASE("names of code", "[python]") {
     SECTION("with a line table too long to be sent whole there are no lines") {
       record.line_table_bytes[17] = 0x10;
       names.code_died(4, layout, record);
-      const Frame frame_of_dead = names.name(names.code_of(4, nothing, layout, code, 77), 4);
+      const Frame frame_of_dead =
+          names.name(names.code_of(4, nothing, layout, code_object_bytes, 77), 4);
       CHECK(frame_of_dead.function == "Cart.remember");
       CHECK(frame_of_dead.line == 0);
     }
@@ -224,9 +227,9 @@ TEST_CASE("frames that Python itself does not show", "[python]") {
   FakeMemory memory;
   const PythonLayout layout = layout_of(13);
   put_code(memory, layout);
-  memory.put<std::uint32_t>(code + layout.code_first_traceable, 3);
+  memory.put<std::uint32_t>(code_object_bytes + layout.code_first_traceable, 3);
   PythonNames names([](std::uint32_t, std::uint64_t) { return 0U; });
-  const auto number = names.code_of(1, memory, layout, code, check_of(memory, layout));
+  const auto number = names.code_of(1, memory, layout, code_object_bytes, check_of(memory, layout));
   CHECK(names.is_hidden(number, layout.code_instructions));
   CHECK(names.is_hidden(number, layout.code_instructions + 4));
   CHECK_FALSE(names.is_hidden(number, layout.code_instructions + 6));

@@ -8,16 +8,16 @@
 namespace leakbpf {
 namespace {
 
-using Table = std::vector<std::uint8_t>;
+using LineTable = std::vector<std::uint8_t>;
 constexpr auto minus = [](int lines) { return static_cast<std::uint8_t>(-lines); };
 
-std::optional<std::uint32_t> line(LineTableKind kind, const Table& table, std::uint32_t at) {
+std::optional<std::uint32_t> line(LineTableKind kind, const LineTable& table, std::uint32_t at) {
   return line_of(kind, table, 10, at);
 }
 
 TEST_CASE("lines up to Python 3.9", "[python]") {
   // co_lnotab of:  10 def f(a):  11 x = a  12 for i in a:  13 x += i  back to 12, then 15
-  const Table table{0, 1, 4, 1, 8, 1, 8, minus(1), 2, 3};
+  const LineTable table{0, 1, 4, 1, 8, 1, 8, minus(1), 2, 3};
   const auto at = [&](std::uint32_t instruction) {
     return line(LineTableKind::lnotab, table, instruction);
   };
@@ -36,7 +36,7 @@ TEST_CASE("lines up to Python 3.9", "[python]") {
 }
 
 TEST_CASE("lines of Python 3.10", "[python]") {
-  const Table table{4, 1, 2, 128, 6, 1, 2, minus(2)};
+  const LineTable table{4, 1, 2, 128, 6, 1, 2, minus(2)};
   const auto at = [&](std::uint32_t instruction) {
     return line(LineTableKind::linetable, table, instruction);
   };
@@ -50,7 +50,7 @@ TEST_CASE("lines of Python 3.10", "[python]") {
 }
 
 TEST_CASE("lines from Python 3.11 on", "[python]") {
-  const Table table{
+  const LineTable table{
       0x80 | 13 << 3 | 0, 0x02,             // 1 unit: one line on, no columns
       0x80 | 0 << 3 | 1,  0x12,             // 2 units: the same line, short columns
       0x80 | 11 << 3 | 2, 4,    9,          // 3 units: one line on
@@ -76,7 +76,7 @@ TEST_CASE("damaged line tables give no line, or some line, and end", "[python]")
   for (const auto kind :
        {LineTableKind::lnotab, LineTableKind::linetable, LineTableKind::locations}) {
     for (unsigned byte = 0; byte < 256; byte++) {
-      const Table same(33, static_cast<std::uint8_t>(byte));
+      const LineTable same(33, static_cast<std::uint8_t>(byte));
       const auto found = line(kind, same, 1 << 30);
       CHECK((!found || *found <= INT32_MAX));
     }
@@ -84,7 +84,7 @@ TEST_CASE("damaged line tables give no line, or some line, and end", "[python]")
     CHECK_NOTHROW(line(kind, {0x80}, 0));
   }
   CHECK_FALSE(line(LineTableKind::locations, {0x01, 0x02}, 0)); // no beginning of an entry
-  const Table far_below{0x80 | 13 << 3, 0x7f, 0x7f, 0x3f};
+  const LineTable far_below{0x80 | 13 << 3, 0x7f, 0x7f, 0x3f};
   CHECK_FALSE(line(LineTableKind::locations, far_below, 0));
 }
 

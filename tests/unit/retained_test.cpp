@@ -8,7 +8,7 @@
 namespace leakbpf {
 namespace {
 
-constexpr std::uint32_t pool_bytes = 4096;
+constexpr std::uint32_t pool_size = 4096;
 constexpr std::uint64_t header = 48;
 constexpr std::uint64_t first_pool = 0x100000;
 constexpr std::uint64_t second_pool = 0x200000;
@@ -17,8 +17,8 @@ constexpr std::uint64_t list = 0x900000; ///< a heap block
 /// Two pools: one of 64-byte blocks, begun by site 2, and one of 32-byte blocks, begun by site 3.
 struct Heap {
   Heap() {
-    memory.fill(first_pool, pool_bytes);
-    memory.fill(second_pool, pool_bytes);
+    memory.fill(first_pool, pool_size);
+    memory.fill(second_pool, pool_size);
     memory.put<std::uint32_t>(first_pool + 36, 3);
     memory.put<std::uint32_t>(second_pool + 36, 1);
     memory.fill(list, 1024);
@@ -27,7 +27,7 @@ struct Heap {
   static std::uint64_t small(std::uint64_t block) { return second_pool + header + block * 32; }
   [[nodiscard]] RetainedBySite find(const std::vector<HoldingBlock>& holders,
                                     const RetainedLimits& limits = {}) const {
-    return find_retained(memory, holders, pools, pool_bytes, 4, limits);
+    return find_retained(memory, holders, pools, pool_size, 4, limits);
   }
 
   FakeMemory memory;
@@ -82,7 +82,7 @@ TEST_CASE("a pool's header and what lies behind its last block are no objects", 
   Heap heap;
   heap.memory.put(list, first_pool);
   heap.memory.put(list + 8, first_pool + 40);
-  heap.memory.put(list + 16, first_pool + pool_bytes - 8);
+  heap.memory.put(list + 16, first_pool + pool_size - 8);
   CHECK(heap.find({{list, 1024, 0}}).holds[0].objects == 0);
 }
 

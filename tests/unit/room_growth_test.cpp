@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/room_growth.h"
+#include "megabyte.h"
 
 #include <array>
 
@@ -10,8 +11,6 @@ using namespace leakbpf;
 using Catch::Approx;
 
 namespace {
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 /// Megabytes that each look has more than the one before it.
 struct Steps {

@@ -14,7 +14,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
-constexpr pid_t kPid = 4242;
 
 std::string status(const std::string& mode, const std::string& name = "worker") {
   return "Name:\t" + name + "\nTgid:\t4242\nNoNewPrivs:\t1\nSeccomp:\t" + mode +
@@ -23,18 +22,18 @@ std::string status(const std::string& mode, const std::string& name = "worker") 
 
 /// A process with two threads.
 void add_process(FakeProc& proc, const std::string& main_status, const std::string& other_status) {
-  proc.add_process(kPid);
-  proc.write(kPid, "status", main_status);
-  std::filesystem::create_directories(proc.path(kPid, "task/4242"));
-  std::filesystem::create_directories(proc.path(kPid, "task/4250"));
-  proc.write(kPid, "task/4242/status", main_status);
-  proc.write(kPid, "task/4250/status", other_status);
+  proc.add_process(fake_pid);
+  proc.write(fake_pid, "status", main_status);
+  std::filesystem::create_directories(proc.path(fake_pid, "task/4242"));
+  std::filesystem::create_directories(proc.path(fake_pid, "task/4250"));
+  proc.write(fake_pid, "task/4242/status", main_status);
+  proc.write(fake_pid, "task/4250/status", other_status);
 }
 
 bool is_filtered(const std::string& main_status, const std::string& other_status) {
   FakeProc proc;
   add_process(proc, main_status, other_status);
-  return is_seccomp_filtered(proc.fs(), kPid);
+  return is_seccomp_filtered(proc.fs(), fake_pid);
 }
 
 SeccompCheck harmful(Backend /*backend*/) {
@@ -54,7 +53,7 @@ TEST_CASE("what is no line of its own is no filter", "[seccomp]") {
   CHECK_FALSE(is_filtered(name, name));
   const std::string none = "Name:\tworker\nTgid:\t4242\n"; // a kernel without seccomp
   CHECK_FALSE(is_filtered(none, none));
-  CHECK_FALSE(is_seccomp_filtered(FakeProc().fs(), kPid)); // and one that is gone
+  CHECK_FALSE(is_seccomp_filtered(FakeProc().fs(), fake_pid)); // and one that is gone
 }
 
 TEST_CASE("a filtered process is refused where return probes are harmful", "[seccomp]") {
@@ -62,7 +61,7 @@ TEST_CASE("a filtered process is refused where return probes are harmful", "[sec
   add_process(proc, status("2"), status("2"));
   const ProcFs fs = proc.fs();
   SeccompGuard guard(fs, Backend::multi, harmful);
-  const auto process = inspect_process(fs, kPid);
+  const auto process = inspect_process(fs, fake_pid);
   REQUIRE(process);
   const auto allowed = guard.allow_returns(*process);
   REQUIRE_FALSE(allowed);
@@ -83,7 +82,7 @@ TEST_CASE("return probes are tried once, and only for a filtered process", "[sec
   add_process(plain, status("0"), status("0"));
   const ProcFs plain_fs = plain.fs();
   SeccompGuard unneeded(plain_fs, Backend::session, check);
-  CHECK(unneeded.allow_returns(*inspect_process(plain_fs, kPid)));
+  CHECK(unneeded.allow_returns(*inspect_process(plain_fs, fake_pid)));
   CHECK(tries == 0);
   answer.harmless = GENERATE(true, false);
   FakeProc filtered;
@@ -91,7 +90,7 @@ TEST_CASE("return probes are tried once, and only for a filtered process", "[sec
   const ProcFs filtered_fs = filtered.fs();
   SeccompGuard guard(filtered_fs, Backend::session, check);
   for (int i = 0; i < 2; i++)
-    CHECK(static_cast<bool>(guard.allow_returns(*inspect_process(filtered_fs, kPid))) ==
+    CHECK(static_cast<bool>(guard.allow_returns(*inspect_process(filtered_fs, fake_pid))) ==
           answer.harmless);
   CHECK(tries == 1);
 }

@@ -15,7 +15,7 @@ namespace {
 using Catch::Matchers::ContainsSubstring;
 using Pids = std::vector<pid_t>;
 
-const std::string kId = "3f2a9c0b17d2" + std::string(52, 'a');
+const std::string other_id = "3f2a9c0b17d2" + std::string(52, 'a');
 const std::string kSister = "3f2a9c0b17d2" + std::string(52, 'b');
 constexpr pid_t kSelf = 900;
 
@@ -260,21 +260,22 @@ TEST_CASE("in a cgroup namespace paths lead out of it", "[selection]") {
 
 TEST_CASE("a container is found by its id or how that begins", "[selection]") {
   Machine machine;
-  machine.add(17, "a\0", "/docker/" + kId);
-  machine.add(18, "b\0", "/system.slice/docker-" + kId + ".scope/init");
-  machine.add(19, "c\0", "/docker/" + std::string(64, 'c') + "/docker/" + kId); // one in another
+  machine.add(17, "a\0", "/docker/" + other_id);
+  machine.add(18, "b\0", "/system.slice/docker-" + other_id + ".scope/init");
+  machine.add(19, "c\0",
+              "/docker/" + std::string(64, 'c') + "/docker/" + other_id); // one in another
   machine.add(20, "d\0", "/lxc.payload.web");
   machine.add(21, "e\0", "/docker/" + kSister);
-  CHECK(machine.matching(in_container(kId)) == Pids{17, 18, 19});
-  CHECK(machine.matching(in_container(kId.substr(0, 13))) == Pids{17, 18, 19});
-  CHECK(machine.matching(in_container("containerd://" + kId)) == Pids{17, 18, 19});
+  CHECK(machine.matching(in_container(other_id)) == Pids{17, 18, 19});
+  CHECK(machine.matching(in_container(other_id.substr(0, 13))) == Pids{17, 18, 19});
+  CHECK(machine.matching(in_container("containerd://" + other_id)) == Pids{17, 18, 19});
   CHECK(machine.matching(in_container("cccccc")) == Pids{19});
   CHECK(machine.matching(in_container("web")) == Pids{20});
 }
 
 TEST_CASE("an id that does not tell which container is meant is refused", "[selection]") {
   Machine machine;
-  machine.add(17, "a\0", "/docker/" + kId);
+  machine.add(17, "a\0", "/docker/" + other_id);
   machine.add(18, "b\0", "/docker/" + kSister);
   Error error = machine.refusal(in_container("3f2a9c0b17d2"));
   CHECK(error.code == ExitCode::usage);
@@ -291,18 +292,18 @@ TEST_CASE("an id that does not tell which container is meant is refused", "[sele
 
 TEST_CASE("a process that anything selects is a target", "[selection]") {
   Machine machine;
-  machine.add(17, "a\0", "/docker/" + kId);
+  machine.add(17, "a\0", "/docker/" + other_id);
   machine.add(18, "b\0", "/system.slice/shop.service");
   machine.add(19, "uvicorn\0");
   machine.add(20, "d\0");
   machine.add(21, "e\0");
   TargetRequest request = named("uvicorn");
   request.pids = {20, 18};
-  request.containers = {kId};
+  request.containers = {other_id};
   request.cgroups = {"/system.slice/shop.service"};
   CHECK(machine.matching(request) == Pids{20, 18, 17, 19});
   CHECK(describe_selectors(request) ==
-        "--name uvicorn, --cgroup /system.slice/shop.service, --container " + kId);
+        "--name uvicorn, --cgroup /system.slice/shop.service, --container " + other_id);
   CHECK(describe_selectors(everything()) == "--all");
 }
 

@@ -24,12 +24,12 @@ constexpr std::uint32_t window_scale = 4;
 /// Two of the kernel's hashes are of the same frames: mappings changed between the two walks.
 constexpr std::array<std::uint64_t, 3> hashes{101, 102, 201};
 
-LocatedStack stack_of(std::uint64_t hash) {
+LocatedStack one_place_stack(std::uint64_t hash) {
   return {{CodePlace{1, true, hash / 100}}, LEAKBPF_STACK_COMPLETE};
 }
 
 std::uint64_t place_of(std::uint64_t hash) {
-  return hash_places(stack_of(hash));
+  return hash_places(one_place_stack(hash));
 }
 
 struct Block {
@@ -92,7 +92,7 @@ private:
 
 class FakeTargets : public MadeLedgerTargets {
 public:
-  explicit FakeTargets(StackStore& stacks) : MadeLedgerTargets(stacks, stack_of) {}
+  explicit FakeTargets(StackStore& stacks) : MadeLedgerTargets(stacks, one_place_stack) {}
   [[nodiscard]] const WindowState* window_of(std::uint32_t target) const override {
     return living.contains(target) || ended.contains(target) ? &window : nullptr;
   }

@@ -24,7 +24,7 @@ namespace {
 using Catch::Matchers::ContainsSubstring;
 using Json = nlohmann::json;
 
-Report read(const std::string& text) {
+Report read_back(const std::string& text) {
   auto report = read_snapshot(text, "it");
   INFO((report ? "" : report.error().message));
   REQUIRE(report);
@@ -49,13 +49,13 @@ std::string error_after(const std::function<void(Json&)>& change, bool compact =
 TEST_CASE("what was written is read again", "[snapshot]") {
   const Report report = full_report();
   SECTION("as JSON") {
-    check_same(read(render_json(report)), report);
+    check_same(read_back(render_json(report)), report);
   }
   SECTION("in the compact form") {
-    check_same(read(render_compact(report)), report);
+    check_same(read_back(render_compact(report)), report);
   }
   SECTION("packed") {
-    check_same(read(gzip(render_compact(report))), report);
+    check_same(read_back(gzip(render_compact(report))), report);
   }
   SECTION("with its members in another order") {
     const Json sorted = Json::parse(render_compact(report)); // "sites" before "stack_table"
@@ -63,26 +63,26 @@ TEST_CASE("what was written is read again", "[snapshot]") {
     for (auto member = sorted.rbegin(); member != sorted.rend(); ++member)
       backwards += (backwards.size() > 1 ? "," : "") + Json(member.key()).dump() + ":" +
                    member.value().dump();
-    check_same(read(sorted.dump()), report);
-    check_same(read(backwards + "}"), report);
+    check_same(read_back(sorted.dump()), report);
+    check_same(read_back(backwards + "}"), report);
   }
 }
 
 TEST_CASE("an empty report and one without frames are read again", "[snapshot]") {
-  check_same(read(render_json(Report{})), Report{});
-  check_same(read(render_compact(Report{})), Report{});
+  check_same(read_back(render_json(Report{})), Report{});
+  check_same(read_back(render_compact(Report{})), Report{});
   Report report = sample_report();
   report.sites[0].frames.clear();
   report.sites[0].culprit = 0;
-  check_same(read(render_json(report)), report);
-  check_same(read(render_compact(report)), report);
+  check_same(read_back(render_json(report)), report);
+  check_same(read_back(render_compact(report)), report);
 }
 
 TEST_CASE("equal frames are held once", "[snapshot]") {
   Report report = sample_report();
   report.sites = {sample_site(), sample_site()};
   for (const std::string& text : {render_json(report), render_compact(report)}) {
-    const Report again = read(text);
+    const Report again = read_back(text);
     for (std::size_t i = 0; i < 3; i++)
       CHECK(again.sites[0].frames[i].id() == again.sites[1].frames[i].id());
   }
@@ -91,13 +91,13 @@ TEST_CASE("equal frames are held once", "[snapshot]") {
 TEST_CASE("a site's key names its target by its index", "[snapshot]") {
   Report report = full_report();
   report.sites[2].key.target = 812; // a number of the run, which a file has no use for
-  CHECK(read(render_json(report)).sites[2].key.target == 1);
+  CHECK(read_back(render_json(report)).sites[2].key.target == 1);
 }
 
 TEST_CASE("a pause that became a reason stays one reason", "[snapshot]") {
   Report report = full_report();
   report.targets[1].python->collections->longest_seconds = 0.75;
-  const Report again = read(render_json(report));
+  const Report again = read_back(render_json(report));
   CHECK(again.targets[1].verdict.reasons.size() == 2);
   CHECK(render_json(again) == render_json(report));
 }
@@ -128,7 +128,7 @@ TEST_CASE("a snapshot of version 0.1.0 is read, and what it did not know is unkn
   HistoryPoint& first = expected.history[0];
   first = {
       first.t_seconds, first.pid, first.rss_bytes, first.outstanding_bytes, {}, {}, {}, {}, {}};
-  check_same(read(old_snapshot), expected);
+  check_same(read_back(old_snapshot), expected);
 }
 
 TEST_CASE("members that are not known are passed over, missing ones unknown", "[snapshot]") {
@@ -137,10 +137,10 @@ TEST_CASE("members that are not known are passed over, missing ones unknown", "[
   json["also_new"] = Json::array({1, {{"sites", 2}}});
   json["sites"][0]["new"] = {1, 2};
   json["sites"][0]["frames"][0]["new"] = nullptr;
-  check_same(read(json.dump()), sample_report());
+  check_same(read_back(json.dump()), sample_report());
 
   const Report report =
-      read(R"({"schema": "leakbpf.snapshot/1", "targets": [{"pid": 1}, {"pid": 7}],
+      read_back(R"({"schema": "leakbpf.snapshot/1", "targets": [{"pid": 1}, {"pid": 7}],
     "sites": [{"pid": 7, "allocated_bytes": 5, "allocated_count": 1, "freed_bytes": 0,
                "freed_count": 0}]})");
   CHECK(report.targets[1].rss_end_bytes == std::nullopt);
@@ -272,7 +272,7 @@ std::string with_deep_stack(std::size_t depth, std::size_t sites) {
 }
 
 TEST_CASE("small files that stand for endless stacks are refused", "[snapshot]") {
-  CHECK(read(with_deep_stack(65'536, 1)).sites[0].frames.size() == 65'536);
+  CHECK(read_back(with_deep_stack(65'536, 1)).sites[0].frames.size() == 65'536);
   CHECK_THAT(error_of(with_deep_stack(65'537, 1)).message,
              ContainsSubstring("makes a stack of more than 65,536 frames"));
   CHECK_THAT(
@@ -295,7 +295,7 @@ TEST_CASE("huge numbers are cut, or told of", "[snapshot]") {
   Json json = Json::parse(render_json(sample_report()));
   json["duration_s"] = 1e300;
   json["sites"][0]["growth_bytes_per_min"] = -1e300;
-  const Report report = read(json.dump());
+  const Report report = read_back(json.dump());
   CHECK(report.duration_seconds == 1e18);
   CHECK(report.sites[0].growth_bytes_per_minute == -1e18);
   CHECK(error_after([](Json& changed) { changed["site_count"] = UINT64_MAX; }) ==
@@ -307,7 +307,7 @@ TEST_CASE("huge numbers are cut, or told of", "[snapshot]") {
 TEST_CASE("of a key that comes twice the last one counts", "[snapshot]") {
   std::string text = render_json(sample_report());
   text.insert(1, R"("tool": {"version": "9"}, "duration_s": 5,)");
-  check_same(read(text), sample_report());
+  check_same(read_back(text), sample_report());
 }
 
 TEST_CASE("a file that is cut off anywhere is an error", "[snapshot]") {
@@ -340,8 +340,8 @@ TEST_CASE("a damaged file is read or refused, and what is read can be written", 
         continue;
       }
       const std::string written = render_json(*damaged);
-      REQUIRE(render_json(read(written)) == written);
-      REQUIRE(render_json(read(render_compact(*damaged))) == written);
+      REQUIRE(render_json(read_back(written)) == written);
+      REQUIRE(render_json(read_back(render_compact(*damaged))) == written);
     }
   CHECK(refused > 2500);
   CHECK(refused < 6000);

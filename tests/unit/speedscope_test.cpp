@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json render(const Report& report) {
+Json rendered_speedscope(const Report& report) {
   return Json::parse(render_speedscope(report));
 }
 
@@ -66,7 +66,7 @@ std::vector<std::string> names_of(const Json& file, std::size_t profile, std::si
 TEST_CASE("a report has a profile of what is outstanding and one of what was taken",
           "[speedscope]") {
   const Report report = sample_report();
-  const Json file = render(report);
+  const Json file = rendered_speedscope(report);
   check_file(file);
   CHECK(file["exporter"] == "leakbpf 0.1.0");
   REQUIRE(file["profiles"].size() == 2);
@@ -80,7 +80,7 @@ TEST_CASE("a report has a profile of what is outstanding and one of what was tak
 }
 
 TEST_CASE("a frame has its name, its file and its line", "[speedscope]") {
-  const Json file = render(sample_report());
+  const Json file = rendered_speedscope(sample_report());
   const Json frames = file["shared"]["frames"];
   REQUIRE(frames.size() == 4);
   CHECK(frames[0] == Json{{"name", "main"}, {"file", "/src/shop/main.cpp"}, {"line", 7}});
@@ -95,7 +95,7 @@ TEST_CASE("frames that look the same are one", "[speedscope]") {
   for (FrameRef& frame : again.frames)
     edit_frame(frame, [](Frame& edited) { edited.offset = 0x9999; });
   report.sites.push_back(again);
-  const Json file = render(report);
+  const Json file = rendered_speedscope(report);
   check_file(file);
   CHECK(file["shared"]["frames"].size() == 4);
   CHECK(file["profiles"][0]["samples"][2] == file["profiles"][0]["samples"][0]);
@@ -112,7 +112,7 @@ TEST_CASE("each target has its profiles, and their weights are its bytes", "[spe
   report.sites.push_back(report.sites[0]);
   report.sites[2].totals = {64, 1, 64, 1}; // outstanding: nothing
   report.sites[2].target = 77;             // a damaged snapshot
-  const Json file = render(report);
+  const Json file = rendered_speedscope(report);
   check_file(file);
   std::vector<std::pair<std::string, std::uint64_t>> totals;
   for (const Json& profile : file["profiles"])
@@ -128,17 +128,17 @@ TEST_CASE("each target has its profiles, and their weights are its bytes", "[spe
 TEST_CASE("a report without sites can be opened too", "[speedscope]") {
   Report report = sample_report();
   report.sites.clear();
-  const Json file = render(report);
+  const Json file = rendered_speedscope(report);
   check_file(file);
   CHECK(file["profiles"].size() == 1);
-  check_file(render(Report{}));
+  check_file(rendered_speedscope(Report{}));
 }
 
 TEST_CASE("a stack without frames is unknown", "[speedscope]") {
   Report report = sample_report();
   report.sites[0].frames.clear();
   report.sites[1].frames = {Frame{}};
-  const Json file = render(report);
+  const Json file = rendered_speedscope(report);
   check_file(file);
   CHECK(names_of(file, 0, 0) == std::vector<std::string>{"[unknown]"});
   CHECK(names_of(file, 0, 1) == std::vector<std::string>{"[unknown]"});

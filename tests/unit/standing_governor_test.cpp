@@ -11,23 +11,23 @@ namespace leakbpf {
 namespace {
 
 constexpr double budget = 0.015;
-constexpr double step = 0.1;
+constexpr double governor_step = 0.1;
 
 /// Looks ten times a second; a window is open in one of twenty of these.
-class Simulation {
+class StandingSimulation {
 public:
   /// `rate`: seconds that a second with probes costs, by time.
-  explicit Simulation(std::function<double(double)> rate) : rate_(std::move(rate)) {
+  explicit StandingSimulation(std::function<double(double)> rate) : rate_(std::move(rate)) {
     governor.set_budget(budget);
   }
   void run_until(double end) {
-    for (; now < end; now += step) {
-      const bool in = governor.may_stand() || std::fmod(now, 2) < step;
-      const double cost_of_step = in ? rate_(now) * step : 0;
+    for (; now < end; now += governor_step) {
+      const bool in = governor.may_stand() || std::fmod(now, 2) < governor_step;
+      const double cost_of_step = in ? rate_(now) * governor_step : 0;
       cost += cost_of_step;
       if (governor.may_stand())
         standing_cost += cost_of_step;
-      governor.look(now + step, cost, in);
+      governor.look(now + governor_step, cost, in);
     }
   }
 
@@ -42,7 +42,7 @@ private:
 
 TEST_CASE("probes that cost little stand", "[governor]") {
   for (const double rate : {0.0, 0.005, 0.014}) {
-    Simulation run([rate](double) { return rate; });
+    StandingSimulation run([rate](double) { return rate; });
     run.run_until(600);
     CHECK(run.governor.may_stand());
   }
@@ -52,10 +52,10 @@ TEST_CASE("probes that cost too much stand no more, a storm's from its first loo
           "[governor]") {
   for (const double rate : {0.02, 0.3, 1.0}) {
     CAPTURE(rate);
-    Simulation run([rate](double t) { return t < 30 ? 0.001 : rate; });
+    StandingSimulation run([rate](double t) { return t < 30 ? 0.001 : rate; });
     run.run_until(30);
     CHECK(run.governor.may_stand());
-    run.run_until(rate < 0.2 ? 34 : 30 + step / 2);
+    run.run_until(rate < 0.2 ? 34 : 30 + governor_step / 2);
     CHECK_FALSE(run.governor.may_stand());
     run.run_until(600);
     CHECK_FALSE(run.governor.may_stand());
@@ -63,7 +63,7 @@ TEST_CASE("probes that cost too much stand no more, a storm's from its first loo
 }
 
 TEST_CASE("they come back when it has been calm for a while", "[governor]") {
-  Simulation run([](double t) { return t < 10 ? 0.5 : 0.001; });
+  StandingSimulation run([](double t) { return t < 10 ? 0.5 : 0.001; });
   run.run_until(11);
   CHECK_FALSE(run.governor.may_stand());
   run.run_until(60);
@@ -73,7 +73,7 @@ TEST_CASE("they come back when it has been calm for a while", "[governor]") {
 TEST_CASE("storms that come again and again do not get more than their share", "[governor]") {
   for (const double period : {5.0, 20.0, 45.0}) {
     CAPTURE(period);
-    Simulation run([period](double t) { return std::fmod(t, period) < 1 ? 0.5 : 0.0; });
+    StandingSimulation run([period](double t) { return std::fmod(t, period) < 1 ? 0.5 : 0.0; });
     run.run_until(600);
     CHECK(run.standing_cost <= budget * 600);
   }

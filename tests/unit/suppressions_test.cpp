@@ -15,18 +15,18 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 
-Frame frame(const std::string& function, const std::string& file = "",
-            const std::string& module = "/srv/app/shop") {
-  Frame frame;
-  frame.function = function;
-  frame.file = file;
-  frame.module = module;
-  return frame;
+Frame rule_frame(const std::string& function, const std::string& file = "",
+                 const std::string& module = "/srv/app/shop") {
+  Frame rule_frame;
+  rule_frame.function = function;
+  rule_frame.file = file;
+  rule_frame.module = module;
+  return rule_frame;
 }
 
-Frame of_kind(FrameKind kind, Frame frame) {
-  frame.kind = kind;
-  return frame;
+Frame of_kind(FrameKind kind, Frame rule_frame) {
+  rule_frame.kind = kind;
+  return rule_frame;
 }
 
 Suppressions parsed(const std::string& text) {
@@ -41,7 +41,7 @@ std::string hidden_by(const Suppressions& suppressions, const Frames& frames) {
   return rule ? rule->name : "";
 }
 
-Error error_of(const std::string& text) {
+Error rule_error(const std::string& text) {
   const auto suppressions = Suppressions::parse(text, "leaks.supp");
   REQUIRE_FALSE(suppressions);
   CHECK(suppressions.error().code == ExitCode::usage);
@@ -49,11 +49,12 @@ Error error_of(const std::string& text) {
   return suppressions.error();
 }
 
-const std::string libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+const std::string libc_path = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 const std::string loader = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
-const Frames stack = {frame("operator new(unsigned long)", "", "/usr/lib/libstdc++.so.6"),
-                      frame("Cart::add(Item const&)", "/src/shop/cart.cpp"),
-                      frame("main", "/src/shop/main.cpp"), frame("__libc_start_main", "", libc)};
+const Frames stack = {rule_frame("operator new(unsigned long)", "", "/usr/lib/libstdc++.so.6"),
+                      rule_frame("Cart::add(Item const&)", "/src/shop/cart.cpp"),
+                      rule_frame("main", "/src/shop/main.cpp"),
+                      rule_frame("__libc_start_main", "", libc_path)};
 
 TEST_CASE("blank lines, comments and blanks around a line are passed over", "[suppressions]") {
   const Suppressions suppressions = parsed("# leak:main\n\n   \t\r\n  # indented\n"
@@ -82,13 +83,13 @@ TEST_CASE("a line of no known form is an error that says where", "[suppressions]
   const std::string line = GENERATE("main", "leek:main", "Leak:main", "leak", ":main", "leak :main",
                                     "{", "leak main", "fun:main");
   CAPTURE(line);
-  const Error error = error_of("# first\nleak:fine\n" + line + "\nleak:more\n");
+  const Error error = rule_error("# first\nleak:fine\n" + line + "\nleak:more\n");
   CHECK(error.message == "line 3 of leaks.supp is not a suppression");
 }
 
 TEST_CASE("a suppression without a pattern is an error", "[suppressions]") {
   const std::string pattern = GENERATE("", "^", "$", "^$", "  ");
-  CHECK(error_of("leak:" + pattern).message ==
+  CHECK(rule_error("leak:" + pattern).message ==
         "line 1 of leaks.supp has a suppression without a pattern");
 }
 
@@ -110,23 +111,23 @@ TEST_CASE("the innermost frame, then the first line that matches it, hides", "[s
 
 TEST_CASE("Python's and the kernel's frames are matched, notes are not", "[suppressions]") {
   const Suppressions suppressions = parsed("leak:handler");
-  CHECK(hidden_by(suppressions, {of_kind(FrameKind::python, frame("handler"))}) == "handler");
-  CHECK(hidden_by(suppressions, {of_kind(FrameKind::python, frame("f", "/app/handler.py"))}) ==
+  CHECK(hidden_by(suppressions, {of_kind(FrameKind::python, rule_frame("handler"))}) == "handler");
+  CHECK(hidden_by(suppressions, {of_kind(FrameKind::python, rule_frame("f", "/app/handler.py"))}) ==
         "handler");
-  CHECK(hidden_by(suppressions, {of_kind(FrameKind::kernel, frame("handler"))}) == "handler");
-  CHECK(hidden_by(suppressions, {of_kind(FrameKind::note, frame("handler"))}).empty());
+  CHECK(hidden_by(suppressions, {of_kind(FrameKind::kernel, rule_frame("handler"))}) == "handler");
+  CHECK(hidden_by(suppressions, {of_kind(FrameKind::note, rule_frame("handler"))}).empty());
 }
 
 TEST_CASE("a frame that many stacks share is looked at once", "[suppressions]") {
   const Suppressions suppressions = parsed("leak:add");
   SuppressionMatcher matcher(suppressions);
-  const FrameRef shared = frame("add");
-  const FrameRef other = frame("main");
+  const FrameRef shared = rule_frame("add");
+  const FrameRef other = rule_frame("main");
   const Suppression* rule = matcher.match({other, shared});
   REQUIRE(rule);
   CHECK(matcher.match({shared}) == rule);
   CHECK(matcher.match({other, other}) == nullptr);
-  CHECK(matcher.match({frame("again::add")}) == rule);
+  CHECK(matcher.match({rule_frame("again::add")}) == rule);
 }
 
 TEST_CASE("lists are put together in their order", "[suppressions]") {
@@ -171,52 +172,56 @@ TEST_CASE("a file that cannot be read is an I/O error", "[suppressions]") {
 
 TEST_CASE("built-in: what libraries set up once is hidden", "[suppressions]") {
   const Suppressions builtin = Suppressions::builtin();
-  const Frame caller = frame("main", "/src/main.cpp");
-  CHECK(hidden_by(builtin, {frame("setlocale", "", libc), caller}) == "built-in: setlocale");
-  CHECK(hidden_by(builtin, {frame("", "", "/lib/libc-2.31.so"),
-                            frame("localtime", "", "/lib/libc-2.31.so"), caller}) ==
+  const Frame caller = rule_frame("main", "/src/main.cpp");
+  CHECK(hidden_by(builtin, {rule_frame("setlocale", "", libc_path), caller}) ==
+        "built-in: setlocale");
+  CHECK(hidden_by(builtin, {rule_frame("", "", "/lib/libc-2.31.so"),
+                            rule_frame("localtime", "", "/lib/libc-2.31.so"), caller}) ==
         "built-in: localtime");
-  CHECK(hidden_by(builtin, {frame("tzset", "", "/lib/ld-musl-x86_64.so.1"), caller}) ==
+  CHECK(hidden_by(builtin, {rule_frame("tzset", "", "/lib/ld-musl-x86_64.so.1"), caller}) ==
         "built-in: tzset");
-  CHECK(hidden_by(builtin, {frame("std::ios_base::sync_with_stdio(bool)", "",
-                                  "/usr/lib/libstdc++.so.6.0.30"),
+  CHECK(hidden_by(builtin, {rule_frame("std::ios_base::sync_with_stdio(bool)", "",
+                                       "/usr/lib/libstdc++.so.6.0.30"),
                             caller}) == "built-in: std::ios_base::sync_with_stdio(bool)");
 }
 
 TEST_CASE("built-in: rules are about the libraries' own functions", "[suppressions]") {
   const Suppressions builtin = Suppressions::builtin();
-  CHECK(hidden_by(builtin, {frame("setlocale")}).empty()); // of the application
-  CHECK(hidden_by(builtin, {frame("", "", libc)}).empty());
-  CHECK(hidden_by(builtin, {frame("my_setlocale", "", libc)}).empty());
-  CHECK(hidden_by(builtin, {frame("setlocale", "", "/srv/libc.so/shop")}).empty());
-  CHECK(hidden_by(builtin, {frame("std::ios_base::Init::Init()", "", libc)}).empty());
+  CHECK(hidden_by(builtin, {rule_frame("setlocale")}).empty()); // of the application
+  CHECK(hidden_by(builtin, {rule_frame("", "", libc_path)}).empty());
+  CHECK(hidden_by(builtin, {rule_frame("my_setlocale", "", libc_path)}).empty());
+  CHECK(hidden_by(builtin, {rule_frame("setlocale", "", "/srv/libc.so/shop")}).empty());
+  CHECK(hidden_by(builtin, {rule_frame("std::ios_base::Init::Init()", "", libc_path)}).empty());
   // A Python function of that name, and nothing that can be done over and over.
-  CHECK(hidden_by(builtin, {of_kind(FrameKind::python, frame("localtime", "", libc))}).empty());
+  CHECK(hidden_by(builtin, {of_kind(FrameKind::python, rule_frame("localtime", "", libc_path))})
+            .empty());
   const std::string function = GENERATE("fopen", "dlopen", "newlocale", "iconv_open", "setenv",
                                         "atexit", "pthread_create", "strdup", "fputs", "malloc");
-  CHECK(hidden_by(builtin, {frame(function, "", libc), frame("main")}).empty());
+  CHECK(hidden_by(builtin, {rule_frame(function, "", libc_path), rule_frame("main")}).empty());
 }
 
 TEST_CASE("built-in: only at the start is the loader the outermost frame", "[suppressions]") {
   const Suppressions builtin = Suppressions::builtin();
-  const Frame constructor = frame("", "", "/usr/lib/libstdc++.so.6.0.30");
-  const Frame init = frame("_dl_init", "", loader);
-  const Frame start = frame("", "", loader);
+  const Frame constructor = rule_frame("", "", "/usr/lib/libstdc++.so.6.0.30");
+  const Frame init = rule_frame("_dl_init", "", loader);
+  const Frame start = rule_frame("", "", loader);
   const std::string name = "built-in: start by the dynamic loader";
   CHECK(hidden_by(builtin, {constructor, init, start}) == name);
-  CHECK(hidden_by(builtin, {constructor, frame("_dl_init", "", "/lib/ld-2.31.so")}) == name);
-  CHECK(hidden_by(builtin, {constructor, init, frame("dlopen", "", libc), frame("main")}).empty());
+  CHECK(hidden_by(builtin, {constructor, rule_frame("_dl_init", "", "/lib/ld-2.31.so")}) == name);
+  CHECK(hidden_by(builtin,
+                  {constructor, init, rule_frame("dlopen", "", libc_path), rule_frame("main")})
+            .empty());
   // A stack that was cut off at the loader may go on to main().
-  const Frame note = of_kind(FrameKind::note, frame("stack cut off", "", loader));
+  const Frame note = of_kind(FrameKind::note, rule_frame("stack cut off", "", loader));
   CHECK(hidden_by(builtin, {constructor, init, note}).empty());
   // musl's threads begin in the same file as its loader.
-  CHECK(hidden_by(builtin, {constructor, frame("", "", "/lib/ld-musl-x86_64.so.1")}).empty());
+  CHECK(hidden_by(builtin, {constructor, rule_frame("", "", "/lib/ld-musl-x86_64.so.1")}).empty());
 }
 
 TEST_CASE("the user's rules go before the built-in ones", "[suppressions]") {
   Suppressions both = Suppressions::builtin();
   both.add(parsed("leak:^main$"));
-  CHECK(hidden_by(both, {frame("setlocale", "", libc), frame("main")}) == "^main$");
+  CHECK(hidden_by(both, {rule_frame("setlocale", "", libc_path), rule_frame("main")}) == "^main$");
 }
 
 TEST_CASE("built-in rules are all different", "[suppressions]") {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/unexplained.h"
+#include "megabyte.h"
 
 #include <catch2/catch_test_macros.hpp>
 
 namespace leakbpf {
 namespace {
 
-constexpr double megabyte = 1024.0 * 1024.0;
-
-Trend growing(double megabytes_per_minute) {
+Trend growing_at(double megabytes_per_minute) {
   Trend trend;
   trend.shape = TrendShape::growing;
   trend.rate = megabytes_per_minute * megabyte / 60;
@@ -17,7 +16,7 @@ Trend growing(double megabytes_per_minute) {
 
 /// Of a process that grows by 12 MB a minute, after 10 s.
 GrowthAccount account(double outstanding_megabytes) {
-  return {10, growing(12), outstanding_megabytes * megabyte, false, std::nullopt};
+  return {10, growing_at(12), outstanding_megabytes * megabyte, false, std::nullopt};
 }
 
 bool is_unexplained(const GrowthAccount& account) {
@@ -50,9 +49,9 @@ TEST_CASE("what is seen in windows may be more than it seems", "[verdict]") {
 TEST_CASE("only steady growth of a megabyte a minute asks to be explained", "[verdict]") {
   CHECK_FALSE(is_unexplained({}));
   GrowthAccount small = account(0);
-  small.anonymous = growing(0.9);
+  small.anonymous = growing_at(0.9);
   CHECK_FALSE(is_unexplained(small));
-  small.anonymous = growing(1.1);
+  small.anonymous = growing_at(1.1);
   CHECK(is_unexplained(small));
   small.anonymous->shape = TrendShape::levelled;
   CHECK_FALSE(is_unexplained(small));
@@ -60,27 +59,27 @@ TEST_CASE("only steady growth of a megabyte a minute asks to be explained", "[ve
 
 TEST_CASE("what churns explains no growth, once it is told from what grows", "[verdict]") {
   GrowthAccount churning = account(100);
-  churning.outstanding = growing(12);
+  churning.outstanding = growing_at(12);
   churning.outstanding->shape = TrendShape::flat;
   CHECK(shown_after(churning) == 40);
   churning.outstanding->shape = TrendShape::too_short;
   CHECK(shown_after(churning) == 0);
-  churning.outstanding = growing(5);
+  churning.outstanding = growing_at(5);
   CHECK(shown_after(churning) == 40);
-  churning.outstanding = growing(7);
+  churning.outstanding = growing_at(7);
   CHECK(shown_after(churning) == 0);
 }
 
 TEST_CASE("growth may be unexplained before that is sure", "[verdict]") {
   GrowthAccount each = account(0);
   CHECK(may_be_unexplained(each)); // there is no trend of what is outstanding yet
-  each.outstanding = growing(5);
+  each.outstanding = growing_at(5);
   CHECK(may_be_unexplained(each));
-  each.outstanding = growing(7);
+  each.outstanding = growing_at(7);
   CHECK_FALSE(may_be_unexplained(each));
   each.outstanding->shape = TrendShape::flat;
   CHECK(may_be_unexplained(each));
-  each.anonymous = growing(0.9);
+  each.anonymous = growing_at(0.9);
   CHECK_FALSE(may_be_unexplained(each));
 }
 
@@ -88,7 +87,7 @@ TEST_CASE("an estimate that falls back for a moment leaves no growth unexplained
   UnexplainedGrowth growth;
   GrowthAccount noisy = account(100);
   for (noisy.seconds = 30; noisy.seconds < 90; noisy.seconds += 2) {
-    noisy.outstanding = growing(static_cast<int>(noisy.seconds) % 10 == 0 ? 12 : 1);
+    noisy.outstanding = growing_at(static_cast<int>(noisy.seconds) % 10 == 0 ? 12 : 1);
     CHECK_FALSE(growth.is_shown_by(noisy));
   }
 }

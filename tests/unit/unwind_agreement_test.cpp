@@ -23,13 +23,13 @@ using namespace leakbpf::unwind_fixture;
 namespace {
 
 struct FreeFrame {
-  void operator()(Dwarf_Frame* frame) const { std::free(frame); }
+  void operator()(Dwarf_Frame* dwarf_frame) const { std::free(dwarf_frame); }
 };
-using Frame = std::unique_ptr<Dwarf_Frame, FreeFrame>;
+using DwarfFrame = std::unique_ptr<Dwarf_Frame, FreeFrame>;
 
-Frame frame_at(Dwarf_CFI* cfi, std::uint64_t address) {
-  Dwarf_Frame* frame = nullptr;
-  return Frame(dwarf_cfi_addrframe(cfi, address, &frame) == 0 ? frame : nullptr);
+DwarfFrame frame_at(Dwarf_CFI* cfi, std::uint64_t address) {
+  Dwarf_Frame* dwarf_frame = nullptr;
+  return DwarfFrame(dwarf_cfi_addrframe(cfi, address, &dwarf_frame) == 0 ? dwarf_frame : nullptr);
 }
 
 struct Operations {
@@ -43,14 +43,15 @@ struct Operations {
   }
 };
 
-Operations cfa_of(Dwarf_Frame* frame) {
+Operations cfa_of(Dwarf_Frame* dwarf_frame) {
   Operations found;
-  found.status = dwarf_frame_cfa(frame, &found.first, &found.count);
+  found.status = dwarf_frame_cfa(dwarf_frame, &found.first, &found.count);
   return found;
 }
 
-void register_of(Dwarf_Frame* frame, int number, Operations& found) {
-  found.status = dwarf_frame_register(frame, number, found.memory, &found.first, &found.count);
+void register_of(Dwarf_Frame* dwarf_frame, int number, Operations& found) {
+  found.status =
+      dwarf_frame_register(dwarf_frame, number, found.memory, &found.first, &found.count);
 }
 
 /// libdw's operations are those of the file, or its own `bregx` for register + offset.
@@ -138,22 +139,22 @@ bool fp_agrees(const leakbpf_unwind_rule& rule, const Operations& place) {
          static_cast<std::int64_t>(place.first[last].number) == rule.fp_offset;
 }
 
-bool agrees(const leakbpf_unwind_rule& rule, Dwarf_Frame* frame) {
+bool agrees(const leakbpf_unwind_rule& rule, Dwarf_Frame* dwarf_frame) {
   Dwarf_Addr start = 0;
   Dwarf_Addr end = 0;
   bool signal_frame = false;
-  dwarf_frame_info(frame, &start, &end, &signal_frame);
+  dwarf_frame_info(dwarf_frame, &start, &end, &signal_frame);
   if (signal_frame || rule.cfa == LEAKBPF_CFA_SIGNAL)
     return signal_frame && rule.cfa == LEAKBPF_CFA_SIGNAL;
   Operations return_address;
-  register_of(frame, 16, return_address);
+  register_of(dwarf_frame, 16, return_address);
   if (rule.cfa == LEAKBPF_CFA_END)
     return is_undefined(return_address);
   if (rule.cfa == LEAKBPF_CFA_UNSUPPORTED && !is_at_cfa(return_address, -8))
     return true; // another class, and as libdw sees it
   Operations fp;
-  register_of(frame, LEAKBPF_REGISTER_FP, fp);
-  if (!cfa_agrees(rule, cfa_of(frame)))
+  register_of(dwarf_frame, LEAKBPF_REGISTER_FP, fp);
+  if (!cfa_agrees(rule, cfa_of(dwarf_frame)))
     return false;
   return rule.cfa == LEAKBPF_CFA_UNSUPPORTED ||
          (return_agrees(rule, return_address) && fp_agrees(rule, fp));
@@ -192,13 +193,13 @@ TEST_CASE("unwind table: the same as libdw's", "[unwind]") {
     for (const std::uint64_t place : places(table)) {
       if (Clock::now() > end)
         break;
-      const Frame frame = frame_at(cfi, file.address_of(place));
-      if (frame == nullptr) { // padding, a gap, or a signal's return found by its code
+      const DwarfFrame dwarf_frame = frame_at(cfi, file.address_of(place));
+      if (dwarf_frame == nullptr) { // padding, a gap, or a signal's return found by its code
         ++padding;
         continue;
       }
       INFO("offset " << place << ": " << table.rule_at(place));
-      if (!agrees(table.rule_at(place), frame.get()))
+      if (!agrees(table.rule_at(place), dwarf_frame.get()))
         FAIL("differs");
       ++compared;
     }

@@ -3,6 +3,7 @@
 // correlated, as the one of a real allocator is; 50 seeds a shape, of which 49 must be right.
 #include "core/growth_record.h"
 #include "core/verdict.h"
+#include "megabyte.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,9 +19,8 @@
 namespace leakbpf {
 namespace {
 
-constexpr double megabyte = 1024.0 * 1024.0;
-constexpr double run = 300;
-constexpr double step = 2.5;
+constexpr double shape_run = 300;
+constexpr double shape_step = 2.5;
 constexpr std::uint32_t target = 1;
 constexpr unsigned seeds = 50;
 
@@ -31,7 +31,7 @@ using Shape = std::function<double(double t, std::mt19937_64& random)>;
 class Noise {
 public:
   Noise(double deviation, double seconds)
-      : keep_(std::exp(-step / seconds)), push_(deviation * std::sqrt(1 - keep_ * keep_)) {}
+      : keep_(std::exp(-shape_step / seconds)), push_(deviation * std::sqrt(1 - keep_ * keep_)) {}
   double next(std::mt19937_64& random) {
     value_ = keep_ * value_ + push_ * gauss_(random);
     return value_;
@@ -61,7 +61,7 @@ Outcome simulate(const Shape& shape, unsigned seed, unsigned churning) {
   GrowthRecord record;
   std::vector<Noise> churn(churning, Noise(0.3 / std::sqrt(churning), 2));
   Noise resident(0.06, 4);
-  for (double t = 0; t <= run; t += step) {
+  for (double t = 0; t <= shape_run; t += shape_step) {
     record.begin_sample(t);
     const double own = std::max(shape(t, random), 0.0) * megabyte;
     double all = own;
@@ -79,7 +79,7 @@ Outcome simulate(const Shape& shape, unsigned seed, unsigned churning) {
     record.put_target(target, TargetSeries::outstanding, all);
   }
   TargetEvidence evidence;
-  evidence.seconds = run;
+  evidence.seconds = shape_run;
   evidence.memory = record.target_trend(target, TargetSeries::memory, 0);
   evidence.outstanding = record.target_trend(target, TargetSeries::outstanding, 0);
   evidence.limit = LimitUse{{24ULL << 30, "RAM"}, 70 * megabyte, 20.0 * 1024 * megabyte};
@@ -127,7 +127,7 @@ TEST_CASE("a steady process has no leak", "[verdict]") {
 TEST_CASE("a burst that is freed is no leak", "[verdict]") {
   const double begin = GENERATE(0.25, 0.4, 0.6);
   const Shape burst = [begin](double t, std::mt19937_64&) {
-    return t > begin * run && t < (begin + 0.3) * run ? 60.0 : 0.0;
+    return t > begin * shape_run && t < (begin + 0.3) * shape_run ? 60.0 : 0.0;
   };
   CHECK(right_runs(burst, {Severity::none}) >= enough);
 }
@@ -135,21 +135,21 @@ TEST_CASE("a burst that is freed is no leak", "[verdict]") {
 TEST_CASE("a sawtooth is no leak", "[verdict]") {
   const double teeth = GENERATE(2.5, 4, 8, 20);
   const Shape saw = [teeth](double t, std::mt19937_64&) {
-    return std::fmod(t + run / 9, run / teeth) / (run / teeth) * 20;
+    return std::fmod(t + shape_run / 9, shape_run / teeth) / (shape_run / teeth) * 20;
   };
   CHECK(right_runs(saw, {Severity::none}) >= enough);
 }
 
 TEST_CASE("a cache that fills and then evicts is no leak", "[verdict]") {
   const Shape cache = [eviction = Noise(0.5, 10)](double t, std::mt19937_64& random) mutable {
-    return t < 0.35 * run ? 40 * t / (0.35 * run) : 40 + eviction.next(random);
+    return t < 0.35 * shape_run ? 40 * t / (0.35 * shape_run) : 40 + eviction.next(random);
   };
   CHECK(right_runs(cache, {Severity::none}) >= enough);
 }
 
 TEST_CASE("a cache that has filled at 60 percent of the run is no leak", "[verdict]") {
   const Shape cache = [](double t, std::mt19937_64&) {
-    return std::min(t / (0.6 * run), 1.0) * 40;
+    return std::min(t / (0.6 * shape_run), 1.0) * 40;
   };
   CHECK(right_runs(cache, {Severity::none}) >= enough);
 }
@@ -163,7 +163,8 @@ TEST_CASE("linear leaks have the severity of their rate", "[verdict]") {
 
 TEST_CASE("a leak that starts in mid-run is found, at its own rate", "[verdict]") {
   const auto late = [](double rate) {
-    return [rate](double t, std::mt19937_64&) { return std::max(t - run / 2, 0.0) * rate / 60; };
+    return
+        [rate](double t, std::mt19937_64&) { return std::max(t - shape_run / 2, 0.0) * rate / 60; };
   };
   CHECK(right_runs(late(3), {Severity::medium}) >= enough);
   CHECK(right_runs(late(20), {Severity::high}) >= enough);
@@ -171,7 +172,7 @@ TEST_CASE("a leak that starts in mid-run is found, at its own rate", "[verdict]"
 
 TEST_CASE("growth like a logarithm is no leak", "[verdict]") {
   const Shape log = [](double t, std::mt19937_64&) {
-    return 20 / std::log(31) * std::log(1 + t / (run / 30));
+    return 20 / std::log(31) * std::log(1 + t / (shape_run / 30));
   };
   CHECK(right_runs(log, {Severity::none, Severity::low}) >= enough);
 }
@@ -180,14 +181,14 @@ TEST_CASE("a load that comes and goes like days is no leak", "[verdict]") {
   const double days = GENERATE(2.5, 4, 7);
   const double phase = GENERATE(0.0, 2.0, 4.0);
   const Shape waves = [days, phase](double t, std::mt19937_64&) {
-    return 20 + 20 * std::sin(2 * 3.14159265 * t / (run / days) + phase);
+    return 20 + 20 * std::sin(2 * 3.14159265 * t / (shape_run / days) + phase);
   };
   CHECK(right_runs(waves, {Severity::none}) >= enough);
 }
 
 TEST_CASE("a leak under a load like days is found", "[verdict]") {
   const Shape both = [](double t, std::mt19937_64&) {
-    return 8 * t / 60 + 5 + 5 * std::sin(2 * 3.14159265 * t / (run / 7));
+    return 8 * t / 60 + 5 + 5 * std::sin(2 * 3.14159265 * t / (shape_run / 7));
   };
   CHECK(right_runs(both, {Severity::high, Severity::medium}) >= enough);
 }

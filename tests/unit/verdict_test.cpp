@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/verdict.h"
+#include "megabyte.h"
 
 #include <algorithm>
 #include <string>
@@ -11,8 +12,6 @@ namespace leakbpf {
 namespace {
 
 using Catch::Approx;
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 /// A line over 240 s.
 Trend growing(double megabytes_per_minute) {

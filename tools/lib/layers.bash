@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The folders of user/ in layers: each may include those before it in the list, none after it.
 
-layers=(base core elf target plan kernel unwind python symbol reach held store render report session cli)
+layers=(base core elf target plan kernel unwind python symbol reach held store render report session view cli)
 
 # Prints the includes that go up, and folders that are not in the list. False if there are any.
 check_layers() {

@@ -33,10 +33,10 @@ packages_of() {
     build)
       echo "clang $bpftool cmake ninja-build g++ pkg-config libbpf-dev libdw-dev libelf-dev" \
         "libzydis-dev libcli11-dev libfmt-dev nlohmann-json3-dev libiberty-dev zlib1g-dev" \
-        "libprotozero-dev liblzma-dev libre2-dev libcap-ng-dev libutf8proc-dev" \
+        "libprotozero-dev liblzma-dev libre2-dev libcap-ng-dev libutf8proc-dev libncurses-dev" \
         "linux-libc-dev $catch2"
       ;;
-    test) echo "binutils" ;;
+    test) echo "binutils tmux" ;;
     readers) # of the formats; an npm that is not from a package will do
       echo "chromium chromium-driver debuginfod libdebuginfod1 file golang-go python3"
       command -v npm >/dev/null || echo "npm"
@@ -55,7 +55,7 @@ packages_of() {
     agreement) # tests/agreement: gdb, and what it is asked about
       echo "gdb python3 redis-server redis-tools nginx-light wrk postgresql openssl nodejs"
       ;;
-    lint) echo "clang-format clang-tidy shellcheck git" ;;
+    lint) echo "clang-format clang-tidy shellcheck git jq" ;;
   esac | tr ' ' '\n'
 }
 

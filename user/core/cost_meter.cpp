@@ -23,7 +23,7 @@ constexpr double most_carried = 0.02;
 // With so much of it the process's own figure is taken alone.
 constexpr double plenty_seconds = 0.3;
 // Of probed CPU time: older than this counts half.
-constexpr double fading_seconds = 10;
+constexpr double cost_fading_seconds = 10;
 
 } // namespace
 
@@ -42,7 +42,7 @@ void CostMeter::add_probed(const CpuTimes& taken, const ProbeWork& work) {
 
 void CostMeter::fade() {
   const auto halve = [](CpuTimes& times) {
-    if (times.user + times.system < 2 * fading_seconds)
+    if (times.user + times.system < 2 * cost_fading_seconds)
       return false;
     times.user /= 2;
     times.system /= 2;

@@ -8,7 +8,7 @@ namespace leakbpf {
 namespace {
 
 // In the order of enum leakbpf_loss.
-constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
+constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> loss_texts{{
     {"live_table_full", "blocks not tracked: the outstanding-block table is full",
      "raise --max-live"},
     {"stack_table_full", "allocations without a stack: the stack table is full",
@@ -39,7 +39,7 @@ constexpr std::array<LossText, LEAKBPF_LOSS_COUNT> texts{{
 } // namespace
 
 const LossText& loss_text(leakbpf_loss loss) {
-  return texts.at(loss);
+  return loss_texts.at(loss);
 }
 
 } // namespace leakbpf

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t most_looks = 64;
 constexpr std::size_t fewest_looks = 4;
-constexpr double least_seconds = 10;
+constexpr double least_span_seconds = 10;
 // Of less nothing is said.
 constexpr double least_rise = 512 << 10;
 // What steps differ by from the usual one, against what grew in all.
@@ -25,7 +25,7 @@ constexpr double noise_share = 0.1;
 constexpr double noise_rate = 1024.0 * 1024 / 60; // a second
 
 /// Of even numbers the lower one.
-double median(std::vector<double>& numbers) {
+double lower_median(std::vector<double>& numbers) {
   const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>((numbers.size() - 1) / 2);
   std::nth_element(numbers.begin(), middle, numbers.end());
   return *middle;
@@ -45,11 +45,11 @@ Rise rise_of(const std::vector<HeapLook>& looks, double HeapLook::*what) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < looks.size(); i++)
     steps.push_back(looks[i].*what - looks[i - 1].*what);
-  const double usual = median(steps);
+  const double usual = lower_median(steps);
   Rise rise{whole_rise(looks, what), usual * static_cast<double>(steps.size()), 0};
   for (double& step : steps)
     step = std::abs(step - usual);
-  rise.noise = median(steps);
+  rise.noise = lower_median(steps);
   return rise;
 }
 
@@ -74,7 +74,7 @@ std::optional<RoomGrowth> RoomHistory::growth() const {
   const double memory = whole_rise(looks_, &HeapLook::memory);
   const double outstanding = whole_rise(looks_, &HeapLook::outstanding);
   const double of_all_kinds = whole_rise(looks_, &HeapLook::of_all_kinds);
-  if (seconds < least_seconds ||
+  if (seconds < least_span_seconds ||
       std::max(room.noise, used.noise) > most_noise * std::max(memory, outstanding))
     return std::nullopt;
   RoomGrowth growth;

@@ -10,7 +10,7 @@ namespace leakbpf {
 namespace {
 
 // In the order of enum leakbpf_stack_end.
-constexpr std::array<const char*, LEAKBPF_STACK_END_COUNT> texts{
+constexpr std::array<const char*, LEAKBPF_STACK_END_COUNT> end_texts{
     "",
     "more frames than --max-depth",
     "the stack ends here: this file's unwind table was not loaded yet",
@@ -48,7 +48,7 @@ bool is_first_function(const Frame& frame) {
 } // namespace
 
 const char* stack_end_text(leakbpf_stack_end end) {
-  return end < texts.size() ? texts.at(end) : "the stack ends here";
+  return end < end_texts.size() ? end_texts.at(end) : "the stack ends here";
 }
 
 bool reaches_first_function(const Frames& frames) {

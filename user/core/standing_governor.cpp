@@ -8,10 +8,10 @@ namespace leakbpf {
 namespace {
 
 // What may be run up above the budget, in seconds of the budget.
-constexpr double patience_seconds = 1;
+constexpr double standing_patience_seconds = 1;
 // A stretch of windows that tells a rate, and how far below the budget it has to be.
 constexpr double stretch_of_windows = 0.2;
-constexpr double return_share = 0.5;
+constexpr double standing_return_share = 0.5;
 // Who comes and goes has to be calm for longer each time; after so long in peace that is forgotten.
 constexpr int most_calm = 48;
 constexpr double peace_seconds = 60;
@@ -38,7 +38,7 @@ void StandingGovernor::look_at_standing(double seconds, double cost) {
   if (stood_seconds_ > peace_seconds)
     calm_to_return_ = least_calm;
   over_ = std::max(0.0, over_ + cost - budget_ * seconds);
-  if (over_ <= patience_seconds * budget_)
+  if (over_ <= standing_patience_seconds * budget_)
     return;
   may_stand_ = false;
   over_ = stretch_seconds_ = stretch_cost_ = 0;
@@ -50,7 +50,7 @@ void StandingGovernor::look_at_windows(double seconds, double cost) {
   stretch_cost_ += cost;
   if (stretch_seconds_ < stretch_of_windows)
     return;
-  calm_ = stretch_cost_ < return_share * budget_ * stretch_seconds_ ? calm_ + 1 : 0;
+  calm_ = stretch_cost_ < standing_return_share * budget_ * stretch_seconds_ ? calm_ + 1 : 0;
   stretch_seconds_ = stretch_cost_ = 0;
   if (calm_ < calm_to_return_)
     return;

@@ -7,7 +7,7 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double fading_seconds = 10;
+constexpr double speed_fading_seconds = 10;
 constexpr double least_seconds = 0.2; // of each kind, to tell anything
 constexpr double slowest = 0.3;
 constexpr double least_cost = 0.05; // likewise: CPU times come in ticks
@@ -24,7 +24,7 @@ void WorkSpeed::Rate::add(double more_user, double more_own, double more_all, do
   own += more_own;
   all += more_all;
   seconds += more_seconds;
-  if (seconds < 2 * fading_seconds)
+  if (seconds < 2 * speed_fading_seconds)
     return;
   user /= 2;
   own /= 2;

@@ -2,6 +2,7 @@
 #include "held/block_sizes.h"
 
 #include "held/heap_scan.h"
+#include "python/pools.h"
 #include "target/glibc_chunk.h"
 
 #include <algorithm>
@@ -15,10 +16,9 @@ namespace {
 
 /// Sizes that are read are numbers of another process: none is believed beyond this.
 constexpr std::uint64_t most_bytes = 1ULL << 40;
-constexpr std::uint64_t alignment = 16;
 
 std::uint64_t rounded(std::uint64_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
+  return (bytes + pool_alignment - 1) / pool_alignment * pool_alignment;
 }
 
 std::uint64_t sane(std::uint64_t bytes) {

@@ -8,8 +8,8 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t head_bytes = 32;
-constexpr std::size_t head_words = head_bytes / sizeof(std::uint64_t);
+constexpr std::size_t container_head_bytes = 32;
+constexpr std::size_t container_head_words = container_head_bytes / sizeof(std::uint64_t);
 /// As many more entries are no growth, and such a share of what there is.
 constexpr double least_rise = 4;
 constexpr double least_share = 0.005;
@@ -62,7 +62,8 @@ void ContainerWatch::take_head(std::uint64_t address, const std::uint64_t* head)
     containers_.erase(found);
     return;
   }
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(head), head_bytes); // NOLINT
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(head),
+                        container_head_bytes); // NOLINT
   container.entries = entries_of(container.shape, bytes);
   entries_.put(address, static_cast<double>(container.entries));
 }
@@ -74,12 +75,12 @@ void ContainerWatch::sample(double t) {
   std::vector<ProcessMemory::Piece> pieces;
   pieces.reserve(all.size());
   for (const std::uint64_t address : all)
-    pieces.push_back({address, head_bytes});
+    pieces.push_back({address, container_head_bytes});
   std::vector<std::uint64_t> words;
   for (std::size_t done = 0; done < pieces.size(); done++) { // past one that cannot be read
     const std::size_t got = memory_.read_pieces(std::span(pieces).subspan(done), words);
     for (std::size_t i = 0; i < got; i++)
-      take_head(all[done + i], &words[i * head_words]);
+      take_head(all[done + i], &words[i * container_head_words]);
     done += got;
   }
 }

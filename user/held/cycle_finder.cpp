@@ -10,7 +10,7 @@ namespace leakbpf {
 namespace {
 
 constexpr std::size_t most_objects = 20'000;
-constexpr std::size_t most_references = 4'000;
+constexpr std::size_t most_cycle_references = 4'000;
 /// Of an object that is never freed (3.12 on), and of any count that makes no sense.
 constexpr std::uint64_t most_count = 1ULL << 30;
 
@@ -80,7 +80,8 @@ private:
     const TypeNumber type = nodes_[number].type;
     if (reader_.type(type).shape == ObjectShape::weak_reference)
       return; // it holds nothing
-    for (const Reference& each : reader_.references(nodes_[number].object, type, most_references)) {
+    for (const Reference& each :
+         reader_.references(nodes_[number].object, type, most_cycle_references)) {
       auto found = by_address_.find(each.to);
       if (found == by_address_.end()) {
         if (!add(each.to))

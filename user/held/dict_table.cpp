@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "held/dict_table.h"
 
+#include "base/field.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,13 +14,6 @@ namespace {
 constexpr unsigned most_log2_size = 40;
 constexpr std::uint32_t plain_entry_bytes = 24; ///< hash, key, value
 constexpr std::uint32_t text_entry_bytes = 16;  ///< key, value
-
-template <class T, std::size_t Size>
-T field(const std::array<std::uint8_t, Size>& bytes, std::size_t at) {
-  T value{};
-  std::memcpy(&value, &bytes.at(at), sizeof(value));
-  return value;
-}
 
 /// Up to 3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, then the indices.
 bool take_long_header(const std::array<std::uint8_t, 40>& header, DictTable& table) {

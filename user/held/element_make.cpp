@@ -14,17 +14,17 @@ namespace {
 
 constexpr std::size_t most_parts = 4;
 constexpr std::size_t most_fields = 6;
-constexpr std::size_t most_name_bytes = 60;
+constexpr std::size_t most_make_bytes = 60;
 /// Of the elements that must be of one make for it to be told alone.
 constexpr double most_of_them = 0.9;
 
 std::string type_name(const ObjectReader& reader, std::uint64_t object) {
   const auto type = reader.type_of(object);
-  return type ? reader.type(*type).name.substr(0, most_name_bytes) : "?";
+  return type ? reader.type(*type).name.substr(0, most_make_bytes) : "?";
 }
 
 bool is_identifier(const std::string& text) {
-  return !text.empty() && text.size() <= most_name_bytes &&
+  return !text.empty() && text.size() <= most_make_bytes &&
          std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
          std::all_of(text.begin(), text.end(), [](char letter) {
            return std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '_';
@@ -86,7 +86,7 @@ std::string make_of_type(const ObjectReader& reader, TypeNumber number,
     return are_records(reader, objects) ? record_make(reader, objects.back()) : "dict";
   if (type.name == "list" || type.name == "tuple")
     return sequence_make(reader, objects.back(), number);
-  return type.name.substr(0, most_name_bytes);
+  return type.name.substr(0, most_make_bytes);
 }
 
 } // namespace

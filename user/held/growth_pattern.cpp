@@ -14,7 +14,7 @@ namespace leakbpf {
 namespace {
 
 /// Of the newest elements that must be of a kind.
-constexpr double most_of_them = 0.6;
+constexpr double most_of_the_growth = 0.6;
 
 /// What the elements are, where most of them are of one type.
 std::optional<ObjectType> element_type(const ObjectReader& reader, const Contents& contents) {
@@ -23,7 +23,8 @@ std::optional<ObjectType> element_type(const ObjectReader& reader, const Content
     if (const auto type = reader.type_of(element))
       counts[*type]++;
   for (const auto& [type, count] : counts)
-    if (static_cast<double>(count) >= most_of_them * static_cast<double>(contents.newest.size()))
+    if (static_cast<double>(count) >=
+        most_of_the_growth * static_cast<double>(contents.newest.size()))
       return reader.type(type);
   return std::nullopt;
 }

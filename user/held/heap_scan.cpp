@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "held/heap_scan.h"
 
+#include "base/field.h"
+#include "python/pools.h"
 #include "reach/chunk_walk.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace leakbpf {
 
 namespace {
 
-constexpr std::uint32_t header_bytes = pool_header_bytes;
-constexpr std::uint32_t alignment = 16;
-constexpr std::uint32_t size_classes = 32;
 constexpr std::uint64_t window_bytes = 1 << 20;
 /// Of a pool that changes while it is read. A read takes microseconds.
 constexpr int most_reads = 8;
 /// Python has hundreds as it starts. Where there are fewer, what looked like some were none.
 constexpr std::uint64_t least_pools = 16;
 /// Of a block, as far as anything is looked at: headers, and the words that tell of entries.
-constexpr std::size_t head_bytes = 128;
+constexpr std::size_t pool_head_bytes = 128;
 
 /// struct pool_header, the same from 3.8 to 3.14.
 struct PoolHeader {
@@ -30,14 +28,8 @@ struct PoolHeader {
   std::uint32_t next_offset = 0; ///< of the first block that was never handed out
   std::uint32_t last_offset = 0; ///< the highest that a block may have
 
-  [[nodiscard]] std::uint32_t block_bytes() const { return (size_class + 1) * alignment; }
+  [[nodiscard]] std::uint32_t block_bytes() const { return (size_class + 1) * pool_alignment; }
 };
-
-template <class T> T field(std::span<const std::uint8_t> bytes, std::size_t at) {
-  T value{};
-  std::memcpy(&value, &bytes[at], sizeof(value));
-  return value;
-}
 
 PoolHeader header_of(std::span<const std::uint8_t> bytes) {
   return {field<std::uint32_t>(bytes, 0), field<std::uint64_t>(bytes, 8),
@@ -46,15 +38,15 @@ PoolHeader header_of(std::span<const std::uint8_t> bytes) {
 }
 
 bool is_pool(const PoolHeader& header, std::uint64_t address, std::uint32_t pool_bytes) {
-  if (header.size_class >= size_classes || header.used == 0)
+  if (header.size_class >= pool_size_classes || header.used == 0)
     return false;
   const std::uint32_t block = header.block_bytes();
-  const std::uint32_t most_blocks = (pool_bytes - header_bytes) / block;
+  const std::uint32_t most_blocks = (pool_bytes - pool_header_bytes) / block;
   if (header.last_offset != pool_bytes - block || header.used > most_blocks ||
-      header.next_offset < header_bytes || header.next_offset > pool_bytes ||
-      (header.next_offset - header_bytes) % block != 0)
+      header.next_offset < pool_header_bytes || header.next_offset > pool_bytes ||
+      (header.next_offset - pool_header_bytes) % block != 0)
     return false;
-  return header.free_block == 0 || (header.free_block >= address + header_bytes &&
+  return header.free_block == 0 || (header.free_block >= address + pool_header_bytes &&
                                     header.free_block - address <= header.last_offset);
 }
 
@@ -63,13 +55,13 @@ bool is_pool(const PoolHeader& header, std::uint64_t address, std::uint32_t pool
 bool mark_free(const PoolHeader& header, std::uint64_t address, std::span<const std::uint8_t> pool,
                std::vector<bool>& free) {
   const std::uint32_t block = header.block_bytes();
-  free.assign((pool.size() - header_bytes) / block, false);
+  free.assign((pool.size() - pool_header_bytes) / block, false);
   for (std::uint64_t at = header.free_block; at != 0;) {
     const std::uint64_t offset = at - address;
-    if (offset < header_bytes || offset > header.last_offset ||
-        (offset - header_bytes) % block != 0)
+    if (offset < pool_header_bytes || offset > header.last_offset ||
+        (offset - pool_header_bytes) % block != 0)
       return false;
-    const std::size_t index = (offset - header_bytes) / block;
+    const std::size_t index = (offset - pool_header_bytes) / block;
     if (free[index])
       return false;
     free[index] = true;
@@ -140,21 +132,21 @@ std::vector<std::uint64_t> HeapScan::find_pools(const Window& window) {
   for (std::uint64_t at = (window.start + pool_bytes - 1) / pool_bytes * pool_bytes;
        at + pool_bytes <= window.end; at += pool_bytes)
     if (window.is_present(at))
-      places.push_back({at, header_bytes});
+      places.push_back({at, pool_header_bytes});
   std::vector<std::uint64_t> pools;
   std::vector<std::uint64_t> words;
-  constexpr std::size_t header_words = header_bytes / sizeof(words[0]);
+  constexpr std::size_t header_words = pool_header_bytes / sizeof(words[0]);
   for (std::span<const ProcessMemory::Piece> left(places); !left.empty();) {
     const std::size_t got = memory_.read_pieces(left, words);
     for (std::size_t i = 0; i < got; i++) {
       const std::span bytes(
           reinterpret_cast<const std::uint8_t*>(&words[i * header_words]), // NOLINT
-          header_bytes);
+          pool_header_bytes);
       if (is_pool(header_of(bytes), left[i].address, layout_.pool_bytes))
         pools.push_back(left[i].address);
     }
     if (got < left.size())
-      count_unreadable(left[got].address, header_bytes);
+      count_unreadable(left[got].address, pool_header_bytes);
     left = left.subspan(std::min(got + 1, left.size()));
   }
   return pools;
@@ -229,8 +221,8 @@ void HeapScan::visit_pool(std::uint64_t address, std::span<const std::uint8_t> p
   const PoolHeader header = header_of(pool);
   const std::uint32_t block = header.block_bytes();
   const std::uint32_t end = std::min(header.next_offset, header.last_offset + block);
-  for (std::uint32_t at = header_bytes; at + block <= end; at += block)
-    if (!free_[(at - header_bytes) / block]) {
+  for (std::uint32_t at = pool_header_bytes; at + block <= end; at += block)
+    if (!free_[(at - pool_header_bytes) / block]) {
       counts_.blocks++;
       visit_block(address + at, pool.subspan(at, block), block, visit);
     }
@@ -251,7 +243,7 @@ void HeapScan::scan_chunks(const HeapRange& range, const Visit& visit) {
     if (!block || !block->in_use)
       continue;
     counts_.chunks++;
-    const std::span<const std::uint8_t> bytes = chunks.contents(head_bytes);
+    const std::span<const std::uint8_t> bytes = chunks.contents(pool_head_bytes);
     counts_.bytes_read += bytes.size();
     visit_block(block->start, bytes, static_cast<std::uint32_t>(block->end - block->start), visit);
   }

@@ -47,8 +47,6 @@ struct ScanCounts {
   [[nodiscard]] std::uint64_t unread() const { return torn_pools + swapped_pages + unreadable; }
 };
 
-/// Of struct pool_header, the same from 3.8 to 3.14.
-inline constexpr std::uint32_t pool_header_bytes = 48;
 /// Bytes of each block of the pool that begins with this header; 0: it is no pool.
 [[nodiscard]] std::uint32_t pool_block_size(std::span<const std::uint8_t> header,
                                             std::uint64_t address, std::uint32_t pool_bytes);

@@ -16,9 +16,9 @@ namespace {
 /// Objects of one type, one behind the other, that make a chain.
 constexpr std::size_t least_links = 3;
 /// Of a type's objects that must be in chains, or not be reached: there may be others of it.
-constexpr double least_share = 0.3;
+constexpr double least_loose_share = 0.3;
 constexpr std::size_t most_candidates = 8;
-constexpr std::size_t most_tries = 3; ///< objects of one type that are looked at
+constexpr std::size_t most_tried_objects = 3; ///< objects of one type that are looked at
 constexpr std::size_t most_also = 4;
 
 /// Does a container that grows bring these objects? Not when there are ever more to each of its
@@ -96,9 +96,9 @@ std::vector<LooseObjects> LooseSearch::run(std::span<const GrowingType> growing,
     Ways ways = ways_to(each, objects, search, containers);
     const auto all = static_cast<double>(objects.size());
     std::optional<LooseObjects> row;
-    if (ways.chain && static_cast<double>(ways.chained) >= least_share * all)
+    if (ways.chain && static_cast<double>(ways.chained) >= least_loose_share * all)
       row = describe_chain(each.type, *ways.chain);
-    else if (static_cast<double>(ways.unreached.size()) >= least_share * all)
+    else if (static_cast<double>(ways.unreached.size()) >= least_loose_share * all)
       candidates.push_back({each.type, std::move(ways.unreached)});
     else
       row = spread_of(each.type, ways, all);
@@ -203,7 +203,7 @@ std::optional<LooseObjects> LooseSearch::cycle_of(std::vector<Candidate> candida
   std::optional<LooseObjects> found;
   for (const Candidate& candidate : candidates) {
     const auto& objects = candidate.unreached;
-    for (std::size_t i = 0; i < std::min(objects.size(), most_tries) && !found; i++) {
+    for (std::size_t i = 0; i < std::min(objects.size(), most_tried_objects) && !found; i++) {
       const auto cycle = find_dead_cycle(reader_, objects[i]);
       if (cycle.empty())
         continue;

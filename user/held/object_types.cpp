@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "held/object_types.h"
 
+#include "base/field.h"
+
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -13,25 +14,19 @@ namespace {
 constexpr std::uint32_t collector_header = 16;
 constexpr std::uint32_t most_basic_size = 1 << 16;
 constexpr std::uint32_t most_item_size = 1 << 12;
-constexpr std::size_t most_name_bytes = 120;
+constexpr std::size_t most_type_name_bytes = 120;
 constexpr unsigned most_bases = 32;
 constexpr std::size_t type_bytes = 296; ///< as far as anything is read
-
-template <class T> T field(std::span<const std::uint8_t> bytes, std::size_t at) {
-  T value{};
-  std::memcpy(&value, &bytes[at], sizeof(value));
-  return value;
-}
 
 bool is_printable(char byte) {
   const auto code = static_cast<unsigned char>(byte);
   return code > ' ' && code != 0x7f;
 }
 
-/// Of type tp_name: up to its end, at most most_name_bytes. Empty when it is none.
+/// Of type tp_name: up to its end, at most most_type_name_bytes. Empty when it is none.
 std::string read_name(const ProcessMemory& memory, std::uint64_t address) {
   constexpr std::uint64_t page = 4096;
-  std::array<char, most_name_bytes> text{};
+  std::array<char, most_type_name_bytes> text{};
   // Not past the page, which may be the last one that is there.
   const std::size_t first = std::min<std::uint64_t>(text.size(), page - address % page);
   if (!memory.read(address, text.data(), first))

@@ -10,10 +10,10 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t most_name_bytes = 80;
+constexpr std::size_t most_key_bytes = 80;
 
 std::string name_of(const ObjectReader& reader, std::uint64_t label) {
-  return reader.text(label).value_or("?").substr(0, most_name_bytes);
+  return reader.text(label).value_or("?").substr(0, most_key_bytes);
 }
 
 /// A slot or member of a class, by its table of members (PyMemberDef).
@@ -32,7 +32,7 @@ std::string member_name(const ObjectReader& reader, const ObjectType& type, std:
       return "";
     if (memory.get<std::uint64_t>(member + offset_at) != offset)
       continue;
-    std::array<char, most_name_bytes> text{};
+    std::array<char, most_key_bytes> text{};
     std::size_t length = 0;
     while (length < text.size() && memory.read(*name + length, &text.at(length), 1) &&
            std::isprint(static_cast<unsigned char>(text.at(length))) != 0)
@@ -50,7 +50,7 @@ std::string step_text(const ObjectReader& reader, const PathStep& step, bool sho
   case HoldKind::value:
     if (show_keys)
       if (const auto key = reader.text(step.label))
-        return fmt::format("[\"{}\"]", key->substr(0, most_name_bytes));
+        return fmt::format("[\"{}\"]", key->substr(0, most_key_bytes));
     return "[*]";
   case HoldKind::subclasses:
     return ".__subclasses__()";

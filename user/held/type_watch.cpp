@@ -8,8 +8,8 @@ namespace leakbpf {
 namespace {
 
 /// Fewer objects more are no growth, and such a share of what there is.
-constexpr double least_rise = 50;
-constexpr double least_share = 0.02;
+constexpr double least_type_rise = 50;
+constexpr double least_type_share = 0.02;
 
 } // namespace
 
@@ -28,7 +28,7 @@ bool TypeWatch::has_risen(TypeNumber type, std::vector<double>& counts) const {
   if (!counts_.read(type, counts) || counts.size() < counts_.times().size())
     return false;
   const double most = *std::max_element(counts.begin(), counts.end());
-  return counts.back() - counts.front() >= std::max(least_rise, least_share * most);
+  return counts.back() - counts.front() >= std::max(least_type_rise, least_type_share * most);
 }
 
 std::vector<TypeNumber> TypeWatch::risen() const {
@@ -47,8 +47,8 @@ std::vector<GrowingType> TypeWatch::growing(double from) const {
     counts_.read(type, counts);
     const TypeCount& last = last_[type];
     const auto objects = static_cast<double>(last.objects);
-    const auto trend =
-        trend_of(counts_.times(), counts, from, std::max(least_rise, least_share * objects));
+    const auto trend = trend_of(counts_.times(), counts, from,
+                                std::max(least_type_rise, least_type_share * objects));
     if (trend && trend->sustained())
       growing.push_back({type, last.objects, static_cast<double>(last.bytes) / objects, *trend});
   }

@@ -11,7 +11,7 @@ namespace leakbpf {
 namespace {
 
 // A function that only forwards is short. What is longer does something of its own.
-constexpr std::size_t most_places = 400;
+constexpr std::size_t most_instructions = 400;
 
 /// Where a path through the code stands, and what is known there.
 struct Place {
@@ -40,7 +40,7 @@ public:
       open.pop_back();
       if (!seen_.insert(here).second)
         continue;
-      if (seen_.size() > most_places || !follow(here, open))
+      if (seen_.size() > most_instructions || !follow(here, open))
         return false;
     }
     return arrived_;

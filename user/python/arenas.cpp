@@ -2,6 +2,7 @@
 #include "python/arenas.h"
 
 #include "python/instruction_cursor.h"
+#include "python/pools.h"
 
 #include <algorithm>
 #include <vector>
@@ -14,8 +15,6 @@ namespace {
 constexpr std::size_t arena_words = 6;
 constexpr std::uint64_t arena_object_bytes = arena_words * sizeof(std::uint64_t);
 constexpr std::uint64_t most_arenas = 1 << 16;
-constexpr std::uint32_t size_classes = 32;
-constexpr std::uint32_t alignment = 16;
 /// 1/3 modulo 2^64: how a compiler divides a distance of arena objects by 48, after a shift by 4.
 constexpr std::uint64_t third = 0xaaaaaaaaaaaaaaab;
 
@@ -113,13 +112,13 @@ std::optional<SmallObjectHeap> read_small_objects(const ProcessMemory& memory,
     for (std::size_t i = 0; i < got; i++) {
       const auto used = static_cast<std::uint32_t>(words[i * header_words]);
       const std::uint64_t size_class = words[i * header_words + size_class_word] >> 32;
-      if (used == 0 || size_class >= size_classes)
+      if (used == 0 || size_class >= pool_size_classes)
         continue;
       heap.pools++;
       heap.pool_bytes += list.pool_bytes;
       heap.live_blocks += used;
       heap.live_bytes +=
-          std::min<std::uint64_t>(used * (size_class + 1) * alignment, list.pool_bytes);
+          std::min<std::uint64_t>(used * (size_class + 1) * pool_alignment, list.pool_bytes);
     }
   }
   return heap;

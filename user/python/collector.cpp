@@ -14,7 +14,7 @@ namespace leakbpf {
 namespace {
 
 constexpr std::uint32_t sdt_note_type = 3;
-constexpr std::uint64_t most_code = 512;
+constexpr std::uint64_t most_collector_code = 512;
 
 /// The address in an SDT note of the provider "python" with this name; 0: it is another.
 std::uint64_t sdt_address(std::string_view descriptor, std::string_view wanted) {
@@ -90,7 +90,7 @@ std::optional<CodeBlock> find_collector(const ElfFile& file, const InterpreterFi
   }
   if (!begin || !begins_a_frame(file, *table, *begin))
     return std::nullopt;
-  return code_at(file, *begin, std::min(functions.at(*begin) - *begin, most_code));
+  return code_at(file, *begin, std::min(functions.at(*begin) - *begin, most_collector_code));
 }
 
 } // namespace leakbpf

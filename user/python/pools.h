@@ -11,6 +11,11 @@
 
 namespace leakbpf {
 
+// struct pool_header of Objects/obmalloc.c, the same from 3.8 to 3.14.
+inline constexpr std::uint32_t pool_header_bytes = 48;
+inline constexpr std::uint32_t pool_alignment = 16;    ///< of blocks, and the step of their sizes
+inline constexpr std::uint32_t pool_size_classes = 32; ///< blocks of (class + 1) * alignment bytes
+
 enum class PoolUse {
   in_use,
   empty,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/retained.h"
 
+#include "python/pools.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -10,11 +12,7 @@ namespace leakbpf {
 
 namespace {
 
-// struct pool_header of Objects/obmalloc.c, the same from 3.8 to 3.14.
-constexpr std::uint32_t header_bytes = 48;
 constexpr std::size_t size_class_offset = 36;
-constexpr std::uint32_t size_classes = 32;
-constexpr std::uint32_t alignment = 16;
 constexpr std::size_t word = sizeof(std::uint64_t);
 
 constexpr std::size_t chunk_bytes = 64 << 10;
@@ -63,17 +61,17 @@ public:
 
 private:
   void add_pool(const HeldPool& held) {
-    std::array<std::uint8_t, header_bytes> header{};
+    std::array<std::uint8_t, pool_header_bytes> header{};
     Pool pool{held.address, held.site, 0, {}};
     std::uint32_t size_class = 0;
     if (memory_.read(held.address, header.data(), header.size()))
       std::memcpy(&size_class, &header[size_class_offset], sizeof(size_class));
     else
       return;
-    if (size_class >= size_classes)
+    if (size_class >= pool_size_classes)
       return;
-    pool.block_bytes = (size_class + 1) * alignment;
-    pool.claimed.resize((pool_bytes_ - header_bytes) / pool.block_bytes);
+    pool.block_bytes = (size_class + 1) * pool_alignment;
+    pool.claimed.resize((pool_bytes_ - pool_header_bytes) / pool.block_bytes);
     index_.emplace(held.address, pools_.size());
     pools_.push_back(std::move(pool));
   }
@@ -86,10 +84,10 @@ private:
     if (found == index_.end())
       return false;
     const std::uint64_t offset = pointer - pools_[found->second].address;
-    if (offset < header_bytes)
+    if (offset < pool_header_bytes)
       return false;
     pool = found->second;
-    block = (offset - header_bytes) / pools_[pool].block_bytes;
+    block = (offset - pool_header_bytes) / pools_[pool].block_bytes;
     return block < pools_[pool].claimed.size();
   }
 
@@ -129,7 +127,7 @@ private:
     Pool& pool = pools_[at];
     pool.claimed[block] = true;
     frontier_.push_back(
-        {pool.address + header_bytes + block * pool.block_bytes, pool.block_bytes, site});
+        {pool.address + pool_header_bytes + block * pool.block_bytes, pool.block_bytes, site});
     for (Retained* const retained : {&found_.holds[site], &found_.loses[pool.site]}) {
       retained->bytes += pool.block_bytes;
       retained->objects++;

@@ -100,7 +100,9 @@ std::optional<HeapRoom> measure_heap_room(const ProcessMemory& memory, const Pre
     const PageState page = pages.states(place.start, 1).front();
     if (page == PageState::absent)
       continue;
-    const auto first = page == PageState::present ? find_first_chunk(memory, place) : std::nullopt;
+    std::optional<FirstChunk> first;
+    if (page == PageState::present)
+      first = find_first_chunk(memory, place);
     const bool is_main = place.path == "[heap]";
     if (!first && !is_main && page == PageState::present)
       continue; // something else

@@ -8,7 +8,7 @@ namespace leakbpf {
 
 namespace {
 
-OutputJson target_json(const TargetReport& target) {
+OutputJson target_of_side(const TargetReport& target) {
   OutputJson json;
   json["pid"] = target.pid;
   json["comm"] = target.comm;
@@ -30,7 +30,7 @@ OutputJson side_json(const DiffSide& side) {
   json["outstanding_count"] = side.outstanding_count;
   json["targets"] = OutputJson::array();
   for (const TargetReport& target : side.targets)
-    json["targets"].push_back(target_json(target));
+    json["targets"].push_back(target_of_side(target));
   json["losses"] = side.losses;
   return json;
 }

@@ -24,7 +24,7 @@ FlameKind kind_of(const Frame& frame) {
   }
 }
 
-std::string place_of(const Frame& frame) {
+std::string file_or_module(const Frame& frame) {
   return frame.file.empty() ? frame.module : frame.file;
 }
 
@@ -44,7 +44,7 @@ std::uint32_t FlameSymbols::intern(FlameKind kind, const std::string& label,
 std::uint32_t FlameSymbols::of(const FrameRef& frame) {
   const std::uint32_t number = frames_.number(frame);
   if (number == of_frame_.size()) // a new one
-    of_frame_.push_back(intern(kind_of(*frame), frame_label(*frame), place_of(*frame)));
+    of_frame_.push_back(intern(kind_of(*frame), frame_label(*frame), file_or_module(*frame)));
   return of_frame_[number];
 }
 

@@ -36,15 +36,15 @@ struct Box {
   FlameNode node;
   std::size_t first = 0;
   std::size_t last = 0;
-  std::size_t parent = 0;            ///< index into Builder::boxes_
+  std::size_t parent = 0;            ///< index into FlameTreeBuilder::boxes_
   std::vector<std::size_t> children; ///< those that are drawn
 };
 
 /// Grows the tree from the root, always at the widest box there is, until all is drawn that can be
 /// seen or the space is used up. Thus no box is made that is left out, of which there may be many.
-class Builder {
+class FlameTreeBuilder {
 public:
-  Builder(std::vector<Stack> stacks, FlameSymbols& symbols, const FlameLimits& limits)
+  FlameTreeBuilder(std::vector<Stack> stacks, FlameSymbols& symbols, const FlameLimits& limits)
       : stacks_(std::move(stacks)), symbols_(symbols), limits_(limits) {
     // Stacks that begin alike come to lie side by side.
     std::stable_sort(stacks_.begin(), stacks_.end(),
@@ -237,7 +237,7 @@ void add_held(std::vector<Stack>& stacks, FlameSymbols& symbols, const std::stri
 
 FlameTree finish(std::vector<Stack> stacks, FlameSymbols& symbols, const FlameLimits& limits) {
   const std::uint32_t root = symbols.of(FlameKind::root, "all");
-  FlameTree tree = Builder(std::move(stacks), symbols, limits).build(root);
+  FlameTree tree = FlameTreeBuilder(std::move(stacks), symbols, limits).build(root);
   tree.symbols = symbols.take();
   return tree;
 }

@@ -17,12 +17,12 @@ namespace leakbpf {
 
 namespace {
 
-std::optional<std::uint64_t> bytes_of(const std::optional<DiffFigures>& side) {
+std::optional<std::uint64_t> outstanding_of(const std::optional<DiffFigures>& side) {
   return side ? std::optional(side->totals.outstanding_bytes()) : std::nullopt;
 }
 
 std::string bytes_cell(const std::optional<DiffFigures>& side) {
-  const auto bytes = bytes_of(side);
+  const auto bytes = outstanding_of(side);
   return html_number(format_known_bytes(bytes), static_cast<double>(bytes.value_or(0)));
 }
 

@@ -19,7 +19,7 @@ std::string shown(const std::string& text) {
   return cut_text(clean_text(text), 1000);
 }
 
-std::string place_of(const Frame& frame) {
+std::string file_and_line(const Frame& frame) {
   if (frame.file.empty())
     return "";
   return frame.line == 0 ? frame.file : fmt::format("{}:{}", frame.file, frame.line);
@@ -42,7 +42,7 @@ OutputJson PageFrames::add(const Frames& frames) {
     const std::uint32_t number = table_.number(frames[i]);
     if (number == list_.size()) // a new one
       list_.push_back({frame_kind_name(frame.kind), shown(frame_label(frame)),
-                       shown(place_of(frame)), shown(frame.module), frame.inlined,
+                       shown(file_and_line(frame)), shown(frame.module), frame.inlined,
                        is_application(frame)});
     numbers.push_back(number);
   }

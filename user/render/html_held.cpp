@@ -16,7 +16,7 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t most_rows = 200;
+constexpr std::size_t most_held_rows = 200;
 
 std::string bytes_text(const std::optional<std::uint64_t>& bytes) {
   return bytes ? "~ " + format_bytes(static_cast<double>(*bytes)) : "-";
@@ -106,7 +106,7 @@ std::string held_section(const Report& report) {
       "<section class=\"card\"><h2>Growing containers</h2>\n<p class=\"hint\">Read from outside. "
       "Their bytes are also in the rows of sites: another view of the same memory.</p>\n";
   Branch root;
-  for (std::size_t i = 0; i < std::min(report.held.size(), most_rows); i++) {
+  for (std::size_t i = 0; i < std::min(report.held.size(), most_held_rows); i++) {
     html += article(report, report.held[i]);
     add(root, report.held[i]);
   }

@@ -24,9 +24,6 @@ namespace leakbpf {
 
 namespace {
 
-template <class Field> using Builder = protozero::pbf_builder<Field>;
-using Profile = Builder<ProfileField>;
-
 struct ValueType {
   std::string_view type;
   std::string_view unit;
@@ -143,13 +140,13 @@ private:
   };
 
   void add_value_type(ProfileField field, const ValueType& type) {
-    Builder<ValueTypeField> message(profile_, field);
+    ProtoBuilder<ValueTypeField> message(profile_, field);
     message.add_int64(ValueTypeField::type, tables_.text(type.type));
     message.add_int64(ValueTypeField::unit, tables_.text(type.unit));
   }
 
   std::string data_;
-  Profile profile_;
+  ProfileBuilder profile_;
   bool with_held_;
   PprofTables tables_;
   std::vector<Label> labels_;
@@ -160,14 +157,14 @@ private:
 void ProfileWriter::add_sample(const Frames& frames, const Values& values, const HeldValues& held) {
   locations_.clear();
   tables_.add_stack(frames, locations_);
-  Builder<SampleField> sample(profile_, ProfileField::sample);
+  ProtoBuilder<SampleField> sample(profile_, ProfileField::sample);
   sample.add_packed_uint64(SampleField::location_id, locations_.begin(), locations_.end());
   std::vector<std::int64_t> all(values.begin(), values.end());
   if (with_held_)
     all.insert(all.end(), held.begin(), held.end());
   sample.add_packed_int64(SampleField::value, all.begin(), all.end());
   for (const Label& label : labels_) {
-    Builder<LabelField> message(sample, SampleField::label);
+    ProtoBuilder<LabelField> message(sample, SampleField::label);
     message.add_int64(LabelField::key, label.key);
     message.add_int64(LabelField::str, label.value);
   }

@@ -3,6 +3,7 @@
 // (github.com/google/pprof, proto/profile.proto).
 #pragma once
 
+#include <protozero/pbf_builder.hpp>
 #include <protozero/types.hpp>
 
 namespace leakbpf {
@@ -21,6 +22,9 @@ enum class ProfileField : protozero::pbf_tag_type {
   comment = 13,
   default_sample_type = 14,
 };
+
+template <class Field> using ProtoBuilder = protozero::pbf_builder<Field>;
+using ProfileBuilder = ProtoBuilder<ProfileField>;
 
 enum class ValueTypeField : protozero::pbf_tag_type { type = 1, unit = 2 };
 

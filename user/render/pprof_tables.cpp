@@ -9,9 +9,6 @@ namespace leakbpf {
 
 namespace {
 
-template <class Field> using Builder = protozero::pbf_builder<Field>;
-using Profile = Builder<ProfileField>;
-
 // Where the files lay in memory is not recorded, and differed from process to process. Each mapping
 // gets addresses of its own, in which the offset can still be read: 0x30000001234 is offset 0x1234
 // of mapping 3. All stay in the lower half, because pprof takes the upper one for the kernel's.
@@ -163,10 +160,10 @@ std::uint64_t PprofTables::main_mapping(std::string_view main_module) const {
   return 0;
 }
 
-void PprofTables::write_mappings(Profile& profile, std::uint64_t main) const {
+void PprofTables::write_mappings(ProfileBuilder& profile, std::uint64_t main) const {
   for (std::uint64_t id = 1; id <= mappings_.size(); id++) {
     const Mapping& mapping = mappings_[written_id(id, main) - 1];
-    Builder<MappingField> message(profile, ProfileField::mapping);
+    ProtoBuilder<MappingField> message(profile, ProfileField::mapping);
     message.add_uint64(MappingField::id, id);
     if (mapping.end_offset != 0) {
       const std::uint64_t start = mapping.least_offset / page_size * page_size;
@@ -185,18 +182,18 @@ void PprofTables::write_mappings(Profile& profile, std::uint64_t main) const {
   }
 }
 
-void PprofTables::write_locations(Profile& profile, std::uint64_t main) const {
+void PprofTables::write_locations(ProfileBuilder& profile, std::uint64_t main) const {
   for (std::size_t i = 0; i < locations_.size(); i++) {
     const Location& location = locations_[i];
     const std::uint64_t mapping = written_id(location.mapping, main);
-    Builder<LocationField> message(profile, ProfileField::location);
+    ProtoBuilder<LocationField> message(profile, ProfileField::location);
     message.add_uint64(LocationField::id, i + 1);
     if (mapping != 0)
       message.add_uint64(LocationField::mapping_id, mapping);
     if (location.offset)
       message.add_uint64(LocationField::address, first_address(mapping) + *location.offset);
     for (const Line& line : location.lines) {
-      Builder<LineField> part(message, LocationField::line);
+      ProtoBuilder<LineField> part(message, LocationField::line);
       part.add_uint64(LineField::function_id, line.function);
       if (line.line != 0)
         part.add_int64(LineField::line, line.line);
@@ -204,9 +201,9 @@ void PprofTables::write_locations(Profile& profile, std::uint64_t main) const {
   }
 }
 
-void PprofTables::write_functions(Profile& profile) const {
+void PprofTables::write_functions(ProfileBuilder& profile) const {
   for (std::size_t i = 0; i < functions_.size(); i++) {
-    Builder<FunctionField> message(profile, ProfileField::function);
+    ProtoBuilder<FunctionField> message(profile, ProfileField::function);
     message.add_uint64(FunctionField::id, i + 1);
     message.add_int64(FunctionField::name, functions_[i].name);
     message.add_int64(FunctionField::system_name, functions_[i].system_name);
@@ -214,7 +211,7 @@ void PprofTables::write_functions(Profile& profile) const {
   }
 }
 
-void PprofTables::write(Profile& profile, std::string_view main_module) const {
+void PprofTables::write(ProfileBuilder& profile, std::string_view main_module) const {
   const std::uint64_t main = main_mapping(main_module);
   write_mappings(profile, main);
   write_locations(profile, main);

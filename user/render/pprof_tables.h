@@ -16,8 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include <protozero/pbf_builder.hpp>
-
 namespace leakbpf {
 
 /// Parca refuses a profile unless the ids of each table count up from 1 in the order in which they
@@ -35,7 +33,7 @@ public:
   void add_stack(const Frames& frames, std::vector<std::uint64_t>& ids);
 
   /// `main_module` becomes the first mapping, which readers take for the program itself.
-  void write(protozero::pbf_builder<ProfileField>& profile, std::string_view main_module) const;
+  void write(ProfileBuilder& profile, std::string_view main_module) const;
 
 private:
   /// What is mapped from one file.
@@ -70,9 +68,9 @@ private:
   [[nodiscard]] std::uint64_t mapping_id(const Frame& frame);
   [[nodiscard]] std::uint64_t function_id(const Frame& frame);
   [[nodiscard]] std::uint64_t main_mapping(std::string_view main_module) const;
-  void write_mappings(protozero::pbf_builder<ProfileField>& profile, std::uint64_t main) const;
-  void write_locations(protozero::pbf_builder<ProfileField>& profile, std::uint64_t main) const;
-  void write_functions(protozero::pbf_builder<ProfileField>& profile) const;
+  void write_mappings(ProfileBuilder& profile, std::uint64_t main) const;
+  void write_locations(ProfileBuilder& profile, std::uint64_t main) const;
+  void write_functions(ProfileBuilder& profile) const;
 
   std::unordered_map<std::string, std::int64_t> text_indices_;
   std::vector<const std::string*> texts_;

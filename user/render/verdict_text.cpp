@@ -21,7 +21,7 @@ namespace leakbpf {
 namespace {
 
 constexpr std::size_t most_targets = 12; // it is to fit into a ticket
-constexpr std::size_t most_in_detail = 3;
+constexpr std::size_t most_targets_in_detail = 3;
 constexpr std::size_t most_rows = 3; // that grow, of a target
 
 std::string word_for(const TargetReport& target, double seconds) {
@@ -160,7 +160,7 @@ std::string render_verdict(const Report& report, bool by_culprit) {
     const std::size_t index = order[place];
     const TargetReport& target = report.targets[index];
     text += escape_controls(target_line(target, report.duration_seconds)) + "\n";
-    if (order.size() > most_in_detail && !grows(target.verdict.severity))
+    if (order.size() > most_targets_in_detail && !grows(target.verdict.severity))
       continue; // of many, those that do not grow have a line each
     for (const std::string& reason : target.verdict.reasons)
       text += "  - " + escape_controls(reason) + "\n";

@@ -13,8 +13,8 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double least_pause = 3;   ///< seconds from one look at a target to the next
-constexpr double most_share = 0.01; ///< of a core, for all
+constexpr double least_room_pause = 3;   ///< seconds from one look at a target to the next
+constexpr double most_room_share = 0.01; ///< of a core, for all
 constexpr double followed_seconds = 30;
 
 } // namespace
@@ -76,7 +76,7 @@ void HeapRoomWatch::begin(double now, const OutstandingOf& outstanding) {
   const Outstanding bytes = outstanding(next->first);
   known_.outstanding = static_cast<double>(bytes.in_heap);
   known_.of_all_kinds = static_cast<double>(bytes.of_all_kinds);
-  next->second.next = now + least_pause;
+  next->second.next = now + least_room_pause;
   try {
     looking_.emplace(
         [proc = proc_, process = next->second.process] { return look_at(proc, process); });
@@ -88,7 +88,7 @@ void HeapRoomWatch::begin(double now, const OutstandingOf& outstanding) {
 void HeapRoomWatch::take(double now) {
   try {
     const Look look = looking_->take();
-    next_ = now + look.cost / most_share;
+    next_ = now + look.cost / most_room_share;
     const auto target = targets_.find(looking_at_);
     if (target != targets_.end() && !target->second.ended && look.room) {
       known_.room = static_cast<double>(look.room->free_bytes);

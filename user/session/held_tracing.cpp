@@ -17,7 +17,7 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double look_seconds = 1;
+constexpr double held_look_seconds = 1;
 constexpr double look_share = 0.01; // of a core
 
 Error no_python_error(const ProcessInfo& process, const std::string& problem) {
@@ -122,7 +122,7 @@ void HeldTracing::look_for_targets() {
   for (const pid_t pid : options_.selection.matching(proc_))
     if (!is_followed(pid))
       static_cast<void>(follow(pid, false));
-  next_look_ = elapsed() + std::max(look_seconds, (elapsed() - begin) / look_share);
+  next_look_ = elapsed() + std::max(held_look_seconds, (elapsed() - begin) / look_share);
 }
 
 bool HeldTracing::all_ended() const {

@@ -24,7 +24,7 @@ constexpr double early_seconds = 2.5;
 constexpr double early_shares = 2; ///< times the share that later ones may take
 constexpr double explain_seconds = 5;
 /// Of a core, for scans and for finding out, each.
-constexpr double most_share = 0.01;
+constexpr double most_held_share = 0.01;
 
 } // namespace
 
@@ -192,7 +192,7 @@ void HeldWatches::explain(Watched& watched) {
 /// So long that this cost, and that of all other targets, stays below its share.
 double HeldWatches::pause_after(double cost) const {
   const std::scoped_lock lock(mutex_);
-  return cost * static_cast<double>(watches_.size()) / most_share;
+  return cost * static_cast<double>(watches_.size()) / most_held_share;
 }
 
 void HeldWatches::explain_all() {

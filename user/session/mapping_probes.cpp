@@ -9,14 +9,14 @@ namespace leakbpf {
 namespace {
 
 // The rest is for the windows of the heap.
-constexpr double standing_share = 0.75;
-constexpr double look_seconds = 0.1;
+constexpr double mapping_standing_share = 0.75;
+constexpr double mapping_look_seconds = 0.1;
 constexpr double hits_of_call = 2;
 
 } // namespace
 
 void MappingProbes::set_budget(double budget) {
-  governor_.set_budget(budget * standing_share);
+  governor_.set_budget(budget * mapping_standing_share);
 }
 
 void MappingProbes::add(const ProbeWork& work, double cost_seconds) {
@@ -47,7 +47,7 @@ double MappingProbes::unseen_calls(double now) const {
 
 double MappingProbes::next_look(double now) const {
   constexpr double never = 3600;
-  return now + (in_ && cost_seconds_ > 0 ? look_seconds : never);
+  return now + (in_ && cost_seconds_ > 0 ? mapping_look_seconds : never);
 }
 
 } // namespace leakbpf

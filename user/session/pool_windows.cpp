@@ -9,13 +9,13 @@ namespace leakbpf {
 namespace {
 
 // The rest is for the heap's windows.
-constexpr double standing_share = 0.5;
-constexpr double look_seconds = 0.1;
+constexpr double pool_standing_share = 0.5;
+constexpr double pool_look_seconds = 0.1;
 
 } // namespace
 
 void PoolWindows::set_budget(double budget) {
-  governor_.set_budget(budget * standing_share);
+  governor_.set_budget(budget * pool_standing_share);
 }
 
 void PoolWindows::look(double now, bool window_is_open, Attachments& attachments,
@@ -65,7 +65,7 @@ void PoolWindows::end_window(double covered) {
 
 double PoolWindows::next_look(double now) const {
   constexpr double never = 3600;
-  return now + (in_ && cost_seconds_ > 0 ? look_seconds : never);
+  return now + (in_ && cost_seconds_ > 0 ? pool_look_seconds : never);
 }
 
 } // namespace leakbpf

@@ -16,8 +16,8 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double least_pause = 4;   ///< seconds from one look to the next
-constexpr double most_share = 0.02; ///< of a core
+constexpr double least_pause = 4;         ///< seconds from one look to the next
+constexpr double most_reach_share = 0.02; ///< of a core
 constexpr std::size_t least_looks = 3;
 constexpr double least_spread = 8; ///< seconds from the first look at a block to the last
 constexpr std::size_t least_blocks = 4;
@@ -112,7 +112,8 @@ void ReachWatch::take_answers() {
     thread_.join();
   for (const Answer& answer : std::exchange(answers_, {}))
     count(answer);
-  next_ = std::max(next_, began_ + std::max(least_pause, (cost_ + asking_cost_) / most_share));
+  next_ =
+      std::max(next_, began_ + std::max(least_pause, (cost_ + asking_cost_) / most_reach_share));
 }
 
 void ReachWatch::count(const Answer& answer) {

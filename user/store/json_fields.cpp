@@ -26,7 +26,7 @@ template <class T> std::string_view convert_whole(const InputJson& json, T& valu
 
 } // namespace
 
-std::string Place::text() const {
+std::string JsonPlace::text() const {
   std::string text = outer != nullptr ? outer->text() : "";
   if (!text.empty())
     text += '.';
@@ -36,7 +36,7 @@ std::string Place::text() const {
   return text;
 }
 
-void Problem::note(const Place& place, std::string_view what) {
+void Problem::note(const JsonPlace& place, std::string_view what) {
   if (text_.empty())
     text_ = place.text() + ' ' + std::string(what);
 }
@@ -75,7 +75,7 @@ std::string_view convert(const InputJson& json, double& value) {
   return "";
 }
 
-Fields::Fields(const InputJson& json, const Place& place, Problem& problem)
+Fields::Fields(const InputJson& json, const JsonPlace& place, Problem& problem)
     : place_(place), problem_(problem) {
   if (json.is_object())
     object_ = &json;

@@ -16,8 +16,8 @@ namespace leakbpf {
 using InputJson = nlohmann::json;
 
 /// Where a value stands. Refers to the places around it, which outlive it.
-struct Place {
-  const Place* outer = nullptr; ///< none: the document
+struct JsonPlace {
+  const JsonPlace* outer = nullptr; ///< none: the document
   std::string_view key;
   std::optional<std::size_t> index; ///< in the list of that name
 
@@ -29,7 +29,7 @@ struct Place {
 class Problem {
 public:
   /// `what` is what is to be said of the place: "is no number".
-  void note(const Place& place, std::string_view what);
+  void note(const JsonPlace& place, std::string_view what);
   [[nodiscard]] bool found() const { return !text_.empty(); }
   [[nodiscard]] const std::string& text() const { return text_; }
 
@@ -53,11 +53,11 @@ private:
 class Fields {
 public:
   /// Notes a problem when `json` is no object; then it has no members.
-  Fields(const InputJson& json, const Place& place, Problem& problem);
+  Fields(const InputJson& json, const JsonPlace& place, Problem& problem);
 
   /// The member; null counts as missing.
   [[nodiscard]] const InputJson* find(std::string_view key) const;
-  [[nodiscard]] Place at(std::string_view key) const { return {&place_, key, std::nullopt}; }
+  [[nodiscard]] JsonPlace at(std::string_view key) const { return {&place_, key, std::nullopt}; }
   void note(std::string_view key, std::string_view what) const { problem_.note(at(key), what); }
   [[nodiscard]] Problem& problem() const { return problem_; }
 
@@ -72,7 +72,7 @@ public:
       read(key, value.emplace());
   }
   template <class T> void read(std::string_view key, std::vector<T>& values) const {
-    each(key, [&](const InputJson& json, const Place& place) {
+    each(key, [&](const InputJson& json, const JsonPlace& place) {
       if (const std::string_view what = convert(json, values.emplace_back()); !what.empty())
         problem_.note(place, what);
     });
@@ -97,12 +97,12 @@ public:
     if (!list->is_array())
       return note(key, "is no list");
     for (std::size_t i = 0; i < list->size() && !problem_.found(); i++)
-      take((*list)[i], Place{&place_, key, i});
+      take((*list)[i], JsonPlace{&place_, key, i});
   }
 
 private:
   const InputJson* object_ = nullptr;
-  const Place& place_;
+  const JsonPlace& place_;
   Problem& problem_;
 };
 

@@ -104,7 +104,7 @@ private:
   bool deliver_whole() {
     if (!open_.empty())
       return true;
-    const Place place{nullptr, key_, index_};
+    const JsonPlace place{nullptr, key_, index_};
     if (index_)
       ++*index_;
     values_ = 0;

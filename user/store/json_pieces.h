@@ -20,7 +20,7 @@ public:
   [[nodiscard]] virtual bool wants(std::string_view key) = 0;
   /// A whole member, or, when it is a list, its next element: then `place` has an index. An empty
   /// list is not told of. False: nothing more is wanted.
-  [[nodiscard]] virtual bool take(const Place& place, InputJson& piece) = 0;
+  [[nodiscard]] virtual bool take(const JsonPlace& place, InputJson& piece) = 0;
 };
 
 /// Gives the members of the object that `text` is to `sink`, in their order, up to the end or until

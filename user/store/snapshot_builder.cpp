@@ -87,7 +87,7 @@ bool SnapshotBuilder::wants(std::string_view key) {
          std::find(head_members.begin(), head_members.end(), key) != head_members.end();
 }
 
-bool SnapshotBuilder::take(const Place& place, InputJson& piece) {
+bool SnapshotBuilder::take(const JsonPlace& place, InputJson& piece) {
   if (place.index) {
     if (!problem_.found())
       take_element(place, piece);
@@ -100,9 +100,9 @@ bool SnapshotBuilder::take(const Place& place, InputJson& piece) {
   return !wrong_schema_ && !(problem_.found() && head_.contains("schema"));
 }
 
-void SnapshotBuilder::take_element(const Place& place, const InputJson& piece) {
+void SnapshotBuilder::take_element(const JsonPlace& place, const InputJson& piece) {
   const ListMember* list = find_list(place.key);
-  const Place whole{nullptr, place.key, std::nullopt};
+  const JsonPlace whole{nullptr, place.key, std::nullopt};
   if (list == nullptr)
     return problem_.note(whole, "is a list");
   if (*place.index >= list->most)
@@ -132,7 +132,7 @@ void SnapshotBuilder::take_site(const Fields& fields) {
   fields.read("stack_id", references.stack);
   SiteReport& site = report_.sites.emplace_back(read_site(fields));
   fields.read("source", site.source);
-  fields.each("frames", [&](const InputJson& json, const Place& place) {
+  fields.each("frames", [&](const InputJson& json, const JsonPlace& place) {
     const Fields frame(json, place, problem_);
     site.frames.push_back(shared(read_frame(frame)));
     if (place.index == site.culprit)
@@ -201,7 +201,7 @@ Error SnapshotBuilder::field_error() const {
 Result<Report> SnapshotBuilder::finish() {
   if (!head_.contains("schema"))
     return *schema_error(InputJson(), name_);
-  const Place document;
+  const JsonPlace document;
   const Fields head(head_, document, problem_);
   for (const ListMember& list : list_members)
     if (head.find(list.key) != nullptr)
@@ -212,16 +212,16 @@ Result<Report> SnapshotBuilder::finish() {
     head.note("sites", "is missing");
   read_run(head, report_);
   if (const InputJson* json = head.find("stack_table")) {
-    const Place place = head.at("stack_table");
+    const JsonPlace place = head.at("stack_table");
     stacks_.read(Fields(*json, place, problem_));
   }
   const InputJson no_members = InputJson::object();
   for (std::size_t i = 0; i < report_.sites.size() && !problem_.found(); i++) {
-    const Place place{nullptr, "sites", i};
+    const JsonPlace place{nullptr, "sites", i};
     connect_site(Fields(no_members, place, problem_), report_.sites[i], references_[i]);
   }
   for (std::size_t i = 0; i < report_.held.size() && !problem_.found(); i++) {
-    const Place place{nullptr, "held", i};
+    const JsonPlace place{nullptr, "held", i};
     connect_held(Fields(no_members, place, problem_), report_.held[i], held_targets_[i]);
   }
   if (problem_.found())

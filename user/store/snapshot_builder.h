@@ -20,7 +20,7 @@ public:
   explicit SnapshotBuilder(std::string name) : name_(std::move(name)) {}
 
   [[nodiscard]] bool wants(std::string_view key) override;
-  [[nodiscard]] bool take(const Place& place, InputJson& piece) override;
+  [[nodiscard]] bool take(const JsonPlace& place, InputJson& piece) override;
 
   /// The document cannot be read, whatever else is in it: it is something else, or newer.
   [[nodiscard]] const std::optional<Error>& wrong_schema() const { return wrong_schema_; }
@@ -34,7 +34,7 @@ private:
     std::optional<std::uint64_t> stack;
   };
 
-  void take_element(const Place& place, const InputJson& piece);
+  void take_element(const JsonPlace& place, const InputJson& piece);
   void take_site(const Fields& fields);
   void take_held(const Fields& fields);
   void connect_held(const Fields& fields, HeldReport& row,

@@ -14,7 +14,7 @@ namespace {
 /// A member that is an object: `take(fields)` reads it, when it is there.
 template <class Take> void with_object(const Fields& fields, std::string_view key, Take take) {
   if (const InputJson* json = fields.find(key)) {
-    const Place place = fields.at(key);
+    const JsonPlace place = fields.at(key);
     take(Fields(*json, place, fields.problem()));
   }
 }
@@ -105,7 +105,7 @@ void read_suppressed(const Fields& fields, Suppressed& suppressed) {
   fields.read("bytes", suppressed.bytes);
   fields.read("count", suppressed.count);
   fields.read("held", suppressed.containers);
-  fields.each("rules", [&](const InputJson& json, const Place& place) {
+  fields.each("rules", [&](const InputJson& json, const JsonPlace& place) {
     const Fields rule(json, place, fields.problem());
     auto& into = suppressed.rules.emplace_back();
     rule.read("pattern", into.pattern);
@@ -253,7 +253,7 @@ HeldReport read_held(const Fields& fields) {
   fields.read("growth_bytes_per_min", row.growth_bytes_per_minute);
   read_verdict(fields, row.verdict);
   fields.read("score", row.score);
-  fields.each("lines", [&](const InputJson& json, const Place& place) {
+  fields.each("lines", [&](const InputJson& json, const JsonPlace& place) {
     const Fields members(json, place, fields.problem());
     HeldLine& line = row.lines.emplace_back();
     members.require("file", line.file);

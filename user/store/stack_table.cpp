@@ -6,7 +6,7 @@ namespace leakbpf {
 namespace {
 
 // A few kilobytes could otherwise stand for stacks that no memory holds.
-constexpr std::uint32_t most_depth = 65'536;
+constexpr std::uint32_t most_stack_depth = 65'536;
 constexpr std::uint64_t most_frames = std::uint64_t{64} << 20;
 
 } // namespace
@@ -27,7 +27,7 @@ void StackTable::read(const Fields& columns) {
     if (frame[i] >= frames_.size())
       return columns.note("frame", "names a frame that is not in frame_table");
     const std::uint32_t depth = outer[i] == 0 ? 1 : rows_[i - outer[i]].depth + 1;
-    if (depth > most_depth)
+    if (depth > most_stack_depth)
       return columns.note("outer", "makes a stack of more than 65,536 frames");
     rows_.push_back({outer[i], frame[i], depth});
   }

@@ -12,9 +12,9 @@ namespace {
 constexpr std::uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 
 /// Reads the file in pieces as the search goes on: most code is covered, and never read.
-class Search {
+class SignalReturnSearch {
 public:
-  Search(const ElfFile& file, std::uint32_t row) : file_(file), row_(row) {}
+  SignalReturnSearch(const ElfFile& file, std::uint32_t row) : file_(file), row_(row) {}
 
   /// In the bytes [begin, end) of the file.
   void in(std::uint64_t begin, std::uint64_t end) {
@@ -81,7 +81,7 @@ std::vector<CodeRange> find_signal_returns(const ElfFile& file,
   std::vector<CodeSegment> by_offset(segments.begin(), segments.end());
   std::sort(by_offset.begin(), by_offset.end(),
             [](const CodeSegment& a, const CodeSegment& b) { return a.offset < b.offset; });
-  Search search(file, row);
+  SignalReturnSearch search(file, row);
   auto next = covered.begin();
   std::uint64_t at = 0; // bytes that several segments share are searched once
   for (const CodeSegment& segment : by_offset) {

@@ -117,10 +117,10 @@ std::vector<Function> read_functions(const ElfFile& file, std::span<const CodeSe
   return functions;
 }
 
-class Search {
+class StartSearch {
 public:
-  Search(std::span<const CodeSegment> segments, std::span<const Function> functions,
-         std::uint32_t row)
+  StartSearch(std::span<const CodeSegment> segments, std::span<const Function> functions,
+              std::uint32_t row)
       : segments_(segments), functions_(functions), row_(row) {}
 
   /// From the exported function before `middle` to the one behind it, less what other names have.
@@ -174,7 +174,7 @@ std::vector<CodeRange> find_start_code(const ElfFile& file, std::span<const Code
   if (!starts_without_information(file, segments, covered))
     return {};
   const std::vector<Function> functions = read_functions(file, segments);
-  Search search(segments, functions, row);
+  StartSearch search(segments, functions, row);
   for (const Function& function : functions)
     if (function.name == program_start || is_one_of(function.name, thread_makers))
       search.around(function);
