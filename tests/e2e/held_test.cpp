@@ -170,7 +170,7 @@ TEST_CASE("what grows is named whatever allocator Python uses", "[held][beside]"
   check_holders(all);
 }
 
-TEST_CASE("what grows in no container is named by the chain or the cycle", "[held][beside]") {
+TEST_CASE("what grows in no container is named by the chain or the cycle", "[held]") {
   require_tracing();
   const std::string program = LEAKBPF_SOURCE_DIR "/tests/python/loose.py";
   const std::map<std::string, std::pair<std::string, std::string>> expected{

@@ -26,7 +26,7 @@ bool is_in(const Json& site, const std::string& function) {
 
 } // namespace
 
-TEST_CASE("what leaks is lost, or held by whom has pointers to it", "[reach][beside]") {
+TEST_CASE("what leaks is lost, or held by whom has pointers to it", "[reach]") {
   require_tracing();
   Child program({built("tests/programs/reachable")});
   program.wait_for_prefix("ready");

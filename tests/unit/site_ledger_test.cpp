@@ -236,7 +236,8 @@ private:
     std::erase_if(blocks_, [this](const Block& block) {
       const bool found = !block.seen_freed && block.window != targets_.window.number;
       if (found)
-        ledger_.give_back(block.site, block.bytes * block.weight, block.weight);
+        ledger_.give_back(block.site, block.bytes * block.weight * LEAKBPF_WEIGHT_ONE,
+                          std::uint64_t{block.weight} * LEAKBPF_WEIGHT_ONE);
       return found;
     });
   }
@@ -370,4 +371,35 @@ TEST_CASE("the ledger is right in every order of seven steps", "[site_ledger]") 
     UNSCOPED_INFO(problem);
   CHECK(orders.problems().empty());
   CHECK(orders.tried() > 100'000);
+}
+
+TEST_CASE("blocks that stand for fractions leave nothing when they were given back",
+          "[site_ledger]") {
+  constexpr std::uint64_t weight = LEAKBPF_WEIGHT_ONE + 200; // 1.78 blocks
+  constexpr std::uint64_t size = 1000;
+  constexpr std::uint64_t blocks = 2100; // more sites than are kept without a need
+  MadeSiteTable table;
+  StackStore stacks;
+  MadeLedgerTargets targets{stacks, one_place_stack};
+  SiteLedger ledger{table, stacks, targets};
+  for (std::uint64_t i = 1; i <= blocks; i++) {
+    leakbpf_site_totals& totals = table.sites[{1, LEAKBPF_KIND_HEAP, 100 * i}];
+    totals.allocated_bytes = 3 * size * weight;
+    totals.allocated_count = 3 * weight;
+  }
+  ledger.read();
+  for (std::uint64_t i = 1; i <= blocks; i++)
+    for (int block = 0; block < 3; block++)
+      ledger.give_back({1, LEAKBPF_KIND_HEAP, 100 * i}, size * weight, weight);
+  ledger.read();
+  for (const auto& [key, site] : ledger.sites()) {
+    CHECK(site.totals.outstanding_count() == 0);
+    CHECK(site.totals.outstanding_bytes() == 0);
+  }
+  constexpr std::uint64_t others = blocks + 100; // so many that room is made for them
+  for (std::uint64_t i = 1; i <= others; i++)
+    table.sites[{1, LEAKBPF_KIND_HEAP, 100 * (blocks + i)}].allocated_count = weight;
+  ledger.read();
+  ledger.read();
+  CHECK(ledger.in_kernel() == others);
 }

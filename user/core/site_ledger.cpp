@@ -54,6 +54,8 @@ void SiteLedger::clear() {
       site.totals = {};
       site.withheld_bytes = 0;
     }
+  for (auto& [key, back] : given_back_)
+    back.is_added = false;
 }
 
 /// The kernel tells its sites in the same order each time, but for those that came and went: most
@@ -84,13 +86,16 @@ std::vector<std::size_t> SiteLedger::add_all(const Samples& samples) {
 }
 
 void SiteLedger::add(const SiteSample& sample, Site& site) {
-  const SiteTotals all = totals_of(sample);
+  const SiteSample whole = with_given_back(sample);
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+    back->second.is_added = true;
+  const SiteTotals all = totals_of(whole);
   const WindowState* const window = targets_.window_of(sample.key.target);
   if (!window) {
     site.totals += all;
   } else if (const KernelKey key = key_of(sample);
              !is_unfinished(key.target, key.kind)) { // as that of its place
-    const SiteTotals estimate = estimate_of(sample, *window);
+    const SiteTotals estimate = estimate_of(whole, *window);
     site.totals += estimate;
     site.withheld_bytes += all.outstanding_bytes() - estimate.outstanding_bytes();
   }
@@ -107,8 +112,10 @@ void SiteLedger::add_what_the_kernel_lacks() {
     if (const auto site = targets_.site_of_range(key))
       add_to(*site, totals);
   });
-  for (const auto& [key, totals] : given_back_)
-    add_to(targets_.by_place(key), totals);
+  for (const auto& [key, back] : given_back_)
+    if (!back.is_added) // the kernel has forgotten the site
+      add_to(targets_.by_place(key),
+             {0, 0, back.bytes >> LEAKBPF_WEIGHT_BITS, back.count >> LEAKBPF_WEIGHT_BITS});
   for (const auto& [key, totals] : held_)
     sites_[key].totals += totals;
 }
@@ -169,14 +176,14 @@ void SiteLedger::retire(const SiteSample& sample) {
   const SiteKey place = targets_.by_place(key);
   const WindowState* const window = targets_.window_of(key.target);
   const bool taken = table_.take_totals(sample.key).has_value();
-  if (!window) { // settled: a free that came after the end
+  const SiteSample last = take_given_back(taken ? sample : SiteSample{sample.key, {}});
+  if (window) {
+    keep_retired(place, estimate_of(last, *window));
+  } else { // settled: a free that came after the end
     if (taken)
-      targets_.add_late(place, totals_of(sample));
+      targets_.add_late(place, totals_of(last));
     sites_.erase(place);
-  } else if (taken) {
-    retired_[place] += estimate_of(sample, *window);
   }
-  retire_given_back(key, place);
   site_of_.erase(key);
 }
 
@@ -216,10 +223,7 @@ HashList SiteLedger::busy_stacks(const Samples& samples, const std::vector<bool>
 
 /// Blocks that may still come back to the site: pools that were found empty do not.
 std::uint64_t SiteLedger::outstanding_in_kernel(const SiteSample& sample) const {
-  SiteTotals totals = totals_of(sample);
-  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
-    totals += back->second;
-  return totals.outstanding_count();
+  return totals_of(with_given_back(sample)).outstanding_count();
 }
 
 /// False where its place is not known yet.
@@ -231,9 +235,8 @@ bool SiteLedger::forget_site(const SiteSample& sample) {
   if (is_unfinished(key.target, key.kind))
     forgotten_in_window_.insert(key.target);
   forget_stack(key.stack); // first: a site that is begun anew keeps its stack anew
-  if (const auto taken = table_.take_totals(sample.key))
-    retired_[place] += totals_of(*taken);
-  retire_given_back(key, place);
+  const auto taken = table_.take_totals(sample.key);
+  keep_retired(place, totals_of(take_given_back(taken.value_or(SiteSample{sample.key, {}}))));
   site_of_.erase(key);
   return true;
 }
@@ -260,19 +263,32 @@ void SiteLedger::add_stacks_of_ranges(HashList& stacks) const {
       [&](const KernelKey& key, const SiteTotals& /*totals*/) { stacks.add(key.stack); });
 }
 
-/// What was given back of a site that the kernel side forgets.
-void SiteLedger::retire_given_back(const KernelKey& key, const SiteKey& place) {
-  const auto back = given_back_.find(key);
-  if (back == given_back_.end())
-    return;
-  retired_[place] += back->second;
-  given_back_.erase(back);
+void SiteLedger::keep_retired(const SiteKey& place, const SiteTotals& totals) {
+  if (totals != SiteTotals{})
+    retired_[place] += totals;
 }
 
-void SiteLedger::give_back(const KernelKey& key, std::uint64_t bytes, std::uint64_t count) {
-  SiteTotals& totals = given_back_[key];
-  totals.freed_bytes += bytes;
-  totals.freed_count += count;
+/// As if the kernel side had seen all that was given back.
+SiteSample SiteLedger::with_given_back(SiteSample sample) const {
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end()) {
+    sample.totals.freed_bytes += back->second.bytes;
+    sample.totals.freed_count += back->second.count;
+  }
+  return sample;
+}
+
+/// The same of a site that the kernel side forgets.
+SiteSample SiteLedger::take_given_back(const SiteSample& sample) {
+  SiteSample whole = with_given_back(sample);
+  given_back_.erase(key_of(sample));
+  return whole;
+}
+
+void SiteLedger::give_back(const KernelKey& key, std::uint64_t weighted_bytes,
+                           std::uint64_t weight) {
+  GivenBack& back = given_back_[key];
+  back.bytes += weighted_bytes;
+  back.count += weight;
 }
 
 void SiteLedger::set_held(std::uint32_t target, const Totals& held) {

@@ -87,8 +87,9 @@ public:
   /// has some, or an open window keeps its sites as they were.
   [[nodiscard]] bool is_awaited(std::uint32_t target) const { return awaited_.contains(target); }
 
-  /// A block that the kernel side did not see freed.
-  void give_back(const KernelKey& key, std::uint64_t bytes, std::uint64_t count);
+  /// A block that the kernel side did not see freed. Weighted, as it counts: a block's weight is a
+  /// fraction, and a site is only at zero when all fractions are taken off that were put on.
+  void give_back(const KernelKey& key, std::uint64_t weighted_bytes, std::uint64_t weight);
   /// What to add to the target's sites for the small objects that they hold, or that others hold in
   /// their pools.
   void set_held(std::uint32_t target, const Totals& held);
@@ -97,6 +98,12 @@ public:
 
 private:
   using Samples = std::vector<SiteSample>;
+  /// In units of 1/LEAKBPF_WEIGHT_ONE.
+  struct GivenBack {
+    std::uint64_t bytes = 0;
+    std::uint64_t count = 0;
+    bool is_added = false; ///< to the site that the kernel has, at the last reading
+  };
   /// What the kernel told of a site, and where that is counted; null: it has to be looked up.
   struct ReadSite {
     KernelKey key;
@@ -120,7 +127,9 @@ private:
   void forget_stack(std::uint64_t hash);
   void drop_forgotten(const Samples& samples);
   void add_stacks_of_ranges(HashList& stacks) const;
-  void retire_given_back(const KernelKey& key, const SiteKey& place);
+  void keep_retired(const SiteKey& place, const SiteTotals& totals);
+  [[nodiscard]] SiteSample with_given_back(SiteSample sample) const;
+  [[nodiscard]] SiteSample take_given_back(const SiteSample& sample);
 
   SiteTable& table_;
   StackStore& stacks_;
@@ -130,7 +139,7 @@ private:
   std::vector<ReadSite> last_read_; ///< in the kernel's order
   Totals retired_;                  ///< what sites counted that the kernel side was told to forget
   /// Python's pools that were found empty, and blocks and pages that were found to be gone.
-  std::unordered_map<KernelKey, SiteTotals, KernelKeyHash> given_back_;
+  std::unordered_map<KernelKey, GivenBack, KernelKeyHash> given_back_;
   Totals held_;
   std::unordered_set<std::uint32_t> awaited_; ///< targets
   /// Targets of which the kernel side forgot something in the window that is open.

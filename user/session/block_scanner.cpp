@@ -190,8 +190,7 @@ void BlockScanner::give_back(const OutstandingBlock& each) {
   if (!block) // another is there meanwhile, and the kernel side knew
     return;
   of_.ledger.give_back(key_of(each.place, block->stack_hash),
-                       block->size * block->weight >> LEAKBPF_WEIGHT_BITS,
-                       block->weight >> LEAKBPF_WEIGHT_BITS);
+                       std::uint64_t{block->size} * block->weight, block->weight);
 }
 
 bool BlockScanner::is_limited(std::uint32_t target) const {
