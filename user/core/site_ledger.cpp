@@ -191,34 +191,62 @@ void SiteLedger::retire(const SiteSample& sample) {
 /// requests that each take another way, cost time at each sample and fill the kernel's tables in
 /// the end. What they counted is kept here, by place, where there are fewer. Those that nothing
 /// happened at since the last sample go as soon as there may be as many of them as of others: so it
-/// costs little to look. Where the room is needed each goes that can.
+/// costs little to look. Where the room is needed each goes that can. A site that has blocks stays;
+/// where nothing happens at it, its stack, which takes far more room, is known here and goes.
 void SiteLedger::make_room(const Samples& samples, const std::vector<std::size_t>& idle) {
   const bool needed = samples.size() >= std::size_t{table_.max_stacks()} * 3 / 4;
-  if (!needed && samples.size() < std::max(few_sites, 2 * kept_))
+  if (!needed && samples.size() - std::min(samples.size(), left_stacks_.size()) <
+                     std::max(few_sites, 2 * kept_))
     return;
   std::vector<bool> may_go(samples.size(), needed);
   if (!needed) // others would be counted as losses once more
     for (const std::size_t index : idle)
       may_go[index] = stacks_.may_come_back(samples[index].key.stack_hash);
-  HashList busy = busy_stacks(samples, may_go);
+  HashList active = active_stacks(samples, may_go);
+  HashList resting = resting_stacks(samples, may_go);
+  const std::unordered_set<std::uint64_t> before = std::exchange(left_stacks_, {});
   kept_ = 0;
-  for (const SiteSample& sample : samples)
-    if (busy.contains(sample.key.stack_hash) || !forget_site(sample))
+  bool any_gone = false;
+  for (const SiteSample& sample : samples) {
+    const std::uint64_t hash = sample.key.stack_hash;
+    if (active.contains(hash))
       kept_++;
-  if (kept_ < samples.size())
+    else if (resting.contains(hash) && stacks_.knows(hash))
+      leave_stack(hash, before.contains(hash));
+    else if (!resting.contains(hash) && forget_site(sample))
+      any_gone = true;
+    else
+      kept_++;
+  }
+  if (any_gone)
     last_read_.clear();
 }
 
-/// A stack is kept for all of its sites, or for none.
-HashList SiteLedger::busy_stacks(const Samples& samples, const std::vector<bool>& may_go) const {
-  HashList busy;
-  busy.reserve(samples.size() + 1);
-  busy.add(0); // the row of those that were not recorded
+/// The kernel's room for it is given up, its site stays.
+void SiteLedger::leave_stack(std::uint64_t hash, bool was_left) {
+  if (left_stacks_.insert(hash).second && !was_left)
+    table_.forget_stack(hash);
+}
+
+/// Of sites that may not go, and of mappings. A stack is kept for all of its sites, or for none.
+HashList SiteLedger::active_stacks(const Samples& samples, const std::vector<bool>& may_go) const {
+  HashList active;
+  active.reserve(samples.size() + 1);
+  active.add(0); // the row of those that were not recorded
   for (std::size_t i = 0; i < samples.size(); i++)
-    if (!may_go[i] || outstanding_in_kernel(samples[i]) != 0)
-      busy.add(samples[i].key.stack_hash);
-  add_stacks_of_ranges(busy);
-  return busy;
+    if (!may_go[i])
+      active.add(samples[i].key.stack_hash);
+  add_stacks_of_ranges(active);
+  return active;
+}
+
+/// Of sites that might go, but for their blocks.
+HashList SiteLedger::resting_stacks(const Samples& samples, const std::vector<bool>& may_go) const {
+  HashList resting;
+  for (std::size_t i = 0; i < samples.size(); i++)
+    if (may_go[i] && outstanding_in_kernel(samples[i]) != 0)
+      resting.add(samples[i].key.stack_hash);
+  return resting;
 }
 
 /// Blocks that may still come back to the site: pools that were found empty do not.

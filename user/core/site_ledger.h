@@ -121,7 +121,11 @@ private:
   void await_windows();
   void retire(const SiteSample& sample);
   void make_room(const Samples& samples, const std::vector<std::size_t>& idle);
-  [[nodiscard]] HashList busy_stacks(const Samples& samples, const std::vector<bool>& may_go) const;
+  void leave_stack(std::uint64_t hash, bool was_left);
+  [[nodiscard]] HashList active_stacks(const Samples& samples,
+                                       const std::vector<bool>& may_go) const;
+  [[nodiscard]] HashList resting_stacks(const Samples& samples,
+                                        const std::vector<bool>& may_go) const;
   [[nodiscard]] std::uint64_t outstanding_in_kernel(const SiteSample& sample) const;
   [[nodiscard]] bool forget_site(const SiteSample& sample);
   void forget_stack(std::uint64_t hash);
@@ -147,7 +151,9 @@ private:
   bool any_unfinished_ = false;             ///< as it was at the last reading
   std::vector<std::uint64_t> ended_stacks_; ///< of ranges of settled targets
   std::size_t in_kernel_ = 0;
-  std::size_t kept_ = 0; ///< sites that were left in the kernel when room was made
+  std::size_t kept_ = 0; ///< sites that were left in the kernel with stacks when room was made
+  /// That the kernel side was told to forget while their sites stay there.
+  std::unordered_set<std::uint64_t> left_stacks_;
 };
 
 } // namespace leakbpf
