@@ -53,6 +53,7 @@ TEST_CASE("stacks of one culprit are one row, ranked by their sum", "[culprit_ro
   CHECK(row.frames[row.culprit]->function == "leak");
   CHECK(row.stacks == 5);
   CHECK(row.rank == 1);
+  CHECK(row.series == std::vector<std::uint64_t>{0, 35ULL << 20, 75ULL << 20});
   CHECK(row.totals.outstanding_count() == 500);
   CHECK(*row.growth_bytes_per_minute / megabyte > 8.9);
   CHECK(*row.growth_bytes_per_minute / megabyte < 9.1);

@@ -24,7 +24,7 @@ SiteReport row(leakbpf_kind kind, std::uint64_t outstanding, std::optional<doubl
 /// Whose blocks grow by so many bytes a minute, and its rows by more.
 RoomGrowth heap_of(double growth) {
   RoomGrowth heap;
-  heap.blocks_rate = growth / 60;
+  heap.most_blocks_rate = growth / 60;
   heap.replaced_rate = 1;
   return heap;
 }

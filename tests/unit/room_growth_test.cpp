@@ -93,6 +93,22 @@ TEST_CASE("what is neither room nor a block that was found is taken for blocks",
   CHECK(growth->share == 0);
 }
 
+TEST_CASE("what comes and goes may hide growth of the blocks", "[room]") {
+  const auto steady = history_of({1, 0.4, 1, 1}).growth();
+  CHECK(steady->most_blocks_rate == Approx(steady->blocks_rate));
+  RoomHistory churning;
+  for (int i = 0; i < 8; i++) {
+    HeapLook look = look_of(i, {1, 0.4, 1, 1});
+    constexpr std::array offsets{0.1, -0.05, 0.02, 0.12, -0.11, 0.04, 0.09, -0.1};
+    look.used += offsets.at(static_cast<std::size_t>(i)) * megabyte;
+    churning.add(look);
+  }
+  const auto growth = churning.growth();
+  CHECK(growth->most_blocks_rate > growth->blocks_rate);
+  CHECK(growth->most_blocks_rate * 3 / megabyte > 0.4);
+  CHECK(growth->most_blocks_rate * 3 / megabyte < 0.8);
+}
+
 TEST_CASE("a fall hides no growth of the blocks", "[room]") {
   RoomHistory history; // what was there before is given back once, while others come
   for (int i = 0; i < 12; i++)

@@ -6,11 +6,14 @@
 #include "core/row_sum.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -105,6 +108,22 @@ std::vector<std::vector<std::size_t>> adjacent_culprits(const std::vector<SiteRe
 }
 
 /// The row of a culprit is told by the stack that grows most, whatever the order is.
+namespace {
+
+/// Of those for which one was kept.
+std::vector<std::uint64_t> summed_series(const std::vector<SiteReport>& sites,
+                                         const std::vector<std::size_t>& indices) {
+  std::vector<std::uint64_t> sum;
+  for (const std::size_t index : indices) {
+    const std::vector<std::uint64_t>& series = sites[index].series;
+    sum.resize(std::max(sum.size(), series.size()));
+    std::transform(series.begin(), series.end(), sum.begin(), sum.begin(), std::plus<>());
+  }
+  return sum;
+}
+
+} // namespace
+
 SiteReport culprit_row(const std::vector<SiteReport>& sites,
                        const std::vector<std::size_t>& indices) {
   const std::size_t lead =
@@ -119,6 +138,7 @@ SiteReport culprit_row(const std::vector<SiteReport>& sites,
     if (index != lead)
       sum.add(sites[index]);
   SiteReport row = std::move(sum.row());
+  row.series = summed_series(sites, indices);
   row.reach = first.reach; // a sample tells of the blocks that it is of
   row.verdict.reasons = first.verdict.reasons;
   if (!row.verdict.reasons.empty())

@@ -57,7 +57,7 @@ std::optional<double> most_growth(const SiteReport& row, const MeasuredMemory& m
   if (is_growing_sample(row))
     return memory.growth;
   if (is_growing_heap(row) && memory.heap && memory.heap->replaced_rate > 0)
-    return memory.heap->blocks_rate * 60;
+    return memory.heap->most_blocks_rate * 60;
   return std::nullopt;
 }
 

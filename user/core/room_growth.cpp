@@ -88,6 +88,8 @@ std::optional<RoomGrowth> RoomHistory::growth() const {
   const double blocks = std::max({used.whole, used.usual, 0.0}) + elsewhere;
   if (blocks >= std::min(noise_share * outstanding, noise_rate * seconds))
     growth.blocks_rate = blocks / seconds;
+  if (growth.blocks_rate > 0) // the first look and the last may both be off
+    growth.most_blocks_rate = growth.blocks_rate + 2 * used.noise / seconds;
   if (outstanding >= least_rise && blocks < tolerance * outstanding) {
     growth.replaced_rate = outstanding / seconds - growth.blocks_rate;
     growth.replaced_share =

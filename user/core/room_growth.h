@@ -24,8 +24,10 @@ struct RoomGrowth {
   double share = 0;      ///< of what the memory grew by: room for sure, 0 to 1
   double most_share = 0; ///< of it: room if a single jump of it counts, too; no less than `share`
   double bytes = 0;      ///< of room, at the last look
-  /// What the blocks grow by as a whole: no stack of theirs grows faster.
+  /// What the blocks grow by as a whole.
   double blocks_rate = 0;
+  /// The same where what comes and goes hid some of it: no stack of theirs grows faster.
+  double most_blocks_rate = 0;
   /// What outstanding bytes grow by beside that: they take the place of blocks from before the
   /// attach, or are an error of the estimate. 0 where it may be none.
   double replaced_rate = 0;
