@@ -209,14 +209,13 @@ void SiteLedger::make_room(const Samples& samples, const std::vector<std::size_t
   bool any_gone = false;
   for (const SiteSample& sample : samples) {
     const std::uint64_t hash = sample.key.stack_hash;
-    if (active.contains(hash))
-      kept_++;
-    else if (resting.contains(hash) && stacks_.knows(hash))
+    const bool rests = resting.contains(hash);
+    if (rests && stacks_.knows(hash) && !active.contains(hash))
       leave_stack(hash, before.contains(hash));
-    else if (!resting.contains(hash) && forget_site(sample))
-      any_gone = true;
-    else
+    else if (rests || active.contains(hash) || !forget_site(sample))
       kept_++;
+    else
+      any_gone = true;
   }
   if (any_gone)
     last_read_.clear();
