@@ -9,6 +9,7 @@
 #include "render/html.h"
 #include "render/table.h"
 #include "render/verdict_text.h"
+#include "sample_report.h"
 #include "session/held_rows.h"
 
 #include <string>
@@ -21,26 +22,9 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 
-HeldReport seen() {
-  HeldReport row;
-  row.rank = 1;
-  row.pid = 4242;
-  row.path = "shop.seen";
-  row.type = "dict";
-  row.entries = 8300;
-  row.entries_per_minute = 32400;
-  row.contents = "dict{session: str}";
-  row.bytes = 46 << 20;
-  row.growth_bytes_per_minute = 18.5 * megabyte;
-  row.verdict.severity = Severity::high;
-  row.lines = {{"/srv/shop.py", 12, "remember", "seen[n] = 1  # keep", LineEvidence::hot, false}};
-  row.fix = "bound it";
-  return row;
-}
-
 HeldFinding finding(const std::string& path, double megabytes_per_minute, PythonOwner owner) {
   HeldFinding found;
-  found.row = seen();
+  found.row = sample_container();
   found.row.path = path;
   found.row.growth_bytes_per_minute = megabytes_per_minute * megabyte;
   found.rate = found.projected = megabytes_per_minute * megabyte / 60;
@@ -51,7 +35,7 @@ HeldFinding finding(const std::string& path, double megabytes_per_minute, Python
 }
 
 TEST_CASE("a container's row says what grows, where, and what to do", "[held]") {
-  const HeldText text = describe_held(seen());
+  const HeldText text = describe_held(sample_container());
   CHECK(text.row == "shop.seen: dict, 8,300 entries (+540/s), of dict{session: str}");
   REQUIRE(text.lines.size() == 2);
   CHECK(text.lines[0] == "filled at remember at srv/shop.py:12: seen[n] = 1 # keep   (the only "
@@ -60,7 +44,7 @@ TEST_CASE("a container's row says what grows, where, and what to do", "[held]") 
 }
 
 TEST_CASE("lines of a container say how sure they are", "[held]") {
-  HeldReport row = seen();
+  HeldReport row = sample_container();
   row.lines = {{"/srv/shop.py", 3, "handle", "", LineEvidence::stack, true},
                {"/lib/x/signal.py", 9, "connect", "", LineEvidence::stack, false},
                {"/srv/shop.py", 5, "other", "", LineEvidence::candidate, false}};
@@ -76,14 +60,14 @@ TEST_CASE("lines of a container say how sure they are", "[held]") {
 
 TEST_CASE("containers that are a good part of the growth lead", "[held]") {
   Report report = sample_report(); // grows by 20 MB/min
-  report.held = {seen()};
+  report.held = {sample_container()};
   CHECK(leads(report.held[0], report));
   report.held[0].growth_bytes_per_minute = megabyte;
   report.held[0].verdict.severity = Severity::low;
   CHECK_FALSE(leads(report.held[0], report));
   const std::string table = render_table(report, {});
   CHECK(table.find("shop.seen") > table.find("Cart::add"));
-  report.held[0] = seen();
+  report.held[0] = sample_container();
   const std::string led = render_table(report, {});
   CHECK(led.find("shop.seen") < led.find("Cart::add"));
   CHECK_THAT(render_verdict(report), ContainsSubstring("filled at remember"));
@@ -95,7 +79,7 @@ TEST_CASE("where pools were begun comes last when containers explain the growth"
   report.sites[0].key.kind = LEAKBPF_KIND_PYTHON;
   arrange(report, {});
   CHECK_FALSE(report.sites[0].behind);
-  report.held = {seen()};
+  report.held = {sample_container()};
   arrange(report, {});
   CHECK(report.sites.back().behind);
   CHECK(report.sites.back().frames[0]->function != "");
@@ -109,7 +93,7 @@ TEST_CASE("containers are suppressed and filtered by path, file and function", "
   for (const std::string pattern : {"shop.seen", "shop.py", "remember"}) {
     CAPTURE(pattern);
     Report report = sample_report();
-    report.held = {seen()};
+    report.held = {sample_container()};
     const auto rules = Suppressions::parse("leak:" + pattern + "\n", "rules");
     REQUIRE(rules);
     apply_suppressions(report, *rules);

@@ -66,6 +66,24 @@ inline SiteReport sample_site() {
   return site;
 }
 
+/// A dict that grows, with the line that fills it.
+inline HeldReport sample_container() {
+  HeldReport row;
+  row.rank = 1;
+  row.pid = 4242;
+  row.path = "shop.seen";
+  row.type = "dict";
+  row.entries = 8300;
+  row.entries_per_minute = 32400;
+  row.contents = "dict{session: str}";
+  row.bytes = 46 << 20;
+  row.growth_bytes_per_minute = 18.5 * 1024 * 1024;
+  row.verdict.severity = Severity::high;
+  row.lines = {{"/srv/shop.py", 12, "remember", "seen[n] = 1  # keep", LineEvidence::hot, false}};
+  row.fix = "bound it";
+  return row;
+}
+
 /// One process with two sites: a stack with lines, and one of which nothing is known.
 inline Report sample_report() {
   Report report;

@@ -33,18 +33,12 @@ inline SiteReport view_site(std::uint64_t hash, const std::string& function, dou
   return site;
 }
 
+/// As in a report that watched for a minute.
 inline HeldReport view_container() {
-  HeldReport row;
-  row.rank = 1;
-  row.pid = 4242;
-  row.path = "shop.seen";
-  row.type = "dict";
-  row.entries = 8300;
-  row.entries_per_minute = 32400;
-  row.contents = "dict{session: str}";
+  HeldReport row = sample_container();
   row.bytes = 12 << 20;
   row.growth_bytes_per_minute = 12 << 20;
-  row.verdict = {Severity::high, {"grew in 11 of 11 intervals"}};
+  row.verdict.reasons = {"grew in 11 of 11 intervals"};
   row.lines = {{"/srv/shop.py", 42, "remember", "seen[key] = session", LineEvidence::stack, false}};
   row.pattern = HeldPattern::unbounded_cache;
   row.fix = "bound it: functools.lru_cache(maxsize=…)";
@@ -61,6 +55,7 @@ inline std::shared_ptr<const Report> view_report(double seconds = 62, double fac
                   view_site(12, "Cache::put(std::string)", 2 * factor, Severity::medium),
                   view_site(99, "read_config()", 0.25, Severity::none)};
   report.site_count = 3;
+  report.history.clear(); // tables have none
   report.held = {view_container()};
   report.targets[0].rss_end_bytes = static_cast<std::uint64_t>((100 + seconds / 3) * 1024 * 1024);
   return std::make_shared<const Report>(std::move(report));

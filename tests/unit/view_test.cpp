@@ -368,3 +368,16 @@ TEST_CASE("two runs are compared by what their rows are of", "[view]") {
   CHECK_THAT(screen, ContainsSubstring("compared with before.json"));
   CHECK_THAT(chosen(view, wide), ContainsSubstring("+7.5 MB"));
 }
+
+TEST_CASE("a file's history is plotted", "[view]") {
+  auto report = std::make_shared<Report>(*view_report());
+  for (int i = 0; i < 20; i++) {
+    HistoryPoint& point = report->history.emplace_back();
+    point.t_seconds = i;
+    point.pid = 4242;
+    point.rss_bytes = (i + 1) << 20;
+  }
+  View view = made_view(false);
+  view.put(report);
+  CHECK_THAT(screen_of(view), ContainsSubstring("▁▁▂▂▃▃▄▄▅▅▅▆▇▇▇█"));
+}

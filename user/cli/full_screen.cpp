@@ -24,7 +24,6 @@ namespace leakbpf {
 namespace {
 
 constexpr double first_report_seconds = 0.5;
-constexpr double forever = 1e18;
 
 /// Readable when one of several descriptors is.
 class AnyOf {
@@ -55,8 +54,8 @@ public:
              const Console& console, std::shared_ptr<Shown> shown)
       : tracer_(tracer), options_(options), interrupts_(interrupts), console_(console),
         shown_(std::move(shown)), wake_({interrupts.fd(), shown_->exchange.command_fd()}),
-        sort_(options.sort), interval_(options.interval_seconds.value_or(1)),
-        end_(options.duration_seconds.value_or(forever)) {}
+        samples_(tracer), sort_(options.sort), interval_(refresh_seconds(options)),
+        end_(end_of_view(options)) {}
 
   /// False: there were no descriptors left for what it waits with.
   [[nodiscard]] bool works() const { return wake_.works(); }
@@ -83,13 +82,9 @@ public:
 
 private:
   void step() {
-    const double now = tracer_.elapsed();
-    const double next = std::min(due_, now + pause_between_samples(now, sample_cost_));
-    if (!tracer_.run_until(next, wake_.fd()))
+    if (!tracer_.run_until(samples_.next(due_), wake_.fd()))
       obey();
-    const double begin = tracer_.elapsed();
-    tracer_.sample();
-    sample_cost_ = tracer_.elapsed() - begin;
+    samples_.take();
   }
 
   void publish() {
@@ -161,11 +156,11 @@ private:
   const Console& console_;
   std::shared_ptr<Shown> shown_;
   AnyOf wake_;
+  PacedSamples samples_;
   SortOrder sort_;
   double interval_;
   double end_;
   double due_ = 0; ///< the next report
-  double sample_cost_ = 0;
   double traced_ = 0;
   bool quits_ = false;
 };
@@ -173,11 +168,6 @@ private:
 /// A process in the background that changes the terminal's modes is stopped, with its probes in.
 bool is_in_foreground() {
   return tcgetpgrp(STDIN_FILENO) == getpgrp();
-}
-
-Error no_descriptors() {
-  return {ExitCode::cannot_trace, "no descriptors are left for the full-screen view",
-          "--plain needs none, `ulimit -n` raises their number"};
 }
 
 } // namespace
@@ -205,7 +195,7 @@ Result<ExitCode> run_full_screen(const Options& options, Interrupts& interrupts,
     return shown.error();
   FullScreen screen(tracer, traced, interrupts, console, *shown);
   if (!screen.works())
-    return no_descriptors();
+    return no_descriptors_for_view();
   {
     const DivertedMessages diverted(console.messages(), *shown);
     const ShowingThread showing(*shown, guard.get());
@@ -221,8 +211,8 @@ Result<ExitCode> run_full_screen(const Options& options, Interrupts& interrupts,
   return ending(tracer, screen.end(), screen.traced(), console);
 }
 
-Result<ExitCode> view_report(const Report& report, const Options& options, const Report* before,
-                             const std::string& name) {
+Result<ExitCode> view_report(Report report, const Options& options,
+                             std::optional<EarlierRun> before) {
   if (!can_show_full_screen(options))
     return Error{ExitCode::usage, "--view needs a terminal on standard input and output",
                  "without it the table is printed"};
@@ -232,8 +222,9 @@ Result<ExitCode> view_report(const Report& report, const Options& options, const
   if (!shown)
     return shown.error();
   if (before)
-    (*shown)->view.compare_with(std::make_shared<const Report>(*before), name);
-  (*shown)->exchange.publish(std::make_shared<const Report>(report));
+    (*shown)->view.compare_with(std::make_shared<const Report>(std::move(before->report)),
+                                before->file);
+  (*shown)->view.put(std::make_shared<const Report>(std::move(report)));
   run_view((*shown)->view, *(*shown)->terminal, (*shown)->exchange);
   (*shown)->terminal.reset();
   if (guard)

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "core/report.h"
 
+#include <optional>
 #include <string>
 
 namespace leakbpf {
@@ -12,14 +13,18 @@ namespace leakbpf {
 /// Standard input and output are a terminal that can show it, and nothing else was asked for.
 [[nodiscard]] bool can_show_full_screen(const Options& options);
 
-/// `top` in it. Where the terminal cannot be opened, plain tables are put out.
+/// `top` in it.
 [[nodiscard]] Result<ExitCode> run_full_screen(const Options& options, Interrupts& interrupts,
                                                const Console& console);
 
-/// A stored report of stacks in it, until the person quits. With `before`, the report of another
-/// file, what changed since that; `name` is how that is called.
-[[nodiscard]] Result<ExitCode> view_report(const Report& report, const Options& options,
-                                           const Report* before = nullptr,
-                                           const std::string& name = "");
+struct EarlierRun {
+  Report report;
+  std::string file;
+};
+
+/// A stored report of stacks in it, until the person quits; what changed since `before`, if that is
+/// given.
+[[nodiscard]] Result<ExitCode> view_report(Report report, const Options& options,
+                                           std::optional<EarlierRun> before = std::nullopt);
 
 } // namespace leakbpf

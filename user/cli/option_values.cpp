@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/option_values.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -28,13 +30,6 @@ template <class T> std::optional<T> number(std::string_view text) {
   if (!begins_as_number(text) || error != std::errc() || stop != end)
     return std::nullopt;
   return value;
-}
-
-std::string in_lower_case(std::string text) {
-  for (char& letter : text)
-    if (letter >= 'A' && letter <= 'Z')
-      letter = static_cast<char>(letter - 'A' + 'a');
-  return text;
 }
 
 constexpr std::string_view unit_letters = "kmgtp";

@@ -12,7 +12,6 @@ namespace leakbpf {
 
 namespace {
 
-constexpr double table_interval_seconds = 1;
 // A person who has just started it wants to see that it works.
 constexpr double first_table_seconds = 0.5;
 
@@ -20,9 +19,8 @@ constexpr double first_table_seconds = 0.5;
 class PlainView {
 public:
   PlainView(Tracing& tracer, const Options& options, Interrupts& interrupts)
-      : tracer_(tracer), options_(options), interrupts_(interrupts),
-        interval_(options.interval_seconds.value_or(table_interval_seconds)),
-        end_(options.duration_seconds.value_or(1e18)) {}
+      : tracer_(tracer), options_(options), interrupts_(interrupts), samples_(tracer),
+        interval_(refresh_seconds(options)), end_(end_of_view(options)) {}
 
   /// Until the end, a signal, the end of all targets, or that of the output.
   Result<void> run() {
@@ -47,13 +45,10 @@ public:
 private:
   /// Traces until the next sample. False: that was the last.
   bool step(double table_due) {
-    const double sampled = tracer_.elapsed();
-    const double next = std::min(table_due, sampled + pause_between_samples(sampled, sample_cost_));
+    const double next = samples_.next(table_due);
     if (!tracer_.run_until(next, interrupts_.fd()) || next >= end_)
       return false;
-    const double begin = tracer_.elapsed();
-    tracer_.sample();
-    sample_cost_ = tracer_.elapsed() - begin;
+    samples_.take();
     return true;
   }
 
@@ -76,10 +71,10 @@ private:
   Tracing& tracer_;
   const Options& options_;
   Interrupts& interrupts_;
+  PacedSamples samples_;
   double interval_;
   double end_;
   LiveOutput output_;
-  double sample_cost_ = 0;
   double traced_ = 0;
 };
 

@@ -46,7 +46,7 @@ Result<ExitCode> run_report(const Options& options) {
   if (!filter)
     return filter.error();
   if (options.view)
-    return view_report(*report, options);
+    return view_report(*std::move(report), options);
   Arrangement arrangement;
   arrangement.sort = options.sort;
   arrangement.group_by = options.group_by.value_or(GroupBy::stack);
@@ -74,7 +74,8 @@ Result<ExitCode> run_diff(const Options& options) {
   if (!after)
     return after.error();
   if (options.view)
-    return view_report(*after, options, &*before, options.files.at(0));
+    return view_report(*std::move(after), options,
+                       EarlierRun{*std::move(before), options.files.at(0)});
   put_pools_behind(*before);
   put_pools_behind(*after);
   const Diff diff = compare(*before, options.files.at(0), *after, options.files.at(1));

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/shown_view.h"
 
+#include "cli/results.h"
+#include "cli/tracing.h"
 #include "core/units.h"
 #include "symbol/source_lines.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <utility>
@@ -32,11 +33,6 @@ std::string proposed_file() {
   tm parts{};
   localtime_r(&now, &parts);
   return fmt::format("leakbpf-{:02}{:02}.html", parts.tm_hour, parts.tm_min);
-}
-
-bool wants_colors(const Options& options) {
-  return options.color != ColorMode::never &&
-         (options.color == ColorMode::always || !std::getenv("NO_COLOR"));
 }
 
 /// Source files as the process sees them, read by the thread that shows.
@@ -72,7 +68,7 @@ View::Setting view_setting(const Options& options, bool live) {
   setting.live = live;
   setting.state.sort = options.sort;
   setting.state.group_by = options.group_by.value_or(GroupBy::stack);
-  setting.state.interval_seconds = options.interval_seconds.value_or(1);
+  setting.state.interval_seconds = refresh_seconds(options);
   if (live) {
     setting.file = proposed_file();
     setting.source = source_of_processes();
@@ -82,19 +78,23 @@ View::Setting view_setting(const Options& options, bool live) {
   return setting;
 }
 
+Error no_descriptors_for_view() {
+  return {ExitCode::cannot_trace, "no descriptors are left for the full-screen view",
+          "--plain needs none, `ulimit -n` raises their number"};
+}
+
 Result<std::shared_ptr<Shown>> open_view(View::Setting setting, const Options& options,
                                          TerminalGuard* guard) {
-  const Error no_view{ExitCode::io, "the terminal could not be opened for the full-screen view",
-                      "--plain prints tables"};
   if (guard)
     guard->arm();
-  auto terminal = Terminal::open(wants_colors(options));
+  auto terminal = Terminal::open(table_style(options).color);
   if (!terminal)
-    return no_view;
+    return Error{ExitCode::io, "the terminal could not be opened for the full-screen view",
+                 "--plain prints tables"};
   setting.ascii = terminal->ascii();
   auto shown = std::make_shared<Shown>(std::move(setting), std::move(terminal));
   if (!shown->exchange.works())
-    return no_view;
+    return no_descriptors_for_view();
   return shown;
 }
 

@@ -45,6 +45,8 @@ struct Shown {
   ViewExchange exchange;
 };
 
+[[nodiscard]] Error no_descriptors_for_view();
+
 /// Opens the terminal, which `guard` puts back from here on if nobody else does.
 [[nodiscard]] Result<std::shared_ptr<Shown>>
 open_view(View::Setting setting, const Options& options, TerminalGuard* guard);

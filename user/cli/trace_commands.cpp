@@ -31,7 +31,7 @@ Result<ExitCode> run_snapshot(const Options& options, Interrupts& interrupts,
   Tracing& tracer = **started;
   const double end = options.duration_seconds.value_or(default_seconds);
   Progress progress(options, console.messages(), end);
-  const double interval = options.interval_seconds.value_or(1);
+  const double interval = refresh_seconds(options);
   const double traced = trace_for(tracer, end, sample_step(end, interval), interrupts,
                                   [&](double elapsed) { progress.show(elapsed, ""); });
   progress.clear();

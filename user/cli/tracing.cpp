@@ -62,10 +62,27 @@ double sample_step(double duration, double interval) {
   return std::min(interval, std::max(duration / samples_in_run, shortest_step));
 }
 
-double pause_between_samples(double elapsed, double cost) {
+double refresh_seconds(const Options& options) {
+  return options.interval_seconds.value_or(1);
+}
+
+double end_of_view(const Options& options) {
+  constexpr double never = 1e18;
+  return options.duration_seconds.value_or(never);
+}
+
+double PacedSamples::next(double table_due) const {
   constexpr double begin_seconds = 20;
   constexpr double most_share = 0.005;
-  return elapsed < begin_seconds ? std::max(0.5, cost / most_share) : 1e9;
+  const double now = tracer_.elapsed();
+  return now < begin_seconds ? std::min(table_due, now + std::max(0.5, cost_ / most_share))
+                             : table_due;
+}
+
+void PacedSamples::take() {
+  const double begin = tracer_.elapsed();
+  tracer_.sample();
+  cost_ = tracer_.elapsed() - begin;
 }
 
 double trace_for(Tracing& tracer, double end, double step, Interrupts& interrupts,

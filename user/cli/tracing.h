@@ -22,10 +22,26 @@ namespace leakbpf {
 /// trend in a short run.
 [[nodiscard]] double sample_step(double duration, double interval);
 
-/// Seconds between samples of a view that is `elapsed` seconds old: at first a verdict wants points
-/// more often than a person wants tables. Where there are thousands of sites, so that a sample
-/// takes `cost` seconds, they are not worth half a percent of a core.
-[[nodiscard]] double pause_between_samples(double elapsed, double cost);
+/// Seconds from one table, or screen, to the next.
+[[nodiscard]] double refresh_seconds(const Options& options);
+/// When a live view ends by itself, in seconds.
+[[nodiscard]] double end_of_view(const Options& options);
+
+/// Samples between the tables of a live view: at first a verdict wants points more often than a
+/// person wants tables. Where there are thousands of sites, so that a sample takes long, they are
+/// not worth half a percent of a core.
+class PacedSamples {
+public:
+  explicit PacedSamples(Tracing& tracer) : tracer_(tracer) {}
+
+  /// When the next sample is due, for a table at `table_due`. Seconds since the start.
+  [[nodiscard]] double next(double table_due) const;
+  void take();
+
+private:
+  Tracing& tracer_;
+  double cost_ = 0; ///< seconds that the last one took
+};
 
 /// Samples each `step` seconds until `end`, an interrupt or the last target's end, and calls
 /// `sampled` with the time after each. Returns how long was traced.

@@ -127,6 +127,12 @@ std::string describe_python_frame(const Frame& frame) {
 
 } // namespace
 
+std::string_view frame_remark(const Frame& frame) {
+  if (frame.inlined)
+    return " (inlined)";
+  return frame.tail_call ? " (ended in this call)" : "";
+}
+
 std::string describe_frame(const Frame& frame) {
   if (frame.kind == FrameKind::note)
     return "[" + frame.function + "]";

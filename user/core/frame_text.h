@@ -17,6 +17,9 @@ namespace leakbpf {
 /// line an offset tells apart what was inlined into it.
 [[nodiscard]] std::string describe_place(const Frame& frame);
 
+/// " (inlined)" or " (ended in this call)", of a frame that names tell of, not the stack; else "".
+[[nodiscard]] std::string_view frame_remark(const Frame& frame);
+
 /// A C++ function's name as a person says it: without its parameters and without "(anonymous
 /// namespace)::". Other names come back unchanged.
 [[nodiscard]] std::string short_function(const std::string& name);

@@ -54,6 +54,27 @@ template <class T> void keep_even(std::vector<T>& items) {
   items.erase(items.begin() + static_cast<std::ptrdiff_t>((items.size() + 1) / 2), items.end());
 }
 
+/// Some of many items, spread over all of them: when there are `most`, every other one is dropped,
+/// and from then on half as many are kept.
+template <class T, std::size_t most> class ThinnedList {
+public:
+  void add(T item) {
+    if (skipped_++ % stride_ != 0)
+      return;
+    if (items_.size() >= most) {
+      keep_even(items_);
+      stride_ *= 2;
+    }
+    items_.push_back(std::move(item));
+  }
+  [[nodiscard]] const std::vector<T>& items() const { return items_; }
+
+private:
+  std::vector<T> items_;
+  std::size_t stride_ = 1;
+  std::size_t skipped_ = 0;
+};
+
 /// Series that share their times. When there are `max_points` of them, every other one is dropped
 /// and from then on half as many are kept. Values are kept time by time, not key by key, so that a
 /// sample is written in one piece and thinning out is cheap; a key whose value was 0 so far takes

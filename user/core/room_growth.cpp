@@ -10,7 +10,6 @@ namespace leakbpf {
 
 namespace {
 
-constexpr std::size_t most_looks = 64;
 constexpr std::size_t fewest_looks = 4;
 constexpr double least_span_seconds = 10;
 // Of less nothing is said.
@@ -55,30 +54,21 @@ Rise rise_of(const std::vector<HeapLook>& looks, double HeapLook::*what) {
 
 } // namespace
 
-void RoomHistory::add(const HeapLook& look) {
-  if (skipped_++ % stride_ != 0)
-    return;
-  if (looks_.size() >= most_looks) {
-    keep_even(looks_);
-    stride_ *= 2;
-  }
-  looks_.push_back(look);
-}
-
 std::optional<RoomGrowth> RoomHistory::growth() const {
-  if (looks_.size() < fewest_looks)
+  const std::vector<HeapLook>& looks = looks_.items();
+  if (looks.size() < fewest_looks)
     return std::nullopt;
-  const double seconds = looks_.back().seconds - looks_.front().seconds;
-  const Rise room = rise_of(looks_, &HeapLook::room);
-  const Rise used = rise_of(looks_, &HeapLook::used);
-  const double memory = whole_rise(looks_, &HeapLook::memory);
-  const double outstanding = whole_rise(looks_, &HeapLook::outstanding);
-  const double of_all_kinds = whole_rise(looks_, &HeapLook::of_all_kinds);
+  const double seconds = whole_rise(looks, &HeapLook::seconds);
+  const Rise room = rise_of(looks, &HeapLook::room);
+  const Rise used = rise_of(looks, &HeapLook::used);
+  const double memory = whole_rise(looks, &HeapLook::memory);
+  const double outstanding = whole_rise(looks, &HeapLook::outstanding);
+  const double of_all_kinds = whole_rise(looks, &HeapLook::of_all_kinds);
   if (seconds < least_span_seconds ||
       std::max(room.noise, used.noise) > most_noise * std::max(memory, outstanding))
     return std::nullopt;
   RoomGrowth growth;
-  growth.bytes = looks_.back().room;
+  growth.bytes = looks.back().room;
   if (memory >= least_rise) {
     growth.most_share =
         std::clamp(std::min(room.whole, room.whole + used.whole) / memory, 0.0, 1.0);

@@ -3,9 +3,9 @@
 // takes the place of other blocks, from a few looks at the whole heap.
 #pragma once
 
-#include <cstddef>
+#include "core/history.h"
+
 #include <optional>
-#include <vector>
 
 namespace leakbpf {
 
@@ -38,16 +38,14 @@ struct RoomGrowth {
 class RoomHistory {
 public:
   /// `seconds` ascend.
-  void add(const HeapLook& look);
+  void add(const HeapLook& look) { looks_.add(look); }
   /// Nothing before there were four looks over 10 s, nor where what comes and goes from look to
   /// look is much against what grew. In doubt memory is in blocks: what is neither they nor room
   /// is, one fall hides no growth, and room that blocks left behind counts as far as the heap grew.
   [[nodiscard]] std::optional<RoomGrowth> growth() const;
 
 private:
-  std::vector<HeapLook> looks_;
-  std::size_t stride_ = 1; ///< of so many looks one is kept
-  std::size_t skipped_ = 0;
+  ThinnedList<HeapLook, 64> looks_;
 };
 
 } // namespace leakbpf

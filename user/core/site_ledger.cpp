@@ -86,15 +86,17 @@ std::vector<std::size_t> SiteLedger::add_all(const Samples& samples) {
 }
 
 void SiteLedger::add(const SiteSample& sample, Site& site) {
-  const SiteSample whole = with_given_back(sample);
-  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+  const KernelKey key = key_of(sample);
+  SiteSample whole = sample;
+  if (const auto back = given_back_.find(key); back != given_back_.end()) {
+    take_off(whole, back->second);
     back->second.is_added = true;
+  }
   const SiteTotals all = totals_of(whole);
-  const WindowState* const window = targets_.window_of(sample.key.target);
+  const WindowState* const window = targets_.window_of(key.target);
   if (!window) {
     site.totals += all;
-  } else if (const KernelKey key = key_of(sample);
-             !is_unfinished(key.target, key.kind)) { // as that of its place
+  } else if (!is_unfinished(key.target, key.kind)) { // as that of its place
     const SiteTotals estimate = estimate_of(whole, *window);
     site.totals += estimate;
     site.withheld_bytes += all.outstanding_bytes() - estimate.outstanding_bytes();
@@ -295,12 +297,15 @@ void SiteLedger::keep_retired(const SiteKey& place, const SiteTotals& totals) {
     retired_[place] += totals;
 }
 
+void SiteLedger::take_off(SiteSample& sample, const GivenBack& back) {
+  sample.totals.freed_bytes += back.bytes;
+  sample.totals.freed_count += back.count;
+}
+
 /// As if the kernel side had seen all that was given back.
 SiteSample SiteLedger::with_given_back(SiteSample sample) const {
-  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end()) {
-    sample.totals.freed_bytes += back->second.bytes;
-    sample.totals.freed_count += back->second.count;
-  }
+  if (const auto back = given_back_.find(key_of(sample)); back != given_back_.end())
+    take_off(sample, back->second);
   return sample;
 }
 

@@ -132,6 +132,7 @@ private:
   void drop_forgotten(const Samples& samples);
   void add_stacks_of_ranges(HashList& stacks) const;
   void keep_retired(const SiteKey& place, const SiteTotals& totals);
+  static void take_off(SiteSample& sample, const GivenBack& back);
   [[nodiscard]] SiteSample with_given_back(SiteSample sample) const;
   [[nodiscard]] SiteSample take_given_back(const SiteSample& sample);
 

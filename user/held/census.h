@@ -3,6 +3,7 @@
 // entries.
 #pragma once
 
+#include "core/history.h"
 #include "held/heap_scan.h"
 
 #include <cstdint>
@@ -27,31 +28,8 @@ struct TypeCount {
   std::uint64_t bytes = 0; ///< of their blocks
 };
 
-/// Some of a number of objects, spread over all of them.
-class ObjectSample {
-public:
-  void add(std::uint64_t object) {
-    if (count_++ % stride_ != 0)
-      return;
-    if (objects_.size() == most)
-      halve();
-    objects_.push_back(object);
-  }
-  [[nodiscard]] const std::vector<std::uint64_t>& objects() const { return objects_; }
-
-private:
-  static constexpr std::size_t most = 64;
-  void halve() {
-    for (std::size_t i = 0; i < most; i += 2)
-      objects_[i / 2] = objects_[i];
-    objects_.resize(most / 2);
-    stride_ *= 2;
-  }
-
-  std::vector<std::uint64_t> objects_;
-  std::size_t count_ = 0;
-  std::size_t stride_ = 1;
-};
+/// Some objects of a type, spread over all of them.
+using ObjectSample = ThinnedList<std::uint64_t, 64>;
 
 struct Census {
   std::vector<HeapContainer> containers;

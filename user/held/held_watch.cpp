@@ -197,7 +197,7 @@ void HeldWatch::explain_types(std::span<const GrowingContainer> containers, doub
   loose_at_ = t;
   std::vector<std::uint64_t> wanted;
   for (const GrowingType& each : growing) {
-    const std::vector<std::uint64_t>& objects = census_.samples.at(each.type).objects();
+    const std::vector<std::uint64_t>& objects = census_.samples.at(each.type).items();
     wanted.insert(wanted.end(), objects.begin(), objects.end());
   }
   LooseSearch::Containers grow;

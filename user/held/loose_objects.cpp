@@ -92,7 +92,7 @@ std::vector<LooseObjects> LooseSearch::run(std::span<const GrowingType> growing,
     const auto sample = samples.find(each.type);
     if (sample == samples.end())
       continue;
-    const std::vector<std::uint64_t>& objects = sample->second.objects();
+    const std::vector<std::uint64_t>& objects = sample->second.items();
     Ways ways = ways_to(each, objects, search, containers);
     const auto all = static_cast<double>(objects.size());
     std::optional<LooseObjects> row;

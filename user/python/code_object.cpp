@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/code_object.h"
 
+#include "base/text.h"
+
 #include <leakbpf/stack_hash.h>
 
 #include <array>
@@ -15,28 +17,6 @@ constexpr std::uint64_t most_line_table_bytes = 1 << 20;
 constexpr std::uint64_t size_offset = 16;  ///< ob_size, and a str's length
 constexpr std::uint64_t bytes_header = 32; ///< of a bytes object
 constexpr std::uint64_t string_state = 32;
-
-/// A code point as UTF-8; a lone surrogate, which only Python allows, as U+FFFD.
-void append_utf8(std::string& text, std::uint32_t code) {
-  const auto put = [&text](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if ((code >= 0xD800 && code < 0xE000) || code > 0x10FFFF)
-    code = 0xFFFD;
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6);
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
-}
 
 /// Characters of 1 (Latin-1), 2 or 4 bytes.
 std::string to_utf8(const std::vector<std::uint8_t>& characters, std::size_t width) {

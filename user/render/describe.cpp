@@ -40,6 +40,10 @@ std::string describe_pid(const TargetReport& target) {
   return inside.empty() ? std::to_string(target.pid) : fmt::format("{} ({})", target.pid, inside);
 }
 
+std::string describe_end(const TargetEnd& end) {
+  return fmt::format("{} after {}", end.how, format_duration(end.at_seconds));
+}
+
 std::string describe_place(const TargetReport& target) {
   std::string place = target.namespaced_pid ? std::to_string(*target.namespaced_pid) : "";
   if (const auto& container = target.container)
@@ -157,6 +161,11 @@ std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets) {
   return order;
 }
 
+std::optional<double> present_cost(const Overhead& overhead) {
+  return overhead.present_percent_of_one_core ? overhead.present_percent_of_one_core
+                                              : overhead.percent_of_one_core;
+}
+
 std::string describe_tracing(const Report& report) {
   if (report.backend == no_backend)
     return "no probes: objects are read from outside";
@@ -169,10 +178,8 @@ std::string describe_tracing(const Report& report) {
   if (overhead.duty_cycle < 1)
     text += fmt::format(", {:.{}f}% of the time", 100 * overhead.duty_cycle,
                         overhead.duty_cycle < 0.1 ? 1 : 0);
-  if (const auto now = overhead.present_percent_of_one_core)
-    text += fmt::format("   probes cost {:.1f}% of a core", *now);
-  else if (const auto all = overhead.percent_of_one_core)
-    text += fmt::format("   probes cost {:.1f}% of a core", *all);
+  if (const auto cost = present_cost(overhead))
+    text += fmt::format("   probes cost {:.1f}% of a core", *cost);
   return text + fmt::format("   {} hits", format_count(overhead.probe_hits));
 }
 

@@ -18,6 +18,8 @@ namespace leakbpf {
 /// The same where there is little room, without the PID outside: "7 in shop-5d9f". Empty of a
 /// process in neither a container nor a PID namespace of its own.
 [[nodiscard]] std::string describe_place(const TargetReport& target);
+/// "killed by signal 9 (Killed) after 12s".
+[[nodiscard]] std::string describe_end(const TargetEnd& end);
 /// 12 digits of an id, as people and tools write them; a name as it is.
 [[nodiscard]] std::string short_id(const Container& container);
 /// The process of a row, "shop (4242)", or how many it is of, "4 processes".
@@ -48,6 +50,8 @@ namespace leakbpf {
 /// "heap sampled every 16 KB, 4% of the time   probes cost 2.6% of a core   1,234,567 hits": how
 /// closely was looked, and what that takes.
 [[nodiscard]] std::string describe_tracing(const Report& report);
+/// Percent of one core that probes cost of late, or else in all.
+[[nodiscard]] std::optional<double> present_cost(const Overhead& overhead);
 
 /// Indices: the worst severity first, then the fastest growth, then the most outstanding bytes.
 [[nodiscard]] std::vector<std::size_t> worst_first(const std::vector<TargetReport>& targets);

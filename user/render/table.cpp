@@ -28,9 +28,7 @@ std::string frame_line(const SiteReport& site, std::size_t index) {
   return fmt::format("      {} {}{}{}", culprit ? ">" : " ",
                      culprit ? describe_place(frame) : describe_frame(frame),
                      culprit && !site.source.empty() ? ": " + site.source : "",
-                     frame.inlined     ? " (inlined)"
-                     : frame.tail_call ? " (ended in this call)"
-                                       : "");
+                     frame_remark(frame));
 }
 
 /// Of the PIDs of the rows; none when there is only one process.

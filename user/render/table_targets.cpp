@@ -25,8 +25,7 @@ std::string describe_target(const TargetReport& target) {
                       format_bytes(static_cast<double>(target.outstanding_bytes)),
                       format_count(target.outstanding_count));
   if (target.ended)
-    text +=
-        fmt::format("   {} after {}", target.ended->how, format_duration(target.ended->at_seconds));
+    text += "   " + describe_end(*target.ended);
   return text;
 }
 
@@ -65,7 +64,7 @@ void paint_verdict(Painter& painter, const Verdict& verdict) {
 /// grows.
 std::string remark_on(const TargetReport& target) {
   if (target.ended)
-    return fmt::format("{} after {}", target.ended->how, format_duration(target.ended->at_seconds));
+    return describe_end(*target.ended);
   return grows(target.verdict.severity) && !target.verdict.reasons.empty()
              ? target.verdict.reasons.front()
              : "";

@@ -47,8 +47,7 @@ std::string target_line(const TargetReport& target, double seconds) {
   if (target.rss_growth_bytes_per_minute)
     line += fmt::format(" ({}/min)", format_change(target.rss_growth_bytes_per_minute));
   if (target.ended)
-    line +=
-        fmt::format("   {} after {}", target.ended->how, format_duration(target.ended->at_seconds));
+    line += "   " + describe_end(*target.ended);
   return line;
 }
 

@@ -29,7 +29,7 @@ void HeapWindows::start(Index group) {
   if (!started.start())
     return;
   share_budget();
-  started.begin();
+  started.begin_window();
 }
 
 void HeapWindows::add(Index group, std::uint32_t target, pid_t pid) {

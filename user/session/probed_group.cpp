@@ -70,10 +70,6 @@ bool ProbedGroup::start() {
   return true;
 }
 
-void ProbedGroup::begin() {
-  begin_window();
-}
-
 void ProbedGroup::begin_window() {
   const double now = of_.clock();
   governor_.opened(now, cost_.governed_seconds());

@@ -71,8 +71,8 @@ public:
 
   /// It is probed from now on; false: it is already.
   bool start();
-  /// Its first window, which has no end yet.
-  void begin();
+  /// Once it is started: its first window, which has no end yet.
+  void begin_window();
   /// Opens and closes what is due.
   void look();
   /// When to look again, by the clock.
@@ -95,7 +95,6 @@ private:
   [[nodiscard]] double time_of_next_look() const;
   void open();
   void close();
-  void begin_window();
   [[nodiscard]] std::uint32_t scale_of(double planned_seconds) const;
   void end_window();
   void choose_closeness();

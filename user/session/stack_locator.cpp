@@ -197,16 +197,18 @@ StackLocator::HeapBacking StackLocator::backing_of(const SiteKey& place) {
   if (!stack)
     return {};
   const auto& places = stack->places;
+  const auto in_function = [this](bool (Attachments::*is_function)(const FileId&, std::uint64_t)
+                                      const) {
+    return [this, is_function](const CodePlace& code) {
+      const auto file = of_.namer.file_id(code);
+      return file && (of_.attachments.*is_function)(*file, code.offset);
+    };
+  };
   const auto outermost =
-      std::find_if(places.rbegin(), places.rend(), [this](const CodePlace& code) {
-        const auto file = of_.namer.file_id(code);
-        return file && of_.attachments.is_heap_function(*file, code.offset);
-      });
+      std::find_if(places.rbegin(), places.rend(), in_function(&Attachments::is_heap_function));
   HeapBacking backing;
-  backing.serves_pools = std::any_of(places.begin(), places.end(), [this](const CodePlace& code) {
-    const auto file = of_.namer.file_id(code);
-    return file && of_.attachments.is_pool_function(*file, code.offset);
-  });
+  backing.serves_pools =
+      std::any_of(places.begin(), places.end(), in_function(&Attachments::is_pool_function));
   backing.serves_heap = outermost != places.rend();
   if (backing.serves_heap) {
     LocatedStack caller{{outermost.base(), places.end()}, stack->end};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view/view.h"
 
+#include "base/text.h"
 #include "core/culprit.h"
 #include "core/units.h"
 #include "render/describe.h"
@@ -22,8 +23,8 @@ constexpr double longest_interval = 64;
 constexpr std::size_t most_typed = 200;
 constexpr std::size_t least_table = 3; ///< lines of it, however small the screen is
 
-template <class Choice> Choice next_of(Choice now, std::size_t count) {
-  return static_cast<Choice>((static_cast<std::size_t>(now) + 1) % count);
+template <class Choice> Choice next_of(Choice now, std::size_t count, std::size_t step = 1) {
+  return static_cast<Choice>((static_cast<std::size_t>(now) + step) % count);
 }
 
 std::string_view prompt_of(Question question) {
@@ -39,37 +40,11 @@ std::string_view prompt_of(Question question) {
   }
 }
 
-void append_utf8(std::string& text, char32_t code) {
-  const auto byte = [&](char32_t bits) { text += static_cast<char>(bits); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xc0 | code >> 6);
-    byte(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    byte(0xe0 | code >> 12);
-    byte(0x80 | (code >> 6 & 0x3f));
-    byte(0x80 | (code & 0x3f));
-  } else {
-    byte(0xf0 | code >> 18);
-    byte(0x80 | (code >> 12 & 0x3f));
-    byte(0x80 | (code >> 6 & 0x3f));
-    byte(0x80 | (code & 0x3f));
-  }
-}
-
 void drop_last_character(std::string& text) {
   while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
     text.pop_back();
   if (!text.empty())
     text.pop_back();
-}
-
-std::string lower(std::string text) {
-  for (char& letter : text)
-    if (letter >= 'A' && letter <= 'Z')
-      letter = static_cast<char>(letter - 'A' + 'a');
-  return text;
 }
 
 } // namespace
@@ -169,9 +144,9 @@ void View::move_line(std::ptrdiff_t lines) {
 bool View::row_matches(std::size_t row) const {
   const ViewRow& each = data_.rows()[row];
   const Report& report = data_.report();
-  const std::string wanted = lower(state_.search);
+  const std::string wanted = in_lower_case(state_.search);
   const auto has = [&](const std::string& text) {
-    return lower(text).find(wanted) != std::string::npos;
+    return in_lower_case(text).find(wanted) != std::string::npos;
   };
   switch (each.of) {
   case ViewRow::Of::container: {
@@ -221,14 +196,15 @@ std::optional<ViewCommand> View::change_sort() {
   state_.sort = next_of(state_.sort, sort_count);
   state_.pane = Pane::table;
   arrange();
-  ViewCommand command{ViewCommand::What::set_sort, "", 0, state_.sort};
-  return setting_.live ? std::optional(std::move(command)) : std::nullopt;
+  if (!setting_.live)
+    return std::nullopt;
+  return ViewCommand{.what = ViewCommand::What::set_sort, .sort = state_.sort};
 }
 
 std::optional<ViewCommand> View::change_interval(double factor) {
   state_.interval_seconds =
       std::clamp(state_.interval_seconds * factor, least_interval, longest_interval);
-  return ViewCommand{ViewCommand::What::set_interval, "", state_.interval_seconds, state_.sort};
+  return ViewCommand{.what = ViewCommand::What::set_interval, .seconds = state_.interval_seconds};
 }
 
 std::optional<ViewCommand> View::press(const Key& key) {
@@ -244,21 +220,27 @@ std::optional<ViewCommand> View::press(const Key& key) {
   return state_.pane == Pane::row ? press_in_row(key) : press_in_table(key);
 }
 
-std::optional<ViewCommand> View::press_in_table(const Key& key) {
+/// By how many rows or frames a key goes; nothing for other keys.
+std::optional<std::ptrdiff_t> View::step_of(KeyCode code) const {
   const auto page = static_cast<std::ptrdiff_t>(std::max<std::size_t>(page_, 2) - 1);
-  switch (key.code) {
+  switch (code) {
   case KeyCode::up:
-    move(-1);
-    break;
+    return -1;
   case KeyCode::down:
-    move(1);
-    break;
+    return 1;
   case KeyCode::page_up:
-    move(-page);
-    break;
+    return -page;
   case KeyCode::page_down:
-    move(page);
-    break;
+    return page;
+  default:
+    return std::nullopt;
+  }
+}
+
+std::optional<ViewCommand> View::press_in_table(const Key& key) {
+  if (const auto step = step_of(key.code))
+    move(*step);
+  switch (key.code) {
   case KeyCode::home:
     state_.selected_key.clear();
     keep_selected_row();
@@ -273,7 +255,7 @@ std::optional<ViewCommand> View::press_in_table(const Key& key) {
     show_tab(next_of(state_.tab, tab_count));
     break;
   case KeyCode::back_tab:
-    show_tab(static_cast<Tab>((static_cast<std::size_t>(state_.tab) + tab_count - 1) % tab_count));
+    show_tab(next_of(state_.tab, tab_count, tab_count - 1));
     break;
   case KeyCode::character:
     return press_anywhere(key);
@@ -284,25 +266,12 @@ std::optional<ViewCommand> View::press_in_table(const Key& key) {
 }
 
 std::optional<ViewCommand> View::press_in_row(const Key& key) {
+  if (const auto step = step_of(key.code))
+    move_line(*step);
   switch (key.code) {
-  case KeyCode::up:
-    move_line(-1);
-    break;
-  case KeyCode::down:
-    move_line(1);
-    break;
-  case KeyCode::page_up:
-    move_line(-static_cast<std::ptrdiff_t>(page_));
-    break;
-  case KeyCode::page_down:
-    move_line(static_cast<std::ptrdiff_t>(page_));
-    break;
   case KeyCode::left:
-    move(-1);
-    open_row();
-    break;
   case KeyCode::right:
-    move(1);
+    move(key.code == KeyCode::left ? -1 : 1);
     open_row();
     break;
   case KeyCode::escape:
@@ -432,7 +401,7 @@ std::optional<ViewCommand> View::answer() {
     break;
   default:
     if (!state_.typed.empty())
-      return ViewCommand{ViewCommand::What::write, state_.typed, 0, state_.sort};
+      return ViewCommand{.what = ViewCommand::What::write, .text = state_.typed};
     break;
   }
   return std::nullopt;

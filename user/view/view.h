@@ -27,7 +27,7 @@ struct ViewCommand {
     set_sort      ///< of the rows in reports: `sort`
   };
   What what = What::quit;
-  std::string text;
+  std::string text{};
   double seconds = 0;
   SortOrder sort = SortOrder::growth;
 };
@@ -74,6 +74,7 @@ private:
   void show_tab(Tab tab);
   void open_row();
   void select(std::size_t row);
+  [[nodiscard]] std::optional<std::ptrdiff_t> step_of(KeyCode code) const;
   void move(std::ptrdiff_t rows);
   void move_line(std::ptrdiff_t lines);
   void find_next(bool forward);

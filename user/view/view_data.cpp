@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view/view_data.h"
 
-#include "core/history.h"
 #include "render/describe.h"
 
 #include <algorithm>
@@ -42,27 +41,23 @@ void MemorySeries::add(const Report& report) {
   if (report.duration_seconds <= last_seconds_)
     return;
   last_seconds_ = report.duration_seconds;
+  if (!report.history.empty()) { // it tells all of it
+    series_.clear();
+    for (const HistoryPoint& point : report.history)
+      put(point.pid, point.rss_bytes);
+    return;
+  }
   std::unordered_set<std::int32_t> present;
   for (const TargetReport& target : report.targets)
     present.insert(target.pid);
   std::erase_if(series_, [&](const auto& each) { return !present.contains(each.first); });
-  for (const TargetReport& target : report.targets) {
-    if (!target.rss_end_bytes)
-      continue;
-    Series& series = series_[target.pid];
-    if (series.skipped++ % series.stride != 0)
-      continue;
-    if (series.values.size() >= most) {
-      keep_even(series.values);
-      series.stride *= 2;
-    }
-    series.values.push_back(static_cast<double>(*target.rss_end_bytes));
-  }
+  for (const TargetReport& target : report.targets)
+    put(target.pid, target.rss_end_bytes);
 }
 
 std::vector<double> MemorySeries::of(std::int32_t pid) const {
   const auto found = series_.find(pid);
-  return found == series_.end() ? std::vector<double>() : found->second.values;
+  return found == series_.end() ? std::vector<double>() : found->second.items();
 }
 
 void ViewData::put(std::shared_ptr<const Report> report) {
@@ -86,9 +81,19 @@ void ViewData::arrange_for(const ViewState& state) {
   arranged_ = arranged_for(*report_, state, stacks_apart_);
   rows_ = rows_of(state.tab);
   if (mark_)
-    std::stable_sort(rows_.begin(), rows_.end(), [this](const ViewRow& a, const ViewRow& b) {
-      return since_mark(a).value_or(0) > since_mark(b).value_or(0);
-    });
+    sort_by_change();
+}
+
+/// Most growth since the mark first. There may be ten thousand rows: each change is looked up once.
+void ViewData::sort_by_change() {
+  std::vector<std::pair<double, ViewRow>> changes;
+  changes.reserve(rows_.size());
+  for (const ViewRow& row : rows_)
+    changes.emplace_back(since_mark(row).value_or(0), row);
+  std::stable_sort(changes.begin(), changes.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::transform(changes.begin(), changes.end(), rows_.begin(),
+                 [](const auto& each) { return each.second; });
 }
 
 /// Those that lead, the others, or all.

@@ -2,6 +2,7 @@
 // What a view shows: the latest report, arranged as it is wanted, and what was seen before it.
 #pragma once
 
+#include "core/history.h"
 #include "core/pattern.h"
 #include "core/report.h"
 #include "view/view_state.h"
@@ -23,8 +24,7 @@ struct ViewRow {
   std::size_t index = 0;
 };
 
-/// What the resident memory of targets was, in bounded memory: every other value is dropped when
-/// there are too many.
+/// What the resident memory of targets was, in the reports that came, or in the one of a file.
 class MemorySeries {
 public:
   void add(const Report& report);
@@ -32,13 +32,12 @@ public:
   [[nodiscard]] std::vector<double> of(std::int32_t pid) const;
 
 private:
-  static constexpr std::size_t most = 240;
-  struct Series {
-    std::vector<double> values;
-    std::size_t stride = 1;
-    std::size_t skipped = 0;
-  };
-  std::unordered_map<std::int32_t, Series> series_;
+  void put(std::int32_t pid, const std::optional<std::uint64_t>& bytes) {
+    if (bytes)
+      series_[pid].add(static_cast<double>(*bytes));
+  }
+
+  std::unordered_map<std::int32_t, ThinnedList<double, 240>> series_;
   double last_seconds_ = -1;
 };
 
@@ -70,6 +69,7 @@ public:
 
 private:
   [[nodiscard]] std::optional<double> bytes_of(const ViewRow& row) const;
+  void sort_by_change();
   [[nodiscard]] std::vector<ViewRow> rows_of(Tab tab) const;
   void add_containers(std::vector<ViewRow>& rows, std::optional<bool> leading) const;
   void add_sites(std::vector<ViewRow>& rows, bool behind) const;

@@ -36,9 +36,7 @@ std::string percent(double share) {
 
 /// What the probes cost, in few words.
 std::string cost_of(const Report& report) {
-  const Overhead& overhead = report.overhead;
-  const auto percent = overhead.present_percent_of_one_core ? overhead.present_percent_of_one_core
-                                                            : overhead.percent_of_one_core;
+  const auto percent = present_cost(report.overhead);
   return percent ? fmt::format("probes {:.1f}% of a core", *percent) : "";
 }
 
@@ -91,8 +89,7 @@ ScreenLine verdict_line(const TargetReport& target) {
   ScreenLine line(style, target.verdict.severity ? upper(severity_name(*target.verdict.severity))
                                                  : "no verdict yet");
   if (target.ended)
-    line.add("  ").add(Style::warning, fmt::format("{} after {}", target.ended->how,
-                                                   format_duration(target.ended->at_seconds)));
+    line.add("  ").add(Style::warning, describe_end(*target.ended));
   for (std::size_t i = 0; i < target.verdict.reasons.size(); i++)
     line.add(i == 0 ? "  " : "; ").add(target.verdict.reasons[i]);
   return line;

@@ -128,9 +128,7 @@ ScreenLine frame_line(const SiteReport& site, std::size_t index, bool chosen) {
                       : frame.kind == FrameKind::python ? Style::python
                                                         : Style::plain;
   line.add(style, describe_frame(frame));
-  line.add(Style::dim, frame.inlined     ? " (inlined)"
-                       : frame.tail_call ? " (ended in this call)"
-                                         : "");
+  line.add(Style::dim, frame_remark(frame));
   if (!frame.file.empty() && !frame.module.empty())
     line.add(Style::dim, "  " + std::string(base_name(frame.module)));
   line.selected = chosen;
@@ -283,10 +281,7 @@ Lines process_lines(const PaintContext& context, const TargetReport& target) {
   add_fact(lines, "cgroup", target.cgroup);
   add_fact(lines, "started", target.started_at);
   if (target.ended)
-    add_fact(
-        lines, "ended",
-        fmt::format("{} after {}", target.ended->how, format_duration(target.ended->at_seconds)),
-        Style::warning);
+    add_fact(lines, "ended", describe_end(*target.ended), Style::warning);
   add_fact(lines, "limit", limit_of(target));
   add_fact(lines, "outstanding",
            fmt::format("{} in {} blocks",
